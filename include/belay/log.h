@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * log.h - lines for people, each with the trace id of the context it was written for.
+ */
+#ifndef BELAY_LOG_H
+#define BELAY_LOG_H
+
+#include <belay/context.h>
+
+BELAY_BEGIN_DECLS
+
+enum belay_log_level {
+	BELAY_LOG_DEBUG,
+	BELAY_LOG_INFO,
+	BELAY_LOG_WARNING,
+	BELAY_LOG_ERROR,
+};
+
+/* The request's trace id: a child of parent that carries a copy of id; and the nearest one, borrowed,
+ * NULL where there is none. */
+BELAY_EXPORT belay_ctx *belay_with_trace_id(belay_ctx *parent, const char *id);
+BELAY_EXPORT belay_ctx *belay_with_trace_id_at(belay_ctx *parent, const char *id,
+					       const struct belay_site *site);
+#define belay_with_trace_id(parent, ...)                                                           \
+	belay_with_trace_id_at((parent), (__VA_ARGS__), BELAY_HERE)
+BELAY_EXPORT const char *belay_trace_id(const belay_ctx *ctx);
+
+/* Writes one line to standard error (or where belay_log_to() says), printf-like, with the time, the
+ * level and, in brackets, ctx's trace id ("-": none) before it, in one write(2): lines of several
+ * threads never mix. Control characters in the text are escaped. ctx may be done, or NULL. A line
+ * below the level set is not formatted. Blocks only as far as the write does. */
+BELAY_EXPORT void belay_log(const belay_ctx *ctx, enum belay_log_level level, const char *fmt, ...)
+	BELAY_PRINTF(3, 4);
+
+/* Lines below this level are dropped; at the start BELAY_LOG_INFO, or what BELAY_LOG in the
+ * environment names (debug, info, warning, error). Any thread. */
+BELAY_EXPORT void belay_log_level(enum belay_log_level least);
+
+/* Sends each finished line (without a newline) to sink(arg, level, line) instead; NULL: standard
+ * error again. sink may be called by many threads at once. */
+BELAY_EXPORT void belay_log_to(void (*sink)(void *arg, enum belay_log_level level, const char *line),
+			       void *arg);
+
+BELAY_END_DECLS
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * net.h - descriptors, connections, listeners and names, each call with a context.
+ *
+ * Every call that can block returns the context's error as soon as that is done, and works from
+ * tasks and plain threads alike. A task that waits here leaves its worker to others.
+ */
+#ifndef BELAY_NET_H
+#define BELAY_NET_H
+
+#include <belay/context.h>
+
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+BELAY_BEGIN_DECLS
+
+struct addrinfo; /* <netdb.h> */
+
+/* ---- Descriptors that the caller owns -----------------------------------------------------------
+ *
+ * fd may be a socket, pipe, terminal or regular file, blocking or not: its flags are left alone.
+ * Don't close it while somebody waits on it. */
+
+enum { BELAY_READABLE = 1, BELAY_WRITABLE = 2 };
+
+/* Blocks until fd is readable and/or writable (which of them: returned as a mask > 0; an error or a
+ * hang-up on fd counts as both). The context's error; -EBADF, -EPERM (can't be polled), -ENOMEM. */
+BELAY_EXPORT int belay_wait_fd(belay_ctx *ctx, int fd, unsigned events);
+
+/* As read(2) and write(2), but waits: a count (0: end of file; a write may be partial), the context's
+ * error, or a negative errno. A write never raises SIGPIPE on a socket. */
+BELAY_EXPORT ssize_t belay_read(belay_ctx *ctx, int fd, void *buf, size_t size);
+BELAY_EXPORT ssize_t belay_write(belay_ctx *ctx, int fd, const void *buf, size_t size);
+
+/* As accept4(2) with SOCK_NONBLOCK | SOCK_CLOEXEC; the new descriptor is the caller's. */
+BELAY_EXPORT int belay_accept(belay_ctx *ctx, int fd, struct sockaddr *addr, socklen_t *len);
+
+/* As connect(2). Where ctx ends first the socket is still connecting: close it. */
+BELAY_EXPORT int belay_connect(belay_ctx *ctx, int fd, const struct sockaddr *addr, socklen_t len);
+
+/* ---- Names --------------------------------------------------------------------------------------
+ *
+ * getaddrinfo(3) on a blocking thread, given up on (and freed when it returns at last) where ctx
+ * ends first. 0 and *ret, to be freed with freeaddrinfo(3); the context's error; -ENOENT: no such
+ * name; -EHOSTUNREACH: the resolver failed for now; -EINVAL; -ENOMEM. */
+BELAY_EXPORT int belay_resolve(belay_ctx *ctx, const char *host, const char *service,
+			       const struct addrinfo *hints, struct addrinfo **ret);
+
+/* ---- Connections --------------------------------------------------------------------------------
+ *
+ * One reader and one writer may use a connection at the same time. */
+
+typedef struct belay_conn belay_conn;
+
+/* Connects to address: "host:port", "[v6]:port" or "unix:/path" ("unix:@name": abstract). Tries each
+ * address of the name in turn, the next one started after 250 ms without an answer (RFC 8305).
+ * 0 and *ret; the context's error; -EINVAL: address can't be parsed; else the last try's errno. */
+BELAY_EXPORT int belay_dial(belay_ctx *ctx, const char *address, belay_conn **ret);
+
+/* Wraps a connected stream socket, which belongs to the connection from then on (not on an error).
+ * 0; -ENOMEM; -EBADF. */
+BELAY_EXPORT int belay_conn_from_fd(int fd, belay_conn **ret);
+
+/* Closes and frees. NULL is fine. Nobody may be using it. */
+BELAY_EXPORT void belay_conn_close(belay_conn *conn);
+
+/* Up to size bytes: a count, 0 at the end of the stream, the context's error, or -errno. */
+BELAY_EXPORT ssize_t belay_conn_read(belay_ctx *ctx, belay_conn *conn, void *buf, size_t size);
+
+/* All of it: 0, the context's error, or -errno. After an error some of it may have been sent, and
+ * *written (may be NULL) says how much: the one place where an error is not "no effect". */
+BELAY_EXPORT int belay_conn_write(belay_ctx *ctx, belay_conn *conn, const void *buf, size_t size,
+				  size_t *written);
+BELAY_EXPORT int belay_conn_writev(belay_ctx *ctx, belay_conn *conn, const struct iovec *iov,
+				   int count, size_t *written);
+
+/* No more writes: the peer reads the end of the stream. 0 or -errno. */
+BELAY_EXPORT int belay_conn_shutdown(belay_conn *conn);
+
+BELAY_EXPORT int belay_conn_fd(const belay_conn *conn);
+
+/* The peer's (or own) address as "1.2.3.4:80", "[::1]:80" or "unix:/path"; lives with conn. */
+BELAY_EXPORT const char *belay_conn_peer(const belay_conn *conn);
+BELAY_EXPORT const char *belay_conn_local(const belay_conn *conn);
+
+/* A child of parent that also ends, with the cause (code, message), as soon as the peer of conn hangs
+ * up or shuts down its side: noticed by a thread of Belay's own, so also while every worker is busy
+ * and nobody reads. message is copied. Must be ended (belay_end) before conn is closed. One at a time
+ * for a connection: a second one is done with -EINVAL. */
+BELAY_EXPORT belay_ctx *belay_with_hangup(belay_ctx *parent, belay_conn *conn, int code,
+					  const char *message);
+BELAY_EXPORT belay_ctx *belay_with_hangup_at(belay_ctx *parent, belay_conn *conn, int code,
+					     const char *message, const struct belay_site *site);
+#define belay_with_hangup(parent, conn, code, ...)                                                 \
+	belay_with_hangup_at((parent), (conn), (code), (__VA_ARGS__), BELAY_HERE)
+
+/* ---- Listeners ---------------------------------------------------------------------------------- */
+
+typedef struct belay_listener belay_listener;
+
+/* Listens on address: as for belay_dial(), and ":8080" or "*:8080" for all interfaces, port 0 for a
+ * free one. SO_REUSEADDR is set; a stale Unix socket that nobody answers on is replaced, and a Unix
+ * socket's file is removed at the close. 0 and *ret; the context's error; -EINVAL; -errno. */
+BELAY_EXPORT int belay_listen(belay_ctx *ctx, const char *address, belay_listener **ret);
+
+/* Blocks for the next connection. Peers that are gone already are passed over. 0 and *ret; the
+ * context's error; -EMFILE, -ENFILE, -ENOMEM: try again later; -EINVAL: closed. */
+BELAY_EXPORT int belay_listener_accept(belay_ctx *ctx, belay_listener *listener, belay_conn **ret);
+
+/* Where it listens, with the real port; lives with the listener. */
+BELAY_EXPORT const char *belay_listener_address(const belay_listener *listener);
+BELAY_EXPORT int belay_listener_fd(const belay_listener *listener);
+
+/* Closes and frees. NULL is fine. Nobody may be waiting in belay_listener_accept(). */
+BELAY_EXPORT void belay_listener_close(belay_listener *listener);
+
+BELAY_END_DECLS
+
+#endif

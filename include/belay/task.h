@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * task.h - tasks: functions with a stack of their own, many on few threads.
+ *
+ * A task runs on one worker thread from its first instruction to its last, so that everything a C
+ * program keeps by thread (errno, locale, a library's error queue) stays valid across calls that
+ * block. It gives up its worker only inside calls of Belay's.
+ */
+#ifndef BELAY_TASK_H
+#define BELAY_TASK_H
+
+#include <belay/context.h>
+
+BELAY_BEGIN_DECLS
+
+/* Starts fn(ctx, arg) in a task. The task holds a reference to ctx as long as it runs; ending ctx
+ * tells it to stop, nothing more. 0; -ENOMEM; -EAGAIN: no worker thread could be started; -EINVAL:
+ * ctx or fn is NULL. A done context still starts it: fn sees it at its first check. Does not block.
+ * The first call of a process starts the workers: one for each processor that this process may use,
+ * or as many as BELAY_WORKERS in the environment says. */
+BELAY_EXPORT int belay_go(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void *arg);
+BELAY_EXPORT int belay_go_at(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void *arg,
+			     const struct belay_site *site);
+#define belay_go(ctx, fn, ...) belay_go_at((ctx), (fn), (__VA_ARGS__), BELAY_HERE)
+
+/* Lets the others run that are ready on this worker; on a plain thread: sched_yield(2). */
+BELAY_EXPORT void belay_yield(void);
+
+/* Runs fn(arg) where it may block: from a task, on a thread of a pool that grows as needed (to 512);
+ * from a plain thread, right here. Returns 0 when fn has returned; or, without running fn, the
+ * context's error, -ENOMEM or -EAGAIN (no thread could be started). Once fn runs, ctx's end does not
+ * cut it short: fn, or a hook, must see to that. */
+BELAY_EXPORT int belay_blocking(belay_ctx *ctx, void (*fn)(void *arg), void *arg);
+
+/* From main, at the end: lets every task that is ready run on until it waits, then stops and joins
+ * the workers, the blocking pool and the clock, and frees all pools. Tasks that still wait are never
+ * resumed (BELAY_REPORT=leaks names them). Not from a task. Belay may be used again afterwards. */
+BELAY_EXPORT void belay_shutdown(void);
+
+BELAY_END_DECLS
+
+#endif

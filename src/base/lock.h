@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * lock.h - a lock of four bytes for critical sections of a few dozen instructions.
+ *
+ * Under it nobody parks, calls foreign code or wakes anybody. The rank is the lock's place in the
+ * one order in which locks may be taken; debug builds check it.
+ */
+#ifndef BELAY_SRC_BASE_LOCK_H
+#define BELAY_SRC_BASE_LOCK_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum belay__rank {
+	BELAY__RANK_NONE = 0,
+	BELAY__RANK_SYNC,    /* mutex, semaphore, group ...: each alone, before a node            */
+	BELAY__RANK_NODE,    /* a context's node: parent before child                             */
+	BELAY__RANK_CHAN,    /* a channel: by address where several                               */
+	BELAY__RANK_FD,      /* a descriptor's waiters                                            */
+	BELAY__RANK_WHEEL,   /* a timer wheel                                                     */
+	BELAY__RANK_WORKER,  /* a worker's queue of new tasks, the blocking pool                  */
+	BELAY__RANK_LEAF,    /* takes no other: slabs, stacks, reports, the clock's own           */
+};
+
+struct belay__lock {
+	_Atomic uint32_t word; /* 0 free, 1 held, 2 held and somebody may sleep on it */
+};
+
+#define BELAY__LOCK_INIT {0}
+
+void belay__lock_slow(struct belay__lock *lock);
+void belay__unlock_slow(struct belay__lock *lock);
+
+#ifdef BELAY_DEBUG
+void belay__rank_push(enum belay__rank rank);
+void belay__rank_pop(enum belay__rank rank);
+#else
+static inline void belay__rank_push(enum belay__rank rank) { (void)rank; }
+static inline void belay__rank_pop(enum belay__rank rank) { (void)rank; }
+#endif
+
+/* Acquire pairs with the release in belay__lock_give() of the holder before. */
+static inline void belay__lock_take(struct belay__lock *lock, enum belay__rank rank)
+{
+	uint32_t free_word = 0;
+
+	belay__rank_push(rank);
+	if (!atomic_compare_exchange_strong_explicit(&lock->word, &free_word, 1,
+						     memory_order_acquire, memory_order_relaxed))
+		belay__lock_slow(lock);
+}
+
+static inline void belay__lock_give(struct belay__lock *lock, enum belay__rank rank)
+{
+	belay__rank_pop(rank);
+	if (atomic_exchange_explicit(&lock->word, 0, memory_order_release) == 2)
+		belay__unlock_slow(lock);
+}
+
+#endif

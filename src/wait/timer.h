@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * timer.h - something that happens at a moment, on the clock thread.
+ *
+ * A timer is embedded in its owner. At its moment (never before it) the clock thread, holding the
+ * wheel's lock, takes it off the wheel and calls claim(); where that returns true it calls fire()
+ * once the lock is given back. claim() must make sure that the owner stays until fire() is through
+ * (win its waiter, take a reference); where it returns false the clock does not touch the timer again.
+ */
+#ifndef BELAY_SRC_WAIT_TIMER_H
+#define BELAY_SRC_WAIT_TIMER_H
+
+#include "base/list.h"
+#include "wait/wait.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct belay__wheel;
+
+struct belay__timer {
+	struct belay__list link;
+	struct belay__wheel *wheel;  /* NULL: never armed; else constant */
+	int64_t when;
+	bool (*claim)(struct belay__timer *timer);
+	void (*fire)(struct belay__timer *timer);
+};
+
+/* Starts the clock thread where it does not run yet. 0; -ENOMEM, -EAGAIN, -EMFILE, -ENFILE. */
+int belay__clock_start(void);
+
+/* Arms timer for the moment when. The clock must have been started. Takes the wheel's lock. */
+void belay__timer_arm(struct belay__timer *timer, int64_t when,
+		      bool (*claim)(struct belay__timer *timer),
+		      void (*fire)(struct belay__timer *timer));
+
+/* Takes it off. True: it will not fire. False: it was not armed, or claim() has been called. On
+ * return the clock either does not touch the timer again or has won its claim. */
+bool belay__timer_disarm(struct belay__timer *timer);
+
+/* A timer as a reason to wake a waiter. */
+struct belay__wait_timer {
+	struct belay__timer timer;
+	struct belay__wait wait;
+};
+
+/* 0, or an error of belay__clock_start(). */
+int belay__wait_timer_arm(struct belay__wait_timer *timer, struct belay__waiter *waiter,
+			  int64_t when);
+
+/* now + ns, or BELAY_FOREVER where that is past the end of the clock. */
+int64_t belay__moment(int64_t ns);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * wait.h - the one way to wait.
+ *
+ * Who has to wait puts a waiter on its own stack, and one wait (a reason to be woken) into each queue
+ * that may wake it, then parks. Whoever wins the one compare-and-swap on the waiter, the claim, has
+ * decided which reason it was, and owes exactly one wake.
+ *
+ * Protocol    The waker holds the queue's lock, takes the wait off the queue, claims; where it wins
+ *             it may use what the wait points to until it calls belay__waiter_wake(), after the lock
+ *             is given back. Where it loses it must not touch the wait after giving back the lock.
+ *             The one who waits: queues its waits, each under its queue's lock; parks; then takes
+ *             every wait that is still linked off its queue, under that queue's lock.
+ * Lifetime    The waiter and its waits stand on a stack. A winner's use of them ends before its wake,
+ *             and the one who waits can't return before that wake. A loser's use ends with the
+ *             queue's lock, which the one who waits takes once more before it returns, unless the
+ *             wait was unlinked under that same lock already and was seen so.
+ * No loss     The claim is remembered in the waiter, and the wake in the runner, so that a wake that
+ *             comes before the park is found by it.
+ */
+#ifndef BELAY_SRC_WAIT_WAIT_H
+#define BELAY_SRC_WAIT_WAIT_H
+
+#include "base/list.h"
+#include "base/lock.h"
+
+#include <belay/chan.h>
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Whoever can be parked: a thread, or a task on its worker. Each park() returns after one wake(),
+ * whichever came first; nobody wakes a runner that does not park, or will. */
+struct belay__runner {
+	void (*park)(struct belay__runner *runner);
+	void (*wake)(struct belay__runner *runner);
+};
+
+/* The runner of the calling code. Never NULL. Also an identity: equal only for the same one. */
+struct belay__runner *belay__self(void);
+
+/* The port through which the task room plugs itself in: its workers set this while they run a task.
+ * NULL on plain threads. A task never changes its thread, so its address may be kept. */
+extern _Thread_local struct belay__runner *belay__current_task;
+
+struct belay__wait;
+
+struct belay__waiter {
+	_Atomic(struct belay__wait *) winner; /* the reason that won; NULL: still waiting */
+	struct belay__runner *runner;
+};
+
+struct belay__wait {
+	struct belay__list link; /* in its queue; guarded by the queue's lock */
+	struct belay__waiter *waiter;
+	void *element;           /* for the queue's owner and the one who waits to agree on */
+	intptr_t result;         /* what the waker tells, written between claim and wake */
+};
+
+void belay__waiter_init(struct belay__waiter *waiter);
+
+static inline void belay__wait_init(struct belay__wait *wait, struct belay__waiter *waiter)
+{
+	wait->link.next = wait->link.prev = NULL;
+	wait->waiter = waiter;
+	wait->element = NULL;
+	wait->result = 0;
+}
+
+/* The compare-and-swap: true where this reason, and no other, ends the wait. Acquire and release:
+ * what either side wrote before is seen by the other. */
+bool belay__wait_claim(struct belay__wait *wait);
+
+/* True where somebody has won already: a stale entry, that nothing can be handed to. */
+bool belay__wait_is_stale(const struct belay__wait *wait);
+
+/* What the winner owes, with no lock held. */
+void belay__wait_wake(struct belay__wait *wait);
+
+/* Takes waits off queue (whose lock the caller holds) until one can be claimed, and returns it, to be
+ * woken once the lock is given back. NULL: nobody waits there any more. */
+struct belay__wait *belay__queue_claim(struct belay__list *queue);
+
+/* Claims every waiter of queue and moves those that were won to woken; then, with no lock held,
+ * belay__wake_all(woken). */
+void belay__queue_claim_all(struct belay__list *queue, struct belay__list *woken);
+void belay__wake_all(struct belay__list *woken);
+
+/* Sleeps until a reason has won; returns it. Must be called exactly once for a waiter that others may
+ * claim, and not where the caller itself has won the claim. */
+struct belay__wait *belay__waiter_park(struct belay__waiter *waiter);
+
+/* ---- Gates --------------------------------------------------------------------------------------
+ *
+ * The part of a channel that even a context's done channel has: it can be closed, once, and those
+ * who receive can wait for that. A full channel has more behind it; a done channel is its node's. */
+
+enum belay__gate_kind {
+	BELAY__GATE_CHAN,
+	BELAY__GATE_DONE,
+};
+
+struct belay_chan {
+	struct belay__lock lock;       /* a done channel's is its node's too */
+	uint8_t kind;
+	_Atomic bool closed;           /* written under lock, once; read by anybody */
+	struct belay__list receivers;  /* struct belay__wait; guarded by lock */
+};
+
+/* Queues wait on a done channel. False: it is closed, and wait is not queued. */
+bool belay__done_join(struct belay_chan *done, struct belay__wait *wait);
+void belay__done_leave(struct belay_chan *done, struct belay__wait *wait);
+
+#endif
