@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * check_oom.h - makes each allocation of a piece of work fail in turn.
+ *
+ * For programs that link the inside of the core (belay_inside): the fuse is not exported.
+ */
+#ifndef BELAY_TESTS_SUPPORT_CHECK_OOM_H
+#define BELAY_TESTS_SUPPORT_CHECK_OOM_H
+
+#include "base/alloc.h"
+
+#include "check.h"
+
+/* Calls work(arg) again and again, first with its first allocation failing, then its second, until
+ * it gets through with none failing; returns how many failed. work uses check(), frees what it made,
+ * and accepts success and out of memory alike; it must not leave threads behind that allocate. */
+static inline long check_each_allocation(void (*work)(void *arg), void *arg)
+{
+	long n = 0;
+	bool fired = true;
+
+	while (fired) {
+		belay__fail_nth(++n);
+		work(arg);
+		/* What is left of the fuse burns here; only the one that was due can have fired. */
+		for (long i = 0; fired && i < n; i++)
+			fired = !belay__alloc_fails();
+		belay__fail_nth(0);
+	}
+	return n - 1;
+}
+
+#endif
