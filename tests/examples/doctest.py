@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+#
+# doctest.py - what the documentation shows is what happens. Prints TAP.
+#
+#     doctest.py [--dir DIR] [--cc COMPILER] [--libs FLAGS-AND-LIBRARIES] FILE.md...
+#
+# Fenced blocks of the files, in order:
+#
+#     ```c            a whole program: compiled without a warning, and run
+#     ```output       right after one: what that program printed, exactly
+#     ```c part       declarations and functions: compiled after the usual includes, not run
+#     ```c fragment   statements out of their context: not looked at
+#     ```console      "$ command", run by sh in DIR, each followed by all that it prints
+#
+# In what is expected, "..." within a line stands for any text, and alone on a line for any lines.
+# A test is named by the heading and by the last sentence before its block.
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+INCLUDES = '#include <belay.h>\n#include <errno.h>\n#include <stdio.h>\n#include <stdlib.h>\n'
+SECONDS = 120  # far more than anything here takes; a hang must not hang the suite
+
+
+class Block:
+    def __init__(self, kind, name, line):
+        self.kind, self.name, self.line, self.text = kind, name, line, ''
+
+
+def last_sentence(paragraph):
+    return re.split(r'(?<=\.) ', ' '.join(paragraph))[-1].rstrip(':.')
+
+
+def blocks_of(path):
+    """The fenced blocks of a file, each with the place it stands in."""
+    found, block, heading, paragraph, ended = [], None, '', [], True
+    with open(path, encoding='utf-8') as lines:
+        for number, line in enumerate(lines, 1):
+            if block:
+                if line.rstrip() == '```':
+                    found.append(block)
+                    block = None
+                else:
+                    block.text += line
+            elif line.startswith('```'):
+                name = ': '.join(filter(None, [heading, last_sentence(paragraph)]))
+                block = Block(line[3:].strip(), name, number + 1)
+            elif line.startswith('#'):
+                heading, paragraph = line.strip('# \n'), []
+            elif line.strip():
+                paragraph = ([] if ended else paragraph) + [line.strip()]
+            ended = not line.strip()
+    if block:
+        raise SystemExit(f'{path}:{block.line - 1}: a block that does not end')
+    return found
+
+
+def pattern(expected):
+    """A regular expression for what is expected, "..." being anything."""
+    parts = []
+    for line in expected.splitlines():
+        if line.strip() == '...':
+            parts.append(r'(?:.*\n)*')
+        else:
+            parts.append('.*'.join(map(re.escape, line.split('...'))) + r'\n')
+    return re.compile(''.join(parts))
+
+
+def run(command, **more):
+    """Exit status and everything printed; a command that hangs is a failure with a name."""
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              stdin=subprocess.DEVNULL, timeout=SECONDS, text=True, **more)
+        return done.returncode, done.stdout
+    except subprocess.TimeoutExpired as hang:
+        return None, f'still running after {hang.timeout} s\n'
+
+
+class Tap:
+    def __init__(self):
+        self.count = self.failed = 0
+
+    def report(self, ok, name, place, detail=''):
+        self.count += 1
+        self.failed += not ok
+        print(f'{"ok" if ok else "not ok"} {self.count} - {name.replace("#", "")} ({place})')
+        for line in [] if ok else detail.splitlines():
+            print('# ' + line)
+        sys.stdout.flush()
+
+
+def difference(expected, got):
+    return f'expected:\n{expected}got:\n{got}'
+
+
+def compile_block(block, options, folder):
+    """Path of the program, or None, and what the compiler said."""
+    source, program = os.path.join(folder, 'doc.c'), os.path.join(folder, 'doc')
+    part = block.kind == 'c part'
+    with open(source, 'w', encoding='utf-8') as file:
+        file.write((INCLUDES if part else '') + f'#line {block.line} "documentation"\n')
+        file.write(block.text)
+    flags = ['-Wall', '-Wextra', '-Werror', '-Wno-unused-parameter']
+    flags += ['-Wno-unused-function', '-c', '-o', '/dev/null'] if part else ['-o', program]
+    status, said = run(options.cc + flags + [source] + options.libs)
+    return program if status == 0 else None, said
+
+
+def check_program(tap, block, expected, options, place):
+    with tempfile.TemporaryDirectory() as folder:
+        program, said = compile_block(block, options, folder)
+        if not program or block.kind == 'c part':
+            tap.report(program is not None, block.name, place, said)
+            return
+        status, got = run([program])
+        ok = status == 0 and (expected is None or pattern(expected).fullmatch(got))
+        detail = f'exit status {status}\n' + difference(expected or '', got)
+        tap.report(ok, block.name, place, detail)
+
+
+def check_console(tap, block, options, place):
+    for session in re.split(r'^\$ ', block.text, flags=re.MULTILINE)[1:]:
+        command, _, expected = session.partition('\n')
+        status, got = run(['sh', '-c', command], cwd=options.dir)
+        ok = status is not None and pattern(expected).fullmatch(got)
+        tap.report(ok, f'{block.name}: {command}', place, difference(expected, got))
+
+
+def check_file(tap, path, options):
+    blocks = blocks_of(path)
+    for block, after in zip(blocks, blocks[1:] + [Block('', '', 0)]):
+        place = f'{os.path.basename(path)}:{block.line}'
+        if block.kind in ('c', 'c part'):
+            expected = after.text if after.kind == 'output' else None
+            check_program(tap, block, expected, options, place)
+        elif block.kind == 'console':
+            check_console(tap, block, options, place)
+        elif block.kind not in ('c fragment', 'output', 'text', 'sh'):
+            tap.report(False, f'a block of an unknown kind "{block.kind}"', place)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--dir', default='.')
+    parser.add_argument('--cc', type=str.split, default=['cc'])
+    parser.add_argument('--libs', type=str.split, default=['-lbelay'])
+    parser.add_argument('files', nargs='+')
+    options = parser.parse_args()
+    tap = Tap()
+    for path in options.files:
+        check_file(tap, path, options)
+    print(f'1..{tap.count}')
+    return 1 if tap.failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
