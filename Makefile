@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+#
+# A thin front: Meson builds and tests, scripts/ hold the steps. `make help` lists what there is.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+ADDRESS ?= 127.0.0.1:8080
+BUILD = build
+
+.PHONY: help run build test check check-asan check-tsan check-valgrind bench install clean
+
+help:
+	@echo 'make run             build the example store and start it on http://$(ADDRESS)'
+	@echo 'make test            the whole suite: plain, address+undefined, thread sanitizer'
+	@echo 'make build           the libraries and examples, in $(BUILD)/'
+	@echo 'make check           the suite once, plain'
+	@echo 'make check-asan      the suite under the address and undefined-behaviour sanitizers'
+	@echo 'make check-tsan      the suite under the thread sanitizer'
+	@echo 'make check-valgrind  the suite under valgrind'
+	@echo 'make bench           build bench/ for speed and run it'
+	@echo 'make install         into PREFIX=$(PREFIX) (DESTDIR is put before it)'
+	@echo 'make clean           remove all that was built'
+	@echo 'run and test install the Debian packages that they miss (scripts/packages).'
+
+build:
+	@scripts/build $(BUILD)
+
+run: build
+	@echo '== Starting the store on http://$(ADDRESS) (Ctrl-C ends it)'
+	@exec $(BUILD)/examples/store/store
+
+test:
+	@scripts/test plain asan tsan
+
+check:
+	@scripts/test plain
+
+check-asan:
+	@scripts/test asan
+
+check-tsan:
+	@scripts/test tsan
+
+check-valgrind:
+	@scripts/test valgrind
+
+bench:
+	@scripts/build build-bench --buildtype=release -Dtests=disabled -Dbench=true
+	@meson test -C build-bench --no-rebuild --benchmark --verbose
+
+install: build
+	@meson configure $(BUILD) -Dprefix='$(PREFIX)'
+	@DESTDIR='$(DESTDIR)' meson install -C $(BUILD)
+	@if [ -z '$(DESTDIR)' ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
+
+clean:
+	rm -rf build build-asan build-tsan build-valgrind build-bench
