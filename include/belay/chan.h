@@ -52,23 +52,20 @@ BELAY_END_DECLS
 
 /* The size of what a pointer points to; 0 for void, whose size is not known. */
 #ifdef __cplusplus
-template <typename T> constexpr size_t belay__sizeof_target(T *)
-{
-	return sizeof(T);
-}
-constexpr size_t belay__sizeof_target(const void *)
-{
-	return 0;
-}
-constexpr size_t belay__sizeof_target(void *)
-{
-	return 0;
-}
-constexpr size_t belay__sizeof_target(decltype(nullptr))
-{
-	return 0;
-}
-#define BELAY__SIZEOF_TARGET(...) belay__sizeof_target(__VA_ARGS__)
+template <typename T> struct belay__target {
+	static constexpr size_t size = 0; /* NULL and nullptr */
+};
+template <typename T> struct belay__target<T *> {
+	static constexpr size_t size = sizeof(T);
+};
+template <> struct belay__target<void *> {
+	static constexpr size_t size = 0;
+};
+template <> struct belay__target<const void *> {
+	static constexpr size_t size = 0;
+};
+template <typename T> belay__target<T> belay__target_of(T);
+#define BELAY__SIZEOF_TARGET(...) decltype(belay__target_of(__VA_ARGS__))::size
 #else
 #define BELAY__SIZEOF_TARGET(...)                                                                  \
 	(__builtin_types_compatible_p(__typeof__(*(__VA_ARGS__)), void)                            \

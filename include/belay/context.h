@@ -199,8 +199,19 @@ BELAY_EXPORT const char *belay_strerror(int err);
  *     const char *trace_id_of(const belay_ctx *ctx);
  * so that no cast is ever written. The type may be any that is not larger than a pointer; what is
  * not there reads as zero. */
+#ifdef __cplusplus /* where designators are an extension before C++20, and what they skip is warned of */
+#define BELAY__KEY_BEGIN                                                                           \
+	_Pragma("GCC diagnostic push")                                                             \
+	_Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"") __extension__
+#define BELAY__KEY_END _Pragma("GCC diagnostic pop")
+#else
+#define BELAY__KEY_BEGIN
+#define BELAY__KEY_END
+#endif
 #define BELAY_KEY(id, type, ...)                                                                   \
+	BELAY__KEY_BEGIN                                                                           \
 	static const belay_key id##_key = {.name = #id, __VA_ARGS__};                              \
+	BELAY__KEY_END                                                                             \
 	__attribute__((unused)) static inline belay_ctx *with_##id(belay_ctx *parent, type value)  \
 	{                                                                                          \
 		void *belay__slot = NULL;                                                          \

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# test_install.sh SOURCE BUILD - installs into an empty folder, and there compiles and runs the first
+# program, as the README shows both.
+set -u
+. "$(dirname "$0")/tap.sh"
+source=$1 build=$2
+place=$folder/place
+
+install_there() { meson install -C "$build" --no-rebuild --destdir "$place"; }
+
+# The folder stands for the root of a system.
+pkg() {
+	local found
+	found=$(dirname "$(find "$place" -name belay.pc)")
+	PKG_CONFIG_PATH=$found PKG_CONFIG_SYSROOT_DIR=$place pkg-config "$@"
+}
+
+first_program() { awk '/^```c$/ { inside = 1; next } /^```$/ && inside { exit } inside' "$source/README.md"; }
+
+compile() { # OUTPUT LIBRARIES...
+	local output=$1
+
+	shift
+	first_program >"$folder/first.c"
+	cc -Wall -Wextra -Werror "$folder/first.c" -o "$output" $(pkg --cflags belay) "$@"
+}
+
+says_123() { [ "$(LD_LIBRARY_PATH=$(pkg --variable=libdir belay | sed "s|^/|$place/|;s|$place$place|$place|") "$1")" = "work complete 123" ]; }
+
+shared() {
+	compile "$folder/shared" $(pkg --libs belay) && says_123 "$folder/shared"
+}
+
+archive() {
+	compile "$folder/archive" -Wl,-Bstatic $(pkg --libs --static belay) -Wl,-Bdynamic &&
+		! ldd "$folder/archive" | grep libbelay && says_123 "$folder/archive"
+}
+
+every_header() {
+	diff <(cd "$source/include" && find . -name '*.h' | sort) \
+		<(cd "$place"/*/*/include 2>/dev/null || cd "$place"/*/include && find . -name '*.h' | sort)
+}
+
+every_pc_file() {
+	local file name
+	for file in $(find "$place" -name '*.pc'); do
+		name=$(basename "$file" .pc)
+		pkg --exists --print-errors "$name" && pkg --libs "$name" | grep -e "-l$name" || return 1
+	done
+}
+
+plan 5
+try everything_installs_below_destdir install_there
+try the_first_program_runs_against_the_shared_library shared
+try the_first_program_runs_from_the_archive archive
+try every_public_header_is_installed every_header
+try every_pkg_config_file_links_its_library every_pc_file
+exit $failed
