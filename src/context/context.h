@@ -33,6 +33,10 @@ struct belay__wait *belay__block(belay_ctx *ctx, struct belay__waiter *waiter);
 bool belay__cancel_with(belay_ctx *ctx, int err, int code, const struct belay_site *site,
 			const char *message);
 
+/* The static context that is done with err, -ENOMEM or -EINVAL: what a derivation that failed returns.
+ * Not counted. */
+belay_ctx *belay__failed_ctx(int err);
+
 /* True, and one more reference, unless the last one has gone already. */
 bool belay__try_ref(belay_ctx *ctx);
 
