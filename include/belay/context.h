@@ -259,10 +259,10 @@ BELAY_EXPORT bool belay_after_stop(belay_after *after);
 
 /* A hook is embedded in the caller's object and needs no memory of its own; its fields are private. */
 struct belay_hook {
-	struct belay_hook *next, **slot;
-	belay_ctx *node;
+	void *link[2];
+	belay_ctx *ctx;
 	void (*fn)(struct belay_hook *hook);
-	void *runner;
+	void *running;
 	uintptr_t state;
 };
 

@@ -40,4 +40,7 @@ belay_ctx *belay__failed_ctx(int err);
 /* True, and one more reference, unless the last one has gone already. */
 bool belay__try_ref(belay_ctx *ctx);
 
+/* Gives pooled memory back where no context is alive. */
+void belay__ctx_trim(void);
+
 #endif

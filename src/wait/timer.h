@@ -20,7 +20,8 @@ struct belay__wheel;
 
 struct belay__timer {
 	struct belay__list link;
-	struct belay__wheel *wheel;  /* NULL: never armed; else constant */
+	struct belay__wheel *wheel;  /* constant once initialised                                 */
+	bool armed;                  /* stands in the wheel; guarded by the wheel's lock          */
 	int64_t when;
 	bool (*claim)(struct belay__timer *timer);
 	void (*fire)(struct belay__timer *timer);
@@ -29,13 +30,16 @@ struct belay__timer {
 /* Starts the clock thread where it does not run yet. 0; -ENOMEM, -EAGAIN, -EMFILE, -ENFILE. */
 int belay__clock_start(void);
 
-/* Arms timer for the moment when. The clock must have been started. Takes the wheel's lock. */
-void belay__timer_arm(struct belay__timer *timer, int64_t when,
-		      bool (*claim)(struct belay__timer *timer),
-		      void (*fire)(struct belay__timer *timer));
+/* Must have been called, and the clock started, before the first use; takes no lock. */
+void belay__timer_init(struct belay__timer *timer, bool (*claim)(struct belay__timer *timer),
+		       void (*fire)(struct belay__timer *timer));
+
+/* Arms timer, which is not armed, for the moment when. */
+void belay__timer_arm(struct belay__timer *timer, int64_t when);
 
 /* Takes it off. True: it will not fire. False: it was not armed, or claim() has been called. On
- * return the clock either does not touch the timer again or has won its claim. */
+ * return the clock either does not touch the timer again or has won its claim. May be called with a
+ * node's lock held. */
 bool belay__timer_disarm(struct belay__timer *timer);
 
 /* A timer as a reason to wake a waiter. */
@@ -44,9 +48,9 @@ struct belay__wait_timer {
 	struct belay__wait wait;
 };
 
-/* 0, or an error of belay__clock_start(). */
-int belay__wait_timer_arm(struct belay__wait_timer *timer, struct belay__waiter *waiter,
-			  int64_t when);
+/* Arms it for waiter. The clock must have been started. Disarm timer->timer afterwards. */
+void belay__wait_timer_arm(struct belay__wait_timer *timer, struct belay__waiter *waiter,
+			   int64_t when);
 
 /* now + ns, or BELAY_FOREVER where that is past the end of the clock. */
 int64_t belay__moment(int64_t ns);

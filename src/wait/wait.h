@@ -103,8 +103,9 @@ enum belay__gate_kind {
 
 struct belay_chan {
 	struct belay__lock lock;       /* a done channel's is its node's too */
+	_Atomic int closed;            /* 0: open; else, for ever, why: -EPIPE for a channel, the
+					  context's error for a done channel. Written under lock */
 	uint8_t kind;
-	_Atomic bool closed;           /* written under lock, once; read by anybody */
 	struct belay__list receivers;  /* struct belay__wait; guarded by lock */
 };
 

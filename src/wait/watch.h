@@ -6,14 +6,12 @@
 #ifndef BELAY_SRC_WAIT_WATCH_H
 #define BELAY_SRC_WAIT_WATCH_H
 
-#include "base/list.h"
-
 #include <stdint.h>
 
 /* Embedded in its owner; private to watch.c but for reading. */
 struct belay__watch {
-	struct belay__list link;
 	int fd;
+	uint32_t index; /* its slot; UINT32_MAX: removed */
 	void (*fn)(struct belay__watch *watch, uint32_t events);
 };
 

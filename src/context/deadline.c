@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * deadline.c - contexts that end by themselves at a moment.
+ *
+ * Lifetime    The armed timer holds no reference: a context that everybody has given up takes its
+ *             timer with it. The clock takes a reference in claim(), under the wheel's lock, which the
+ *             freeing thread needs to disarm the timer; so either the clock gets the reference, or it
+ *             finds the last one gone and does not come back.
+ * Race        A parent may end the new context before its timer is armed; the end disarms in vain
+ *             then. So the maker looks at the error after arming. Both take the wheel's lock: if the
+ *             end's disarm came before the arming, its error is visible to this look.
+ */
+#include "base/alloc.h"
+#include "context/node.h"
+
+#include <errno.h>
+
+static struct deadline *deadline_of(struct belay__timer *timer)
+{
+	return belay__container(timer, struct deadline, timer);
+}
+
+static void expire(struct deadline *deadline)
+{
+	if (belay__node_end(&deadline->node, -ETIME, deadline->code, NULL, deadline->message))
+		deadline->message = NULL; /* the node's now */
+}
+
+static bool claim(struct belay__timer *timer)
+{
+	return belay__try_ref(&deadline_of(timer)->node.ctx);
+}
+
+static void fire(struct belay__timer *timer)
+{
+	struct deadline *deadline = deadline_of(timer);
+
+	expire(deadline);
+	belay_unref(&deadline->node.ctx);
+}
+
+void belay__deadline_fini(struct deadline *deadline)
+{
+	belay__free(deadline->message);
+}
+
+static void arm(struct deadline *deadline)
+{
+	belay__timer_arm(&deadline->timer, deadline->node.deadline);
+	if (node_err(&deadline->node) != 0)
+		belay__timer_disarm(&deadline->timer);
+}
+
+/* A context with a timer, not armed yet. NULL: out of memory. */
+static struct deadline *deadline_new(belay_ctx *parent, int64_t when, int code,
+				     const char *message, const struct belay_site *site)
+{
+	struct deadline *deadline;
+	belay_ctx *ctx;
+	char *copy = message ? belay__strdup(message) : NULL;
+
+	if (message && !copy)
+		return NULL;
+	ctx = belay__ctx_new(KIND_DEADLINE, parent, site);
+	if (!ctx) {
+		belay__free(copy);
+		return NULL;
+	}
+	deadline = belay__container(ctx, struct deadline, node.ctx);
+	belay__node_init(&deadline->node, when);
+	belay__timer_init(&deadline->timer, claim, fire);
+	deadline->message = copy;
+	deadline->code = code;
+	belay__ctx_publish(ctx);
+	return deadline;
+}
+
+static belay_ctx *with_deadline(belay_ctx *parent, int64_t when, int code, const char *message,
+				const struct belay_site *site)
+{
+	struct deadline *deadline;
+
+	if (!parent)
+		return belay__failed_ctx(-EINVAL);
+	if (when == BELAY_FOREVER || (parent->node && when >= parent->node->deadline))
+		return belay_with_cancel_at(parent, site);
+	if (belay__clock_start() < 0)
+		return belay__failed_ctx(-ENOMEM);
+	deadline = deadline_new(parent, when, code, message, site);
+	if (!deadline)
+		return belay__failed_ctx(-ENOMEM);
+	belay__node_join(&deadline->node, &deadline->node.child, parent->node);
+	if (when <= belay_now())
+		expire(deadline);
+	else if (node_err(&deadline->node) == 0)
+		arm(deadline);
+	return &deadline->node.ctx;
+}
+
+belay_ctx *belay_with_deadline_cause_at(belay_ctx *parent, int64_t when, int code,
+					const char *message, const struct belay_site *site)
+{
+	return with_deadline(parent, when, code, message, site);
+}
+
+belay_ctx *(belay_with_deadline_cause)(belay_ctx *parent, int64_t when, int code,
+				       const char *message)
+{
+	return with_deadline(parent, when, code, message, NULL);
+}
+
+belay_ctx *belay_with_timeout_cause_at(belay_ctx *parent, int64_t ns, int code,
+				       const char *message, const struct belay_site *site)
+{
+	return with_deadline(parent, belay__moment(ns), code, message, site);
+}
+
+belay_ctx *(belay_with_timeout_cause)(belay_ctx *parent, int64_t ns, int code,
+				      const char *message)
+{
+	return belay_with_timeout_cause_at(parent, ns, code, message, NULL);
+}
+
+belay_ctx *belay_with_deadline_at(belay_ctx *parent, int64_t when, const struct belay_site *site)
+{
+	return with_deadline(parent, when, -ETIME, NULL, site);
+}
+
+belay_ctx *(belay_with_deadline)(belay_ctx *parent, int64_t when)
+{
+	return belay_with_deadline_at(parent, when, NULL);
+}
+
+belay_ctx *belay_with_timeout_at(belay_ctx *parent, int64_t ns, const struct belay_site *site)
+{
+	return with_deadline(parent, belay__moment(ns), -ETIME, NULL, site);
+}
+
+belay_ctx *(belay_with_timeout)(belay_ctx *parent, int64_t ns)
+{
+	return belay_with_timeout_at(parent, ns, NULL);
+}
+
+/* Immutable, so that it is the same after the end as before. */
+bool belay_deadline(const belay_ctx *ctx, int64_t *when)
+{
+	if (!ctx || !ctx->node || ctx->node->deadline == BELAY_FOREVER)
+		return false;
+	if (when)
+		*when = ctx->node->deadline;
+	return true;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * memory.c - memory and calls that go with a context.
+ *
+ * owned is a stack that is only pushed to, by anybody, until the last reference has gone; so a
+ * compare-and-swap is enough. Its release pairs with the acquire of the exchange that takes all.
+ */
+#include "base/alloc.h"
+#include "context/node.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+struct owned {
+	struct owned *next;
+	void (*fn)(void *arg); /* NULL: it is memory, and the bytes follow */
+	void *arg;
+	_Alignas(max_align_t) char bytes[];
+};
+
+static void push(belay_ctx *ctx, struct owned *owned)
+{
+	owned->next = atomic_load_explicit(&ctx->owned, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(&ctx->owned, &owned->next, owned,
+						      memory_order_release, memory_order_relaxed))
+		;
+}
+
+/* Until nothing is left: a deferred call may defer another. */
+void belay__owned_run(belay_ctx *ctx)
+{
+	struct owned *owned, *next;
+
+	while ((owned = atomic_exchange_explicit(&ctx->owned, NULL, memory_order_acquire)))
+		for (; owned; owned = next) {
+			next = owned->next;
+			if (owned->fn)
+				owned->fn(owned->arg);
+			belay__free(owned);
+		}
+}
+
+void *belay_alloc(belay_ctx *ctx, size_t size)
+{
+	struct owned *owned;
+
+	if (!ctx || ctx->is_static || size > PTRDIFF_MAX - sizeof *owned)
+		return NULL;
+	owned = belay__calloc(1, sizeof *owned + size);
+	if (!owned)
+		return NULL;
+	push(ctx, owned);
+	return owned->bytes;
+}
+
+char *belay_strdup(belay_ctx *ctx, const char *s)
+{
+	size_t size = strlen(s) + 1;
+	char *copy = belay_alloc(ctx, size);
+
+	return copy ? memcpy(copy, s, size) : NULL;
+}
+
+char *belay_sprintf(belay_ctx *ctx, const char *fmt, ...)
+{
+	va_list args, again;
+	char *text = NULL;
+	int length;
+
+	va_start(args, fmt);
+	va_copy(again, args);
+	length = vsnprintf(NULL, 0, fmt, again);
+	va_end(again);
+	if (length >= 0)
+		text = belay_alloc(ctx, (size_t)length + 1);
+	if (text)
+		vsnprintf(text, (size_t)length + 1, fmt, args);
+	va_end(args);
+	return text;
+}
+
+int belay_defer(belay_ctx *ctx, void (*fn)(void *arg), void *arg)
+{
+	struct owned *owned;
+
+	if (!ctx || !fn)
+		return -EINVAL;
+	if (ctx->is_static)
+		return belay_err(ctx) ? belay_err(ctx) : -EINVAL;
+	owned = belay__malloc(sizeof *owned);
+	if (!owned)
+		return -ENOMEM;
+	owned->fn = fn;
+	owned->arg = arg;
+	push(ctx, owned);
+	return 0;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * node.h - what a context is made of. For the files of this room only.
+ *
+ * Every context starts with struct belay_ctx, immutable once made but for its references and what it
+ * owns. One that can end is a struct node; the others point to the nearest node above them, so that
+ * whether any context is done is one load away, at any depth.
+ */
+#ifndef BELAY_SRC_CONTEXT_NODE_H
+#define BELAY_SRC_CONTEXT_NODE_H
+
+#include "base/list.h"
+#include "context/context.h"
+#include "wait/timer.h"
+#include "wait/wait.h"
+
+#include <stdatomic.h>
+
+enum kind {
+	KIND_BACKGROUND,
+	KIND_TODO,
+	KIND_WITHOUT_CANCEL,
+	KIND_VALUE,
+	KIND_ERROR, /* from here on: nodes. The static ones that stand for a failed derivation */
+	KIND_CANCEL,
+	KIND_DEADLINE,
+	KIND_MERGE,
+};
+
+struct belay_ctx {
+	_Atomic uint32_t refs;         /* first: the slab's promise. 0: free, or dying            */
+	uint8_t kind;
+	bool is_static;                /* references are not counted                              */
+	belay_ctx *parent;             /* referenced; NULL for a root                             */
+	struct node *node;             /* the nearest at or above; NULL: can never be done        */
+	const belay_ctx *values;       /* the nearest value (or merge of values) at or above      */
+	const struct belay_site *site; /* the line that made it; NULL: unknown                    */
+	_Atomic(struct owned *) owned; /* what goes with it, last in first; memory.c              */
+	union {
+		int64_t born;          /* on the coarse monotonic clock                           */
+		belay_ctx *next_dead;  /* once refs is 0                                          */
+	};
+};
+
+/* A place in a node's list of children. */
+struct child {
+	struct belay__list link; /* guarded by the parent's lock */
+	struct node *node;
+};
+
+struct node {
+	belay_ctx ctx;
+	struct belay_chan done;             /* done.closed is the error; done.lock is the node's  */
+	/* Written before the error, by the one who ends it; read by those who have seen the error. */
+	struct node *origin;                /* where the end began: itself or an ancestor         */
+	const struct belay_site *end_site;  /* the rest only where it is its own origin           */
+	char *message;                      /* its own; NULL: the default                         */
+	int code;
+	/* Immutable. */
+	int64_t deadline;                   /* the earliest from here up; BELAY_FOREVER: none     */
+	struct child child;                 /* its place below the nearest node above; unlinked:
+					       it has none, or has left                           */
+	/* Guarded by done.lock. */
+	struct belay__list children;        /* struct child; only of live ones, or on their way out */
+	struct belay__list hooks;           /* struct belay_hook                                  */
+	struct done_fd *done_fd;
+};
+
+struct deadline {
+	struct node node;
+	struct belay__timer timer;
+	char *message; /* of the cause it will have; NULL: the default */
+	int code;
+};
+
+struct merge {
+	struct node node;
+	belay_ctx *second;   /* referenced */
+	struct child child;  /* its place below second's node */
+};
+
+struct value {
+	belay_ctx ctx;
+	const belay_key *key;
+	void *value;
+};
+
+static inline bool is_node(const belay_ctx *ctx)
+{
+	return ctx->kind >= KIND_ERROR;
+}
+
+static inline struct node *node_of(const belay_ctx *ctx)
+{
+	return belay__container(ctx, struct node, ctx);
+}
+
+/* Acquire pairs with the release in mark(): who sees the error may read the cause. */
+static inline int node_err(const struct node *node)
+{
+	return atomic_load_explicit(&node->done.closed, memory_order_acquire);
+}
+
+/* ---- tree.c: making and freeing ------------------------------------------------------------------- */
+
+belay_ctx *belay__failed_ctx(int err);      /* the static context that is done with -ENOMEM or -EINVAL */
+
+/* Memory for a context of kind, its common part filled in, with a reference to parent; not visible to
+ * anybody before belay__ctx_publish(). NULL: out of memory. */
+belay_ctx *belay__ctx_new(enum kind kind, belay_ctx *parent, const struct belay_site *site);
+belay_ctx *belay__ctx_publish(belay_ctx *ctx);
+void belay__node_init(struct node *node, int64_t deadline);
+
+/* ---- end.c: how an end travels ---------------------------------------------------------------------- */
+
+/* Hangs node below parent, or, where parent is done, ends it in the same way. */
+void belay__node_join(struct node *node, struct child *place, struct node *parent);
+
+/* Ends node and all below it. message becomes the node's where it returns true. */
+bool belay__node_end(struct node *node, int err, int code, const struct belay_site *site,
+		     char *message);
+
+/* Takes every registration of node's own (as a child, in the wheel) off. */
+void belay__node_detach(struct node *node);
+
+/* Frees a node's message, which may be a static one. */
+void belay__message_free(char *message);
+
+/* ---- hook.c, memory.c, done_fd.c, deadline.c ---------------------------------------------------------- */
+
+void belay__hooks_run(struct node *node);
+/* A hook that keeps no reference; for those that live in the context itself. */
+bool belay__hook_add_weak(struct node *node, struct belay_hook *hook,
+			  void (*fn)(struct belay_hook *hook));
+void belay__hook_remove_weak(struct node *node, struct belay_hook *hook);
+void belay__owned_run(belay_ctx *ctx);
+void belay__done_fd_close(struct node *node);
+void belay__deadline_fini(struct deadline *deadline);
+
+/* ---- For describe.c and view.c --------------------------------------------------------------------- */
+
+const char *belay__kind_name(const belay_ctx *ctx);
+const char *belay__value_name(const belay_ctx *ctx);
+/* Lets a value print itself into buf, which holds 256 bytes; how many it wrote. 0: it can't. */
+size_t belay__value_format(const belay_ctx *ctx, char *buf);
+/* Calls visit(arg, slot) for every slot, free or not, under the slab's lock: visit may do no more than
+ * belay__try_ref() it. And an upper bound of how many can be alive. */
+void belay__ctx_visit(void (*visit)(void *arg, void *slot), void *arg);
+size_t belay__ctx_most(void);
+
+#endif

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tree.c - how contexts are made, counted and freed.
+ *
+ * Lifetime    A context holds a reference to its parent (a merge to both). A node's list of children
+ *             holds none: a child takes itself off before it is freed, under the parent's lock, so
+ *             that who finds a child in a list, under that lock, finds valid memory.
+ * Memory      refs: taking one is relaxed (the caller has one already, or belay__try_ref() acquires);
+ *             giving one up releases, and who gives up the last acquires, so that everything done
+ *             with the context comes before its memory is freed. publish() releases what was filled in.
+ * Freeing     goes up a chain of a million parents without recursion: those that die are linked
+ *             through next_dead.
+ */
+#include "base/slab.h"
+#include "context/node.h"
+
+#include <errno.h>
+#include <time.h>
+
+enum { SLAB_PLAIN, SLAB_NODE, SLAB_LARGE };
+
+#define LARGE_SIZE                                                                                 \
+	(sizeof(struct deadline) > sizeof(struct merge) ? sizeof(struct deadline)                  \
+							: sizeof(struct merge))
+
+static struct belay__slab slabs[] = {
+	[SLAB_PLAIN] = {.id = SLAB_PLAIN, .size = sizeof(struct value)},
+	[SLAB_NODE] = {.id = SLAB_NODE, .size = sizeof(struct node)},
+	[SLAB_LARGE] = {.id = SLAB_LARGE, .size = LARGE_SIZE},
+};
+
+static const unsigned char slab_of_kind[] = {
+	[KIND_WITHOUT_CANCEL] = SLAB_PLAIN, [KIND_VALUE] = SLAB_PLAIN,    [KIND_CANCEL] = SLAB_NODE,
+	[KIND_DEADLINE] = SLAB_LARGE,       [KIND_MERGE] = SLAB_LARGE,
+};
+
+/* ---- The static ones -------------------------------------------------------------------------------- */
+
+static belay_ctx background = {.refs = 1, .kind = KIND_BACKGROUND, .is_static = true};
+static belay_ctx todo = {.refs = 1, .kind = KIND_TODO, .is_static = true};
+
+#define FAILED(name, error)                                                                        \
+	static struct node name = {                                                                \
+		.ctx = {.refs = 1, .kind = KIND_ERROR, .is_static = true, .node = &name},          \
+		.done = {.closed = (error),                                                        \
+			 .kind = BELAY__GATE_DONE,                                                 \
+			 .receivers = {&name.done.receivers, &name.done.receivers}},               \
+		.origin = &name,                                                                   \
+		.code = (error),                                                                   \
+		.deadline = BELAY_FOREVER,                                                         \
+		.children = {&name.children, &name.children},                                      \
+		.hooks = {&name.hooks, &name.hooks},                                               \
+	}
+
+FAILED(out_of_memory, -ENOMEM);
+FAILED(invalid, -EINVAL);
+
+belay_ctx *belay_background(void)
+{
+	return &background;
+}
+
+belay_ctx *belay_todo(void)
+{
+	return &todo;
+}
+
+belay_ctx *belay__failed_ctx(int err)
+{
+	return err == -EINVAL ? &invalid.ctx : &out_of_memory.ctx;
+}
+
+/* ---- Making ------------------------------------------------------------------------------------------- */
+
+/* A few milliseconds too coarse for anything but a person's eye, and ten times cheaper. */
+static int64_t coarse_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+belay_ctx *belay__ctx_new(enum kind kind, belay_ctx *parent, const struct belay_site *site)
+{
+	belay_ctx *ctx = belay__slab_alloc(&slabs[slab_of_kind[kind]]);
+
+	if (!ctx)
+		return NULL;
+	ctx->kind = kind;
+	ctx->is_static = false;
+	ctx->parent = belay_ref(parent);
+	ctx->node = parent->node;
+	ctx->values = parent->values;
+	ctx->site = site;
+	ctx->born = coarse_now();
+	atomic_store_explicit(&ctx->owned, NULL, memory_order_relaxed);
+	return ctx;
+}
+
+/* Pairs with the acquire in belay__try_ref(), for those who find it by walking over the slab. */
+belay_ctx *belay__ctx_publish(belay_ctx *ctx)
+{
+	atomic_store_explicit(&ctx->refs, 1, memory_order_release);
+	return ctx;
+}
+
+void belay__node_init(struct node *node, int64_t deadline)
+{
+	node->ctx.node = node;
+	node->done.kind = BELAY__GATE_DONE;
+	atomic_store_explicit(&node->done.lock.word, 0, memory_order_relaxed);
+	atomic_store_explicit(&node->done.closed, 0, memory_order_relaxed);
+	belay__list_init(&node->done.receivers);
+	node->origin = NULL;
+	node->end_site = NULL;
+	node->message = NULL;
+	node->code = 0;
+	node->deadline = deadline;
+	node->child = (struct child){.node = node};
+	belay__list_init(&node->children);
+	belay__list_init(&node->hooks);
+	node->done_fd = NULL;
+}
+
+belay_ctx *belay_with_cancel_at(belay_ctx *parent, const struct belay_site *site)
+{
+	belay_ctx *ctx;
+
+	if (!parent)
+		return belay__failed_ctx(-EINVAL);
+	ctx = belay__ctx_new(KIND_CANCEL, parent, site);
+	if (!ctx)
+		return belay__failed_ctx(-ENOMEM);
+	belay__node_init(node_of(ctx), parent->node ? parent->node->deadline : BELAY_FOREVER);
+	belay__ctx_publish(ctx);
+	belay__node_join(node_of(ctx), &node_of(ctx)->child, parent->node);
+	return ctx;
+}
+
+belay_ctx *(belay_with_cancel)(belay_ctx *parent)
+{
+	return belay_with_cancel_at(parent, NULL);
+}
+
+belay_ctx *belay_without_cancel_at(belay_ctx *parent, const struct belay_site *site)
+{
+	belay_ctx *ctx;
+
+	if (!parent)
+		return belay__failed_ctx(-EINVAL);
+	ctx = belay__ctx_new(KIND_WITHOUT_CANCEL, parent, site);
+	if (!ctx)
+		return belay__failed_ctx(-ENOMEM);
+	ctx->node = NULL;
+	return belay__ctx_publish(ctx);
+}
+
+belay_ctx *(belay_without_cancel)(belay_ctx *parent)
+{
+	return belay_without_cancel_at(parent, NULL);
+}
+
+/* ---- References ----------------------------------------------------------------------------------------- */
+
+belay_ctx *belay_ref(belay_ctx *ctx)
+{
+	if (ctx && !ctx->is_static)
+		atomic_fetch_add_explicit(&ctx->refs, 1, memory_order_relaxed);
+	return ctx;
+}
+
+bool belay__try_ref(belay_ctx *ctx)
+{
+	uint32_t refs = atomic_load_explicit(&ctx->refs, memory_order_relaxed);
+
+	while (refs != 0)
+		if (atomic_compare_exchange_weak_explicit(&ctx->refs, &refs, refs + 1,
+							  memory_order_acquire,
+							  memory_order_relaxed))
+			return true;
+	return false;
+}
+
+/* Gives up one reference; a context that this kills goes to the front of dead. */
+static void give_up(belay_ctx *ctx, belay_ctx **dead)
+{
+	if (!ctx || ctx->is_static)
+		return;
+	if (atomic_fetch_sub_explicit(&ctx->refs, 1, memory_order_release) != 1)
+		return;
+	atomic_load_explicit(&ctx->refs, memory_order_acquire); /* pairs with all other releases */
+	ctx->next_dead = *dead;
+	*dead = ctx;
+}
+
+/* What the kinds have besides. The registrations go first: after that nobody can find the node. */
+static void fini_kind(belay_ctx *ctx)
+{
+	if (is_node(ctx)) {
+		belay__node_detach(node_of(ctx));
+		belay__done_fd_close(node_of(ctx));
+	}
+	belay__owned_run(ctx);
+	if (is_node(ctx))
+		belay__message_free(node_of(ctx)->message);
+	if (ctx->kind == KIND_DEADLINE)
+		belay__deadline_fini(belay__container(ctx, struct deadline, node.ctx));
+	if (ctx->kind == KIND_VALUE) {
+		struct value *value = belay__container(ctx, struct value, ctx);
+
+		if (value->key->destroy)
+			value->key->destroy(value->value);
+	}
+}
+
+void belay_unref(belay_ctx *ctx)
+{
+	belay_ctx *dead = NULL;
+
+	give_up(ctx, &dead);
+	while ((ctx = dead)) {
+		struct merge *merge = belay__container(ctx, struct merge, node.ctx);
+		belay_ctx *second = ctx->kind == KIND_MERGE ? merge->second : NULL;
+		belay_ctx *parent = ctx->parent;
+
+		dead = ctx->next_dead;
+		fini_kind(ctx);
+		belay__slab_free(&slabs[slab_of_kind[ctx->kind]], ctx);
+		give_up(parent, &dead);
+		give_up(second, &dead);
+	}
+}
+
+/* ---- All of them ------------------------------------------------------------------------------------------ */
+
+void belay__ctx_visit(void (*visit)(void *arg, void *slot), void *arg)
+{
+	for (size_t i = 0; i < sizeof slabs / sizeof *slabs; i++)
+		belay__slab_visit(&slabs[i], visit, arg);
+}
+
+size_t belay__ctx_most(void)
+{
+	size_t most = 0;
+
+	for (size_t i = 0; i < sizeof slabs / sizeof *slabs; i++)
+		most += belay__slab_total(&slabs[i]);
+	return most;
+}
+
+void belay__ctx_trim(void)
+{
+	for (size_t i = 0; i < sizeof slabs / sizeof *slabs; i++)
+		belay__slab_trim(&slabs[i]);
+}

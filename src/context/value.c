@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * value.c - values, and the merge of two contexts, whose values are those of both.
+ *
+ * Every context points to the nearest value above it (or merge of two that have values), so that a
+ * look-up visits values only.
+ */
+#include "context/node.h"
+
+#include <errno.h>
+
+/* ---- Values ---------------------------------------------------------------------------------------- */
+
+static belay_ctx *refuse_value(const belay_key *key, void *value, int err)
+{
+	if (key && key->destroy)
+		key->destroy(value);
+	return belay__failed_ctx(err);
+}
+
+belay_ctx *belay_with_value_at(belay_ctx *parent, const belay_key *key, void *value,
+			       const struct belay_site *site)
+{
+	struct value *made;
+	belay_ctx *ctx;
+
+	if (!parent || !key)
+		return refuse_value(key, value, -EINVAL);
+	ctx = belay__ctx_new(KIND_VALUE, parent, site);
+	if (!ctx)
+		return refuse_value(key, value, -ENOMEM);
+	made = belay__container(ctx, struct value, ctx);
+	made->key = key;
+	made->value = value;
+	ctx->values = ctx;
+	return belay__ctx_publish(ctx);
+}
+
+belay_ctx *(belay_with_value)(belay_ctx *parent, const belay_key *key, void *value)
+{
+	return belay_with_value_at(parent, key, value, NULL);
+}
+
+/* Costs a step for each value above, and a stack frame for each merge of two contexts with values. */
+static const struct value *find(const belay_ctx *at, const belay_key *key)
+{
+	while (at) {
+		if (at->kind == KIND_MERGE) {
+			const struct value *found = find(at->parent->values, key);
+
+			if (found)
+				return found;
+			at = belay__container(at, struct merge, node.ctx)->second->values;
+		} else {
+			const struct value *value = belay__container(at, struct value, ctx);
+
+			if (value->key == key)
+				return value;
+			at = at->parent->values;
+		}
+	}
+	return NULL;
+}
+
+void *belay_value(const belay_ctx *ctx, const belay_key *key)
+{
+	const struct value *found = ctx && key ? find(ctx->values, key) : NULL;
+
+	return found ? found->value : NULL;
+}
+
+/* ---- Merge ------------------------------------------------------------------------------------------- */
+
+static int64_t earlier_deadline(const belay_ctx *first, const belay_ctx *second)
+{
+	int64_t a = first->node ? first->node->deadline : BELAY_FOREVER;
+	int64_t b = second->node ? second->node->deadline : BELAY_FOREVER;
+
+	return a < b ? a : b;
+}
+
+belay_ctx *belay_with_merge_at(belay_ctx *first, belay_ctx *second, const struct belay_site *site)
+{
+	struct merge *merge;
+	belay_ctx *ctx;
+
+	if (!first || !second)
+		return belay__failed_ctx(-EINVAL);
+	ctx = belay__ctx_new(KIND_MERGE, first, site);
+	if (!ctx)
+		return belay__failed_ctx(-ENOMEM);
+	merge = belay__container(ctx, struct merge, node.ctx);
+	belay__node_init(&merge->node, earlier_deadline(first, second));
+	merge->second = belay_ref(second);
+	merge->child = (struct child){.node = &merge->node};
+	if (!first->values)
+		ctx->values = second->values;
+	else if (second->values && second->values != first->values)
+		ctx->values = ctx;
+	belay__ctx_publish(ctx);
+	belay__node_join(&merge->node, &merge->node.child, first->node);
+	if (second->node != first->node)
+		belay__node_join(&merge->node, &merge->child, second->node);
+	return ctx;
+}
+
+belay_ctx *(belay_with_merge)(belay_ctx *first, belay_ctx *second)
+{
+	return belay_with_merge_at(first, second, NULL);
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * view.c - a picture of all live contexts, as text and as JSON.
+ *
+ * A snapshot takes a reference to each context it finds in the slabs, and gives them up when the
+ * picture is drawn: so nothing that it shows can go away meanwhile. Children that are made meanwhile
+ * are not in it. What a reference that is given up here frees, is freed here.
+ */
+#include "context/view.h"
+
+#include "base/alloc.h"
+#include "context/node.h"
+
+#include <belay/tree.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct list {
+	belay_ctx **contexts;
+	size_t count, room;
+};
+
+/* ---- The snapshot --------------------------------------------------------------------------------- */
+
+static void take_one(void *arg, void *slot)
+{
+	struct list *list = arg;
+
+	if (list->count < list->room && belay__try_ref(slot))
+		list->contexts[list->count++] = slot;
+}
+
+static int by_address(const void *a, const void *b)
+{
+	uintptr_t x = (uintptr_t)*(belay_ctx *const *)a, y = (uintptr_t)*(belay_ctx *const *)b;
+
+	return (x > y) - (x < y);
+}
+
+belay_ctx **belay__view_take(size_t *ret_count)
+{
+	struct list list = {.room = belay__ctx_most()};
+
+	*ret_count = 0;
+	if (list.room == 0)
+		return NULL;
+	list.contexts = belay__malloc(list.room * sizeof *list.contexts);
+	if (!list.contexts) {
+		*ret_count = SIZE_MAX;
+		return NULL;
+	}
+	belay__ctx_visit(take_one, &list);
+	qsort(list.contexts, list.count, sizeof *list.contexts, by_address);
+	*ret_count = list.count;
+	return list.contexts;
+}
+
+void belay__view_give(belay_ctx **contexts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		belay_unref(contexts[i]);
+	belay__free(contexts);
+}
+
+static void count_one(void *arg, void *slot)
+{
+	belay_ctx *ctx = slot;
+
+	if (atomic_load_explicit(&ctx->refs, memory_order_relaxed) != 0)
+		++*(size_t *)arg;
+}
+
+size_t belay_tree_count(void)
+{
+	size_t count = 0;
+
+	belay__ctx_visit(count_one, &count);
+	return count;
+}
+
+/* ---- What is said of a context --------------------------------------------------------------------- */
+
+static int64_t age_of(const belay_ctx *ctx)
+{
+	struct timespec now;
+	int64_t age;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	age = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - ctx->born;
+	return age > 0 ? age : 0;
+}
+
+static void print_text(FILE *out, const belay_ctx *ctx, unsigned depth)
+{
+	char value[256];
+	belay_cause cause;
+	int64_t when;
+
+	fprintf(out, "%*s%s", (int)depth * 2, "", belay__kind_name(ctx));
+	if (ctx->kind == KIND_VALUE) {
+		fprintf(out, " %s", belay__value_name(ctx));
+		if (belay__value_format(ctx, value) > 0)
+			fprintf(out, "=%s", value);
+	}
+	fprintf(out, "  age %.3fs", (double)age_of(ctx) / 1e9);
+	if (belay_deadline(ctx, &when))
+		fprintf(out, "  deadline %+.3fs", (double)(when - belay_now()) / 1e9);
+	if (belay_cause_of(ctx, &cause) == 0)
+		fprintf(out, "  done: %s (%s)", belay_strerror(belay_err(ctx)), cause.message);
+	if (ctx->site)
+		fprintf(out, "  %s:%d %s()", ctx->site->file, ctx->site->line, ctx->site->func);
+	fputc('\n', out);
+}
+
+/* The length of the valid UTF-8 sequence at s (RFC 3629, section 4); 0: none. */
+static size_t utf8_length(const unsigned char *s)
+{
+	size_t length = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3
+			: s[0] < 0xf5 ? 4 : 0;
+
+	for (size_t i = 1; i < length; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return length;
+}
+
+/* A JSON string (RFC 8259, section 7); bytes that are no UTF-8 become U+FFFD. */
+static void print_string(FILE *out, const char *text)
+{
+	const unsigned char *s = (const unsigned char *)text;
+
+	fputc('"', out);
+	while (*s) {
+		size_t length = utf8_length(s);
+
+		if (length == 0)
+			fputs("\\ufffd", out);
+		else if (*s < 0x20 || *s == 0x7f)
+			fprintf(out, "\\u%04x", *s);
+		else if (*s == '"' || *s == '\\')
+			fprintf(out, "\\%c", *s);
+		else
+			fwrite(s, 1, length, out);
+		s += length ? length : 1;
+	}
+	fputc('"', out);
+}
+
+static void print_member(FILE *out, const char *name, const char *text)
+{
+	fprintf(out, ",\"%s\":", name);
+	if (text)
+		print_string(out, text);
+	else
+		fputs("null", out);
+}
+
+static void print_value(FILE *out, const belay_ctx *ctx)
+{
+	char value[256];
+
+	print_member(out, "name", belay__value_name(ctx));
+	print_member(out, "value", belay__value_format(ctx, value) > 0 ? value : NULL);
+}
+
+static void print_times(FILE *out, const belay_ctx *ctx)
+{
+	int64_t when;
+
+	fprintf(out, ",\"age_ns\":%" PRId64, age_of(ctx));
+	if (belay_deadline(ctx, &when))
+		fprintf(out, ",\"deadline_ns\":%" PRId64, when - belay_now());
+	else
+		fputs(",\"deadline_ns\":null", out);
+}
+
+static void print_json(FILE *out, const belay_ctx *ctx)
+{
+	belay_cause cause;
+	bool done = belay_cause_of(ctx, &cause) == 0;
+
+	fprintf(out, "{\"id\":\"%p\"", (const void *)ctx);
+	if (ctx->parent && !ctx->parent->is_static)
+		fprintf(out, ",\"parent\":\"%p\"", (const void *)ctx->parent);
+	else
+		fputs(",\"parent\":null", out);
+	print_member(out, "kind", belay__kind_name(ctx));
+	print_times(out, ctx);
+	print_member(out, "err", done ? belay_strerror(belay_err(ctx)) : NULL);
+	print_member(out, "cause", done ? cause.message : NULL);
+	if (ctx->kind == KIND_VALUE)
+		print_value(out, ctx);
+	print_member(out, "file", ctx->site ? ctx->site->file : NULL);
+	fprintf(out, ",\"line\":%d", ctx->site ? ctx->site->line : 0);
+	print_member(out, "func", ctx->site ? ctx->site->func : NULL);
+	fputc('}', out);
+}
+
+/* ---- The tree ------------------------------------------------------------------------------------------ */
+
+/* Contexts as a forest in arrays of indices; 0 stands for the roots, i + 1 for contexts[i]. */
+struct forest {
+	belay_ctx **contexts;
+	size_t count;
+	size_t *first, *next; /* of the children of; after this sibling; 0: none */
+};
+
+static size_t index_of(const struct forest *forest, const belay_ctx *ctx)
+{
+	belay_ctx *const *found = bsearch(&ctx, forest->contexts, forest->count,
+					  sizeof *forest->contexts, by_address);
+
+	return found ? (size_t)(found - forest->contexts) + 1 : 0;
+}
+
+static int forest_init(struct forest *forest)
+{
+	forest->contexts = belay__view_take(&forest->count);
+	if (forest->count == SIZE_MAX)
+		return -ENOMEM;
+	forest->first = belay__calloc(2 * (forest->count + 1), sizeof *forest->first);
+	if (!forest->first) {
+		belay__view_give(forest->contexts, forest->count);
+		return -ENOMEM;
+	}
+	forest->next = forest->first + forest->count + 1;
+	for (size_t i = forest->count; i > 0; i--) {
+		const belay_ctx *parent = forest->contexts[i - 1]->parent;
+		size_t above = parent && !parent->is_static ? index_of(forest, parent) : 0;
+
+		forest->next[i] = forest->first[above];
+		forest->first[above] = i;
+	}
+	return 0;
+}
+
+static void forest_fini(struct forest *forest)
+{
+	belay__free(forest->first);
+	belay__view_give(forest->contexts, forest->count);
+}
+
+/* Depth first without recursion: on the way up the parent is found by its address again. */
+static void print_forest(FILE *out, const struct forest *forest)
+{
+	size_t at = forest->first[0];
+	unsigned depth = 0;
+
+	while (at) {
+		print_text(out, forest->contexts[at - 1], depth);
+		if (forest->first[at]) {
+			at = forest->first[at];
+			depth++;
+			continue;
+		}
+		while (at && !forest->next[at]) {
+			const belay_ctx *parent = forest->contexts[at - 1]->parent;
+
+			if (depth == 0)
+				return;
+			at = index_of(forest, parent);
+			depth--;
+		}
+		at = forest->next[at];
+	}
+}
+
+int belay_tree(FILE *out)
+{
+	struct forest forest;
+	int err = forest_init(&forest);
+
+	if (err < 0)
+		return err;
+	fprintf(out, "%zu live contexts\n", forest.count);
+	print_forest(out, &forest);
+	forest_fini(&forest);
+	return ferror(out) ? -EIO : 0;
+}
+
+int belay_tree_json(FILE *out)
+{
+	size_t count;
+	belay_ctx **contexts = belay__view_take(&count);
+
+	if (count == SIZE_MAX)
+		return -ENOMEM;
+	fputc('[', out);
+	for (size_t i = 0; i < count; i++) {
+		if (i > 0)
+			fputs(",\n", out);
+		print_json(out, contexts[i]);
+	}
+	fputs("]\n", out);
+	belay__view_give(contexts, count);
+	return ferror(out) ? -EIO : 0;
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * clock.c - the clock thread: it sleeps until the earliest timer, and until a watched descriptor.
+ *
+ * Timers stand in wheels, one a processor, so that arming and disarming touches no other processor.
+ * The thread sleeps in epoll_wait on a timerfd, which whoever arms an earlier timer than all others
+ * sets to that moment without waking the thread.
+ *
+ * Locking     wheel->lock guards a wheel; alarm.lock guards alarm.when together with the timerfd's
+ *             setting; start_lock guards start and stop. No two are held at once.
+ * No loss     The thread first sets alarm.when to FOREVER, then looks into each wheel under its lock,
+ *             then sets the alarm to the earliest moment it saw. Who arms a timer puts it into a wheel
+ *             under its lock, then compares with alarm.when. If the thread's look at that wheel came
+ *             after, it saw the timer; else its lock section came before ours, so its FOREVER is
+ *             visible to our load and we set the alarm ourselves. set_alarm() only ever makes it
+ *             earlier, so that neither overwrites the other.
+ * Memory      alarm.when is read without its lock: stale is fine where it is larger than the truth (we
+ *             take the lock and look again). A value smaller than the truth was the truth before the
+ *             thread's FOREVER, and the argument above says that this store is seen.
+ */
+#include "wait/clock.h"
+
+#include "base/futex.h"
+#include "wait/wheel.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { WHEELS = 64, BATCH = 64, EVENTS = 64 };
+enum { DATA_TIMER = 1, DATA_STOP = 2 };
+
+static struct belay__wheel wheels[WHEELS];
+static bool wheels_ready; /* guarded by start_lock */
+
+static struct {
+	struct belay__lock lock;
+	_Atomic int64_t when;
+} alarm_state;
+
+static struct {
+	pthread_t thread;
+	int epoll, timer, stop;
+} the_clock = {.epoll = -1, .timer = -1, .stop = -1};
+
+static struct belay__lock start_lock;
+static _Atomic bool running;
+static _Thread_local bool is_clock;
+
+int64_t belay_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t belay__moment(int64_t ns)
+{
+	int64_t when;
+
+	return __builtin_add_overflow(belay_now(), ns, &when) ? (ns > 0 ? BELAY_FOREVER : 0) : when;
+}
+
+/* ---- The alarm ---------------------------------------------------------------------------------- */
+
+static void set_timerfd(int64_t when)
+{
+	struct itimerspec at = {.it_value = {.tv_sec = when / 1000000000,
+					     .tv_nsec = when % 1000000000}};
+
+	if (when <= 0)
+		at.it_value = (struct timespec){.tv_nsec = 1};
+	timerfd_settime(the_clock.timer, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
+static void set_alarm(int64_t when)
+{
+	if (when >= atomic_load_explicit(&alarm_state.when, memory_order_relaxed))
+		return;
+	belay__lock_take(&alarm_state.lock, BELAY__RANK_LEAF);
+	if (when < atomic_load_explicit(&alarm_state.when, memory_order_relaxed)) {
+		atomic_store_explicit(&alarm_state.when, when, memory_order_relaxed);
+		set_timerfd(when);
+	}
+	belay__lock_give(&alarm_state.lock, BELAY__RANK_LEAF);
+}
+
+static void forget_alarm(void)
+{
+	belay__lock_take(&alarm_state.lock, BELAY__RANK_LEAF);
+	atomic_store_explicit(&alarm_state.when, BELAY_FOREVER, memory_order_relaxed);
+	belay__lock_give(&alarm_state.lock, BELAY__RANK_LEAF);
+}
+
+/* ---- Expiry --------------------------------------------------------------------------------------- */
+
+/* Claims a batch of due timers under the lock and puts those won on fired. False: none are left. */
+static bool claim_batch(struct belay__wheel *wheel, struct belay__list *fired)
+{
+	struct belay__list *link = NULL;
+
+	belay__lock_take(&wheel->lock, BELAY__RANK_WHEEL);
+	for (int i = 0; i < BATCH && (link = belay__list_pop(&wheel->due)); i++) {
+		struct belay__timer *timer = belay__container(link, struct belay__timer, link);
+
+		timer->armed = false;
+		if (timer->claim(timer))
+			belay__list_append(fired, &timer->link);
+	}
+	belay__lock_give(&wheel->lock, BELAY__RANK_WHEEL);
+	return link != NULL;
+}
+
+/* Fires what is due in wheel; returns the moment when it wants to be looked at again. */
+static int64_t run_wheel(struct belay__wheel *wheel)
+{
+	struct belay__list fired, *link;
+	int64_t next;
+	bool more;
+
+	belay__list_init(&fired);
+	belay__lock_take(&wheel->lock, BELAY__RANK_WHEEL);
+	belay__wheel_advance(wheel, belay_now());
+	belay__lock_give(&wheel->lock, BELAY__RANK_WHEEL);
+	do {
+		more = claim_batch(wheel, &fired);
+		while ((link = belay__list_pop(&fired))) {
+			struct belay__timer *timer =
+				belay__container(link, struct belay__timer, link);
+
+			timer->fire(timer);
+		}
+	} while (more);
+	belay__lock_take(&wheel->lock, BELAY__RANK_WHEEL);
+	next = belay__wheel_next(wheel);
+	belay__lock_give(&wheel->lock, BELAY__RANK_WHEEL);
+	return next;
+}
+
+static void run_wheels(void)
+{
+	int64_t earliest = BELAY_FOREVER;
+	uint64_t expirations;
+
+	if (read(the_clock.timer, &expirations, sizeof expirations) < 0)
+		expirations = 0; /* set anew since the event: nothing to consume */
+	forget_alarm();
+	for (int i = 0; i < WHEELS; i++) {
+		int64_t next = run_wheel(&wheels[i]);
+
+		if (next < earliest)
+			earliest = next;
+	}
+	set_alarm(earliest);
+}
+
+static void *clock_main(void *arg)
+{
+	struct epoll_event events[EVENTS];
+	bool stopping = false;
+
+	is_clock = true;
+	run_wheels(); /* what was armed before a restart */
+	while (!stopping) {
+		int n = epoll_wait(the_clock.epoll, events, EVENTS, -1);
+
+		for (int i = 0; i < n; i++) {
+			if (events[i].data.u64 == DATA_TIMER)
+				run_wheels();
+			else if (events[i].data.u64 == DATA_STOP)
+				stopping = true;
+			else
+				belay__watch_event(events[i].data.u64, events[i].events);
+		}
+	}
+	return arg;
+}
+
+/* ---- Start and stop ------------------------------------------------------------------------------- */
+
+static void close_all(void)
+{
+	int *fds[] = {&the_clock.epoll, &the_clock.timer, &the_clock.stop};
+
+	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
+		if (*fds[i] >= 0)
+			close(*fds[i]);
+		*fds[i] = -1;
+	}
+}
+
+static int add_own(int fd, uint64_t data)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = data};
+
+	return epoll_ctl(the_clock.epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static int open_all(void)
+{
+	if ((the_clock.epoll = epoll_create1(EPOLL_CLOEXEC)) < 0 ||
+	    (the_clock.timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) < 0 ||
+	    (the_clock.stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
+		return -errno;
+	if (add_own(the_clock.timer, DATA_TIMER) < 0 || add_own(the_clock.stop, DATA_STOP) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+/* Belay's own threads take none of the program's signals. */
+static int start_thread(void)
+{
+	sigset_t all, before;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = pthread_create(&the_clock.thread, NULL, clock_main, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (err == 0)
+		pthread_setname_np(the_clock.thread, "belay-clock");
+	return -err;
+}
+
+static int start_locked(void)
+{
+	int err;
+
+	if (atomic_load_explicit(&running, memory_order_relaxed))
+		return 0;
+	if (!wheels_ready) {
+		for (int i = 0; i < WHEELS; i++)
+			belay__wheel_init(&wheels[i], belay_now());
+		wheels_ready = true;
+	}
+	atomic_store_explicit(&alarm_state.when, BELAY_FOREVER, memory_order_relaxed);
+	err = open_all();
+	if (err == 0)
+		err = start_thread();
+	if (err < 0)
+		close_all();
+	else
+		atomic_store_explicit(&running, true, memory_order_release);
+	return err;
+}
+
+int belay__clock_start(void)
+{
+	int err;
+
+	/* Acquire pairs with the release in start_locked(): the wheels and descriptors are there. */
+	if (atomic_load_explicit(&running, memory_order_acquire))
+		return 0;
+	belay__lock_take(&start_lock, BELAY__RANK_LEAF);
+	err = start_locked();
+	belay__lock_give(&start_lock, BELAY__RANK_LEAF);
+	return err;
+}
+
+void belay__clock_stop(void)
+{
+	uint64_t one = 1;
+
+	if (!atomic_load_explicit(&running, memory_order_acquire))
+		return;
+	while (write(the_clock.stop, &one, sizeof one) < 0 && errno == EINTR)
+		;
+	pthread_join(the_clock.thread, NULL);
+	atomic_store_explicit(&running, false, memory_order_relaxed);
+	close_all();
+	belay__watch_stop();
+}
+
+int belay__clock_epoll(void)
+{
+	return the_clock.epoll;
+}
+
+bool belay__on_clock_thread(void)
+{
+	return is_clock;
+}
+
+/* ---- Timers --------------------------------------------------------------------------------------- */
+
+static struct belay__wheel *own_wheel(void)
+{
+	int cpu = sched_getcpu();
+
+	return &wheels[cpu < 0 ? 0 : cpu % WHEELS];
+}
+
+void belay__timer_init(struct belay__timer *timer, bool (*claim)(struct belay__timer *timer),
+		       void (*fire)(struct belay__timer *timer))
+{
+	*timer = (struct belay__timer){.wheel = own_wheel(), .claim = claim, .fire = fire};
+}
+
+void belay__timer_arm(struct belay__timer *timer, int64_t when)
+{
+	struct belay__wheel *wheel = timer->wheel;
+	int64_t next;
+
+	belay__lock_take(&wheel->lock, BELAY__RANK_WHEEL);
+	timer->when = when;
+	timer->armed = true;
+	belay__wheel_insert(wheel, timer);
+	next = belay__wheel_next(wheel);
+	belay__lock_give(&wheel->lock, BELAY__RANK_WHEEL);
+	set_alarm(next);
+}
+
+bool belay__timer_disarm(struct belay__timer *timer)
+{
+	struct belay__wheel *wheel = timer->wheel;
+	bool armed;
+
+	belay__lock_take(&wheel->lock, BELAY__RANK_WHEEL);
+	armed = timer->armed;
+	if (armed) {
+		timer->armed = false;
+		belay__wheel_remove(wheel, timer);
+	}
+	belay__lock_give(&wheel->lock, BELAY__RANK_WHEEL);
+	return armed;
+}
+
+static struct belay__wait *wait_of(struct belay__timer *timer)
+{
+	return &belay__container(timer, struct belay__wait_timer, timer)->wait;
+}
+
+static bool claim_wait(struct belay__timer *timer)
+{
+	return belay__wait_claim(wait_of(timer));
+}
+
+static void fire_wait(struct belay__timer *timer)
+{
+	belay__wait_wake(wait_of(timer));
+}
+
+void belay__wait_timer_arm(struct belay__wait_timer *timer, struct belay__waiter *waiter,
+			   int64_t when)
+{
+	belay__wait_init(&timer->wait, waiter);
+	belay__timer_init(&timer->timer, claim_wait, fire_wait);
+	belay__timer_arm(&timer->timer, when);
+}

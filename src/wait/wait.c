@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * wait.c - waiters: one claim, one wake.
+ *
+ * State       A waiter's winner goes from NULL to one of its waits, once.
+ * Memory      The claim is acq_rel. Its release publishes to the one who waits what the waker wrote
+ *             before the claim; what is written between claim and wake is published by the wake
+ *             (runner's wake() releases, park() acquires). Its acquire lets the waker read what the
+ *             waits point to, although the queue's lock orders that already.
+ */
+#include "wait/wait.h"
+
+void belay__waiter_init(struct belay__waiter *waiter)
+{
+	atomic_init(&waiter->winner, NULL);
+	waiter->runner = belay__self();
+}
+
+bool belay__wait_claim(struct belay__wait *wait)
+{
+	struct belay__wait *nobody = NULL;
+
+	return atomic_compare_exchange_strong_explicit(&wait->waiter->winner, &nobody, wait,
+						       memory_order_acq_rel, memory_order_relaxed);
+}
+
+/* Relaxed: only a hint that saves a vain claim; the claim decides. */
+bool belay__wait_is_stale(const struct belay__wait *wait)
+{
+	return atomic_load_explicit(&wait->waiter->winner, memory_order_relaxed) != NULL;
+}
+
+void belay__wait_wake(struct belay__wait *wait)
+{
+	struct belay__runner *runner = wait->waiter->runner;
+
+	runner->wake(runner);
+}
+
+struct belay__wait *belay__queue_claim(struct belay__list *queue)
+{
+	struct belay__list *link;
+
+	while ((link = belay__list_pop(queue))) {
+		struct belay__wait *wait = belay__container(link, struct belay__wait, link);
+
+		if (belay__wait_claim(wait))
+			return wait;
+	}
+	return NULL;
+}
+
+void belay__queue_claim_all(struct belay__list *queue, struct belay__list *woken)
+{
+	struct belay__wait *wait;
+
+	while ((wait = belay__queue_claim(queue)))
+		belay__list_append(woken, &wait->link);
+}
+
+/* The link is taken off before the wake: after it the wait may be gone. */
+void belay__wake_all(struct belay__list *woken)
+{
+	struct belay__list *link;
+
+	while ((link = belay__list_pop(woken)))
+		belay__wait_wake(belay__container(link, struct belay__wait, link));
+}
+
+/* Relaxed: park() has acquired what the winner's wake released. */
+struct belay__wait *belay__waiter_park(struct belay__waiter *waiter)
+{
+	waiter->runner->park(waiter->runner);
+	return atomic_load_explicit(&waiter->winner, memory_order_relaxed);
+}
+
+bool belay__done_join(struct belay_chan *done, struct belay__wait *wait)
+{
+	bool open;
+
+	belay__lock_take(&done->lock, BELAY__RANK_NODE);
+	open = atomic_load_explicit(&done->closed, memory_order_relaxed) == 0;
+	if (open)
+		belay__list_append(&done->receivers, &wait->link);
+	belay__lock_give(&done->lock, BELAY__RANK_NODE);
+	return open;
+}
+
+void belay__done_leave(struct belay_chan *done, struct belay__wait *wait)
+{
+	belay__lock_take(&done->lock, BELAY__RANK_NODE);
+	if (belay__list_linked(&wait->link))
+		belay__list_remove(&wait->link);
+	belay__lock_give(&done->lock, BELAY__RANK_NODE);
+}

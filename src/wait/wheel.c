@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * wheel.c - hierarchical timing wheels.
+ *
+ * A timer of tick t stands at the level of the highest group of six bits in which t differs from the
+ * wheel's tick, in the slot that this group of t names. So every timer of a lower level is due before
+ * every one of a higher level, and within a level slots are due in the order of their numbers: the
+ * next slot is the lowest bit of the lowest level that is not empty.
+ *
+ * Invariants  (1) in a slot of level l all timers agree with tick above that level, and their slot's
+ *                 number is larger than tick's own group there;
+ *             (2) advancing tick to anything before the next slot's first tick keeps (1), since tick
+ *                 only grows towards it.
+ * When a slot of a level above 0 is reached its timers are put in again, lower. Each timer is moved at
+ * most once a level, and one that is removed in time never.
+ */
+#include "wait/wheel.h"
+
+static uint64_t tick_of(int64_t when)
+{
+	uint64_t mask = (UINT64_C(1) << BELAY__WHEEL_TICK_BITS) - 1;
+
+	return when <= 0 ? 0 : ((uint64_t)when + mask) >> BELAY__WHEEL_TICK_BITS;
+}
+
+void belay__wheel_init(struct belay__wheel *wheel, int64_t now)
+{
+	wheel->tick = (uint64_t)now >> BELAY__WHEEL_TICK_BITS;
+	for (int level = 0; level < BELAY__WHEEL_LEVELS; level++) {
+		wheel->occupied[level] = 0;
+		for (int slot = 0; slot < BELAY__WHEEL_SLOTS; slot++)
+			belay__list_init(&wheel->slots[level][slot]);
+	}
+	belay__list_init(&wheel->due);
+}
+
+void belay__wheel_insert(struct belay__wheel *wheel, struct belay__timer *timer)
+{
+	uint64_t tick = tick_of(timer->when);
+	int level, slot;
+
+	if (tick <= wheel->tick) {
+		belay__list_append(&wheel->due, &timer->link);
+		return;
+	}
+	level = (63 - __builtin_clzll(tick ^ wheel->tick)) / BELAY__WHEEL_SLOT_BITS;
+	slot = (int)(tick >> (level * BELAY__WHEEL_SLOT_BITS)) & (BELAY__WHEEL_SLOTS - 1);
+	belay__list_append(&wheel->slots[level][slot], &timer->link);
+	wheel->occupied[level] |= UINT64_C(1) << slot;
+}
+
+/* A list with one node left has its head on both sides of it: that tells which slot goes empty. */
+void belay__wheel_remove(struct belay__wheel *wheel, struct belay__timer *timer)
+{
+	struct belay__list *head = timer->link.next == timer->link.prev ? timer->link.next : NULL;
+
+	belay__list_remove(&timer->link);
+	if (head && head != &wheel->due) {
+		ptrdiff_t index = head - &wheel->slots[0][0];
+
+		if (index >= 0 && index < BELAY__WHEEL_LEVELS * BELAY__WHEEL_SLOTS)
+			wheel->occupied[index / BELAY__WHEEL_SLOTS] &=
+				~(UINT64_C(1) << (index % BELAY__WHEEL_SLOTS));
+	}
+}
+
+/* The first tick of the next slot; false: there is none. */
+static bool next_slot(const struct belay__wheel *wheel, int *level, int *slot, uint64_t *tick)
+{
+	for (int l = 0; l < BELAY__WHEEL_LEVELS; l++) {
+		int shift = l * BELAY__WHEEL_SLOT_BITS;
+
+		if (wheel->occupied[l] == 0)
+			continue;
+		*level = l;
+		*slot = __builtin_ctzll(wheel->occupied[l]);
+		*tick = ((wheel->tick >> shift) & ~(uint64_t)(BELAY__WHEEL_SLOTS - 1)) |
+			(uint64_t)*slot;
+		*tick <<= shift;
+		return true;
+	}
+	return false;
+}
+
+/* Its timers go to due, or to a lower level. */
+static void empty_slot(struct belay__wheel *wheel, int level, int slot)
+{
+	struct belay__list timers;
+	struct belay__list *link;
+
+	wheel->occupied[level] &= ~(UINT64_C(1) << slot);
+	if (level == 0) {
+		belay__list_splice(&wheel->due, &wheel->slots[level][slot]);
+		return;
+	}
+	belay__list_init(&timers);
+	belay__list_splice(&timers, &wheel->slots[level][slot]);
+	while ((link = belay__list_pop(&timers)))
+		belay__wheel_insert(wheel, belay__container(link, struct belay__timer, link));
+}
+
+void belay__wheel_advance(struct belay__wheel *wheel, int64_t now)
+{
+	uint64_t target = (uint64_t)now >> BELAY__WHEEL_TICK_BITS;
+	uint64_t tick;
+	int level, slot;
+
+	while (next_slot(wheel, &level, &slot, &tick) && tick <= target) {
+		wheel->tick = tick;
+		empty_slot(wheel, level, slot);
+	}
+	if (target > wheel->tick)
+		wheel->tick = target;
+}
+
+int64_t belay__wheel_next(const struct belay__wheel *wheel)
+{
+	uint64_t tick;
+	int level, slot;
+
+	if (!belay__list_empty(&wheel->due))
+		return 0;
+	if (!next_slot(wheel, &level, &slot, &tick) ||
+	    tick > (uint64_t)INT64_MAX >> BELAY__WHEEL_TICK_BITS)
+		return BELAY_FOREVER;
+	return (int64_t)(tick << BELAY__WHEEL_TICK_BITS);
+}
