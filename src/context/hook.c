@@ -71,8 +71,10 @@ static void run(struct belay_hook *hook)
 
 	hook->link[0] = &removed;
 	hook->fn(hook);
-	if (!removed)
+	if (!removed) {
+		hook->link[0] = NULL;
 		finish(hook);
+	}
 	belay_unref(held);
 }
 
