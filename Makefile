@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: MIT
 #
-# A thin front: Meson builds and tests, scripts/ hold the steps. `make help` lists what there is.
+# A thin front: Meson builds and tests, scripts/ hold the steps. `make` builds, `make help` lists what there is.
 
 PREFIX ?= /usr/local
 DESTDIR ?=
 ADDRESS ?= 127.0.0.1:8080
 BUILD = build
 
-.PHONY: help run build test check check-asan check-tsan check-valgrind bench install clean
+.PHONY: build help run test check check-asan check-tsan check-valgrind bench install clean
+
+build:
+	@scripts/build $(BUILD)
 
 help:
 	@echo 'make run             build the example store and start it on http://$(ADDRESS)'
 	@echo 'make test            the whole suite: plain, address+undefined, thread sanitizer'
-	@echo 'make build           the libraries and examples, in $(BUILD)/'
+	@echo 'make                 the libraries and examples, in $(BUILD)/'
 	@echo 'make check           the suite once, plain'
 	@echo 'make check-asan      the suite under the address and undefined-behaviour sanitizers'
 	@echo 'make check-tsan      the suite under the thread sanitizer'
@@ -21,9 +24,6 @@ help:
 	@echo 'make install         into PREFIX=$(PREFIX) (DESTDIR is put before it)'
 	@echo 'make clean           remove all that was built'
 	@echo 'run and test install the Debian packages that they miss (scripts/packages).'
-
-build:
-	@scripts/build $(BUILD)
 
 run: build
 	@echo '== Starting the store on http://$(ADDRESS) (Ctrl-C ends it)'
