@@ -37,6 +37,9 @@ bool belay__cancel_with(belay_ctx *ctx, int err, int code, const struct belay_si
  * Not counted. */
 belay_ctx *belay__failed_ctx(int err);
 
+/* The context whose done channel that is. */
+belay_ctx *belay__done_ctx(belay_chan *done);
+
 /* True, and one more reference, unless the last one has gone already. */
 bool belay__try_ref(belay_ctx *ctx);
 

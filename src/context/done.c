@@ -14,6 +14,11 @@ belay_chan *belay_done(belay_ctx *ctx)
 	return ctx && ctx->node ? &ctx->node->done : NULL;
 }
 
+belay_ctx *belay__done_ctx(belay_chan *done)
+{
+	return &belay__container(done, struct node, done)->ctx;
+}
+
 int belay_wait(belay_ctx *ctx)
 {
 	struct belay__waiter waiter;

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * select.c - one of several sends, receives, ends and times.
+ *
+ * Passes      1. With all channels locked: try the cases in random order; the first that can happen,
+ *                happens. Where none can, queue a wait in every channel; give the locks back.
+ *             2. Join the done channels one by one, arm the timer for the nearest time, and block: the
+ *                first to claim the waiter has decided.
+ *             3. Leave every queue.
+ * Why so      Between the look at a channel and the wait in its queue nobody may get in: hence all locks
+ *             at once in pass 1. A done channel is only ever closed, so it needs no such care: it is
+ *             open when joined, or the case is ready and competes by the claim. That keeps nodes' locks,
+ *             which are ordered by the tree, out of the set that is ordered by address.
+ * Locking     Channels by address, each once, though it may stand in several cases.
+ * No self     A select meets others' waits in pass 1 before its own are queued, and claims nothing in
+ *             pass 2 but its own: so it never matches itself.
+ * Memory      Needs none: a case carries its own wait and its links.
+ */
+#include "chan/chan.h"
+#include "context/context.h"
+#include "wait/timer.h"
+
+#include <belay/select.h>
+
+#include <errno.h>
+#include <string.h>
+
+_Static_assert(sizeof(struct belay__wait) <= sizeof(((struct belay_case *)0)->wait),
+	       "a case carries its wait");
+
+struct selection {
+	struct belay_case *cases;
+	size_t n;
+	struct belay_case *locked; /* cases with a channel, by its address */
+	struct belay__waiter waiter;
+	struct belay__wait_timer timer;
+	struct belay_case *nearest; /* of the times; NULL: none */
+};
+
+static struct belay__wait *wait_of(struct belay_case *c)
+{
+	return (struct belay__wait *)(void *)c->wait;
+}
+
+static bool waits_for_end(const struct belay_case *c)
+{
+	return c->chan && is_done_channel(c->chan);
+}
+
+static bool moves_element(const struct belay_case *c)
+{
+	return c->chan && !is_done_channel(c->chan);
+}
+
+/* ---- Order ---------------------------------------------------------------------------------------------- */
+
+/* xorshift64* (Vigna 2016): quick, and even enough for a choice among cases. */
+static uint64_t random_bits(void)
+{
+	static _Thread_local uint64_t state;
+
+	if (state == 0)
+		state = (uint64_t)belay_now() ^ (uint64_t)(uintptr_t)&state;
+	state ^= state >> 12;
+	state ^= state << 25;
+	state ^= state >> 27;
+	return state * UINT64_C(2685821657736338717);
+}
+
+static size_t random_below(size_t n)
+{
+	return (size_t)((random_bits() >> 32) * n >> 32);
+}
+
+/* cases[i].order becomes a random permutation (Fisher and Yates, inside out). */
+static void shuffle(struct belay_case *cases, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t j = random_below(i + 1);
+
+		cases[i].order = cases[j].order;
+		cases[j].order = (unsigned)i;
+	}
+}
+
+static struct belay_case *merge(struct belay_case *a, struct belay_case *b)
+{
+	struct belay_case *first = NULL, **end = &first;
+
+	while (a && b) {
+		struct belay_case **less = (uintptr_t)a->chan <= (uintptr_t)b->chan ? &a : &b;
+
+		*end = *less;
+		*less = (*less)->next_locked;
+		end = &(*end)->next_locked;
+	}
+	*end = a ? a : b;
+	return first;
+}
+
+/* The cases that need a lock, linked in the order of their channels' addresses. */
+static struct belay_case *sort(struct belay_case *cases, size_t n)
+{
+	if (n == 0)
+		return NULL;
+	if (n == 1) {
+		cases->next_locked = NULL;
+		return moves_element(cases) ? cases : NULL;
+	}
+	return merge(sort(cases, n / 2), sort(cases + n / 2, n - n / 2));
+}
+
+static void lock_all(struct belay_case *c)
+{
+	belay_chan *last = NULL;
+
+	for (; c; c = c->next_locked) {
+		if (c->chan != last)
+			chan_lock(c->chan);
+		last = c->chan;
+	}
+}
+
+static void unlock_all(struct belay_case *c)
+{
+	belay_chan *last = NULL;
+
+	for (; c; c = c->next_locked) {
+		if (c->chan != last)
+			chan_unlock(c->chan);
+		last = c->chan;
+	}
+}
+
+/* ---- Pass 1 ----------------------------------------------------------------------------------------------- */
+
+static void deliver_closed(struct belay_case *c)
+{
+	if (c->element && moves_element(c) && chan_of(c->chan)->element_size > 0)
+		memset(c->element, 0, chan_of(c->chan)->element_size);
+	if (c->ok)
+		*c->ok = false;
+}
+
+/* What a case that has run tells its caller: 0, or -EPIPE for a send. result is 0 or -EPIPE. */
+static int conclude(struct belay_case *c, int result)
+{
+	if (c->kind == BELAY_CASE_SEND)
+		return result;
+	if (result == -EPIPE)
+		deliver_closed(c);
+	else if (c->ok)
+		*c->ok = true;
+	return 0;
+}
+
+static int try_case(struct belay_case *c, struct belay__wait **ret_peer)
+{
+	*ret_peer = NULL;
+	if (c->kind == BELAY_CASE_TIMEOUT)
+		return c->ns <= 0 ? 0 : -EAGAIN;
+	if (!c->chan)
+		return -EAGAIN;
+	if (is_done_channel(c->chan))
+		return is_closed(c->chan) ? -EPIPE : -EAGAIN;
+	if (c->kind == BELAY_CASE_SEND)
+		return belay__chan_send_now(chan_of(c->chan), c->element, ret_peer);
+	return belay__chan_recv_now(chan_of(c->chan), c->element, ret_peer);
+}
+
+/* The index of the case that ran, -EPIPE, or -EAGAIN. */
+static int try_all(struct belay_case *cases, size_t n, struct belay__wait **ret_peer)
+{
+	*ret_peer = NULL;
+	for (size_t i = 0; i < n; i++) {
+		struct belay_case *c = &cases[cases[i].order];
+		int result = try_case(c, ret_peer);
+
+		if (result != -EAGAIN) {
+			result = conclude(c, result);
+			return result < 0 ? result : (int)(c - cases);
+		}
+	}
+	return -EAGAIN;
+}
+
+static void queue_all(struct selection *s)
+{
+	belay__waiter_init(&s->waiter);
+	for (size_t i = 0; i < s->n; i++)
+		belay__wait_init(wait_of(&s->cases[i]), &s->waiter);
+	for (struct belay_case *c = s->locked; c; c = c->next_locked) {
+		wait_of(c)->element = c->element;
+		belay__list_append(c->kind == BELAY_CASE_SEND ? &chan_of(c->chan)->senders
+							      : &c->chan->receivers,
+				   &wait_of(c)->link);
+	}
+}
+
+/* ---- Passes 2 and 3 ----------------------------------------------------------------------------------------- */
+
+/* Waits for all ends among the cases. False: the waiter has been claimed already; by whom is in *ret. A
+ * claim that others have won is theirs to wake. */
+static bool join_ends(struct selection *s, struct belay__wait **ret)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct belay_case *c = &s->cases[i];
+
+		if (!waits_for_end(c) || belay__done_join(c->chan, wait_of(c)))
+			continue;
+		if (belay__wait_claim(wait_of(c))) {
+			wait_of(c)->result = -EPIPE;
+			*ret = wait_of(c);
+		} else {
+			*ret = belay__waiter_park(&s->waiter);
+		}
+		return false;
+	}
+	return true;
+}
+
+static void leave_all(struct selection *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (waits_for_end(&s->cases[i]))
+			belay__done_leave(s->cases[i].chan, wait_of(&s->cases[i]));
+	lock_all(s->locked);
+	for (struct belay_case *c = s->locked; c; c = c->next_locked)
+		if (belay__list_linked(&wait_of(c)->link))
+			belay__list_remove(&wait_of(c)->link);
+	unlock_all(s->locked);
+}
+
+/* The reason that won; NULL: the context's end. */
+static struct belay__wait *block(belay_ctx *ctx, struct selection *s)
+{
+	struct belay__wait *winner;
+
+	if (s->nearest)
+		belay__wait_timer_arm(&s->timer, &s->waiter, belay__moment(s->nearest->ns));
+	if (join_ends(s, &winner))
+		winner = belay__block(ctx, &s->waiter);
+	if (s->nearest)
+		belay__timer_disarm(&s->timer.timer);
+	leave_all(s);
+	return winner;
+}
+
+static int result_of(belay_ctx *ctx, struct selection *s, struct belay__wait *winner)
+{
+	struct belay_case *c;
+	int result;
+
+	if (!winner)
+		return belay_err(ctx);
+	if (s->nearest && winner == &s->timer.wait)
+		return (int)(s->nearest - s->cases);
+	c = belay__container(winner, struct belay_case, wait);
+	result = conclude(c, waits_for_end(c) ? -EPIPE : (int)winner->result);
+	return result < 0 ? result : (int)(c - s->cases);
+}
+
+/* ---- Public ------------------------------------------------------------------------------------------------- */
+
+static int check(struct belay_case *c)
+{
+	if (!c->chan)
+		return 0;
+	return c->kind == BELAY_CASE_SEND ? belay__chan_check_send(c->chan, c->element, c->size)
+					  : belay__chan_check_recv(c->chan, c->size);
+}
+
+static int prepare(struct selection *s, struct belay_case *cases, size_t n)
+{
+	*s = (struct selection){.cases = cases, .n = n};
+	if (n > INT32_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < n; i++) {
+		int err = check(&cases[i]);
+
+		if (err < 0)
+			return err;
+		if (cases[i].kind == BELAY_CASE_TIMEOUT && cases[i].ns != BELAY_FOREVER &&
+		    (!s->nearest || cases[i].ns < s->nearest->ns))
+			s->nearest = &cases[i];
+	}
+	shuffle(cases, n);
+	s->locked = sort(cases, n);
+	return 0;
+}
+
+int belay_select_n(belay_ctx *ctx, struct belay_case *cases, size_t n)
+{
+	struct belay__wait *peer;
+	struct selection s;
+	int err = belay_err(ctx);
+
+	if (err < 0)
+		return err;
+	err = prepare(&s, cases, n);
+	if (err < 0)
+		return err;
+	if (s.nearest && belay__clock_start() < 0)
+		return -ENOMEM;
+	lock_all(s.locked);
+	err = try_all(cases, n, &peer);
+	if (err == -EAGAIN)
+		queue_all(&s);
+	unlock_all(s.locked);
+	if (peer)
+		belay__wait_wake(peer);
+	return err == -EAGAIN ? result_of(ctx, &s, block(ctx, &s)) : err;
+}
+
+int belay_try_select_n(struct belay_case *cases, size_t n)
+{
+	struct belay__wait *peer;
+	struct selection s;
+	int err = prepare(&s, cases, n);
+
+	if (err < 0)
+		return err;
+	lock_all(s.locked);
+	err = try_all(cases, n, &peer);
+	unlock_all(s.locked);
+	if (peer)
+		belay__wait_wake(peer);
+	return err;
+}
