@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * http_client.h - an HTTP client whose every call takes a context.
+ *
+ *     belay_http_reply *reply;
+ *     int err = belay_http_get(ctx, client, "https://example.org/", &reply);
+ *
+ *     if (err == 0) {
+ *             err = belay_http_reply_read_all(ctx, reply, 1 << 20, &text, &size);
+ *             belay_http_reply_end(reply);
+ *     }
+ *
+ * The context given with the request covers the whole exchange: name look-up, connect, TLS,
+ * sending, the head of the reply, and its body for as long as that is read. Where it ends first,
+ * calls return its error at once and the connection is closed, never used again. The context given
+ * to a read bounds that read alone.
+ *
+ * Link with pkg-config belay-http. HTTP/1.1 and HTTP/2 by libcurl. Everything here works from tasks
+ * and from plain threads; one client may be used by any number of them at once, one reply by one at
+ * a time.
+ */
+#ifndef BELAY_HTTP_CLIENT_H
+#define BELAY_HTTP_CLIENT_H
+
+#include <belay/context.h>
+
+#include <sys/types.h>
+
+BELAY_BEGIN_DECLS
+
+/* ---- Clients --------------------------------------------------------------------------------- */
+
+/* Shares connections between requests. */
+typedef struct belay_http_client belay_http_client;
+
+/* All zero is the default. Durations are nanoseconds. Strings are copied. */
+struct belay_http_client_options {
+	int64_t timeout;         /* for each whole exchange, body included; 0: none               */
+	int64_t connect_timeout; /* for connect and TLS together; 0: none but the kernel's        */
+	unsigned max_redirects;  /* followed for each request; 0: a redirect is a reply as others */
+	unsigned max_idle;       /* connections kept for later; 0: 100                            */
+	unsigned max_per_host;   /* connections to one host at once, others wait; 0: no limit     */
+	const char *ca_file;     /* PEM of the authorities to trust; NULL: the system's           */
+	const char *proxy;       /* "http://host:port", https:// or socks5h://; NULL: none, the
+				  * environment is not asked                                      */
+	const char *user_agent;  /* NULL: "belay"                                                 */
+	bool http2;              /* offer HTTP/2 to https:// peers; else HTTP/1.1 alone           */
+};
+
+/* A client with its driver, a task. options may be NULL. Does not block. 0 and *ret; -ENOMEM,
+ * -EMFILE, -ENFILE, -EAGAIN (no worker thread could be started); -EINVAL: a negative duration, a
+ * proxy without a port or of another kind. To be given to belay_http_client_close() before
+ * belay_shutdown(). */
+BELAY_EXPORT int belay_http_client_new(const struct belay_http_client_options *options,
+				       belay_http_client **ret);
+
+/* Ends what is still running with -ESHUTDOWN, closes all connections and gives up the client.
+ * Replies may be read (what had arrived) and ended later. Waits for the driver to stop, which is
+ * soon, so it takes no context. NULL is fine. Nobody may start a call with the client meanwhile or
+ * later; those that wait for a reply return. */
+BELAY_EXPORT void belay_http_client_close(belay_http_client *client);
+
+/* ---- Requests -------------------------------------------------------------------------------- */
+
+typedef struct belay_http_reply belay_http_reply;
+
+struct belay_http_header {
+	const char *name, *value;
+};
+
+/* Nothing in it is used after the call that it is given to has returned. */
+struct belay_http_call {
+	const char *method; /* NULL: GET, or POST where there is a body                           */
+	const char *url;    /* http:// or https://                                                */
+	const struct belay_http_header *headers; /* sent as they are; but Content-Length,
+						  * Transfer-Encoding and Connection are the
+						  * client's own (-EINVAL)                        */
+	size_t header_count;
+	const void *body; /* copied; NULL: none                                                   */
+	size_t body_size;
+	char *error; /* gets why the call failed, in words, cut to fit; NULL: not asked for       */
+	size_t error_size;
+};
+
+/* Sends a request and blocks until the head of the reply is there; bodies are read afterwards. A
+ * status of 400 and above is a reply, not an error.
+ *
+ * The request carries, where ctx has them and call does not set them itself: its trace id, as
+ * X-Trace-Id and (an id of 32 hexadecimal digits) as traceparent; its baggage, as baggage; what is
+ * left until its deadline or the client's time-out, as Request-Timeout, in seconds.
+ *
+ * Returns 0 and *ret, which the caller ends; the context's error; or
+ *   -ETIMEDOUT         the client's time-out, or the peer's or the network's; never the context's
+ *   -EINVAL            url, method or a header can't be parsed
+ *   -EPROTONOSUPPORT   url is neither http:// nor https://
+ *   -ENOENT            no such host
+ *   -EHOSTUNREACH      the name can't be looked up for now, or as below
+ *   -ECONNREFUSED, -ENETUNREACH, ...  as connect(2)
+ *   -ECONNRESET        the peer closed the connection before its reply was whole
+ *   -EKEYREJECTED      the peer's certificate can't be trusted
+ *   -ENOKEY            the file of authorities can't be read
+ *   -EPROTO            what the peer says is not HTTP, or not TLS
+ *   -EMSGSIZE          the head of the reply is larger than 256 KiB
+ *   -ELOOP             more redirects than the client follows
+ *   -ESHUTDOWN         the client is being closed
+ *   -ENOMEM, -EMFILE, -EIO */
+BELAY_EXPORT int belay_http_send(belay_ctx *ctx, belay_http_client *client,
+				 const struct belay_http_call *call, belay_http_reply **ret);
+
+/* The same for a GET of url, and for a POST of a body of that type ("application/json"). */
+BELAY_EXPORT int belay_http_get(belay_ctx *ctx, belay_http_client *client, const char *url,
+				belay_http_reply **ret);
+BELAY_EXPORT int belay_http_post(belay_ctx *ctx, belay_http_client *client, const char *url,
+				 const char *content_type, const void *body, size_t size,
+				 belay_http_reply **ret);
+
+/* ---- Replies ------------------------------------------------------------------------------------
+ *
+ * Strings that are returned live as long as the reply. */
+
+/* 200, 404, ... */
+BELAY_EXPORT int belay_http_reply_status(const belay_http_reply *reply);
+
+/* Where it came from: the request's URL, or the last redirect's. */
+BELAY_EXPORT const char *belay_http_reply_url(const belay_http_reply *reply);
+
+/* The first header of that name, in any case of letters; NULL: none. Trailers are not kept. */
+BELAY_EXPORT const char *belay_http_reply_header(const belay_http_reply *reply, const char *name);
+
+/* The i-th header in the order of arrival: true and *ret, or false past the last one. */
+BELAY_EXPORT bool belay_http_reply_header_at(const belay_http_reply *reply, size_t i,
+					     struct belay_http_header *ret);
+
+/* Blocks until some of the body is there, and takes up to size bytes of it. A count; 0 at its end;
+ * ctx's error, or that of the request's context; else as belay_http_send(). Bytes that arrived
+ * before a failure of the peer's are handed out before the error. A peer that sends faster than
+ * this is called is held back, with 80 KiB waiting here at most (HTTP/2: its window). */
+BELAY_EXPORT ssize_t belay_http_reply_read(belay_ctx *ctx, belay_http_reply *reply, void *buf,
+					   size_t size);
+
+/* Reads what is left of the body into memory that the caller frees with free(3), with a zero byte
+ * after it that *ret_size (may be NULL) does not count. 0, an error as above, or -EMSGSIZE: more
+ * than limit bytes. After an error the part that was read is lost. */
+BELAY_EXPORT int belay_http_reply_read_all(belay_ctx *ctx, belay_http_reply *reply, size_t limit,
+					   char **ret_data, size_t *ret_size);
+
+/* Why a read failed, in words; "" where none has. */
+BELAY_EXPORT const char *belay_http_reply_error(const belay_http_reply *reply);
+
+/* Gives up the reply. A connection whose body was read to its end serves the next request; one in
+ * mid-body is closed. NULL is fine. Does not block. */
+BELAY_EXPORT void belay_http_reply_end(belay_http_reply *reply);
+
+/* ---- Baggage --------------------------------------------------------------------------------- */
+
+/* A child of parent that carries baggage (W3C Baggage: "key=value,key2=value2"), copied, which goes
+ * with every request made under it; and the nearest one, borrowed, NULL where there is none. */
+BELAY_EXPORT belay_ctx *belay_with_baggage(belay_ctx *parent, const char *baggage);
+BELAY_EXPORT const char *belay_baggage(const belay_ctx *ctx);
+
+BELAY_END_DECLS
+
+#endif

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * client.c - the client's public calls: making one, sending a request, closing it.
+ *
+ * An exchange has a context of its own, below the caller's: it carries the client's time-out, ends
+ * with the caller's, and ends with the reply. All hops of a redirected request share it.
+ */
+#include "client.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A small body of a redirect is read, which saves its connection; a large one is not worth it. */
+enum { WORTH_READING = 2 << 10 };
+
+/* ---- Clients --------------------------------------------------------------------------------- */
+
+static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
+static CURLcode curl_ready;
+
+/* Never cleaned up: others in the process may use curl too. */
+static void init_curl(void)
+{
+	curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static bool copy_string(const char *from, const char **to)
+{
+	*to = from ? belay__strdup(from) : NULL;
+	return !from || *to;
+}
+
+static void options_fini(struct belay_http_client_options *options)
+{
+	belay__free((char *)options->ca_file);
+	belay__free((char *)options->proxy);
+	belay__free((char *)options->user_agent);
+}
+
+static int options_init(struct belay_http_client_options *to,
+			const struct belay_http_client_options *from)
+{
+	bool copied;
+
+	*to = *from;
+	copied = copy_string(from->ca_file, &to->ca_file);
+	copied = copy_string(from->proxy, &to->proxy) && copied;
+	copied = copy_string(from->user_agent, &to->user_agent) && copied;
+	if (copied)
+		return 0;
+	options_fini(to);
+	return -ENOMEM;
+}
+
+/* Those that look the target's name up here are refused: it is the proxy that shall. */
+static bool proxy_scheme_is_known(CURLU *parts)
+{
+	char *scheme = NULL;
+	bool known = curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+		     (belay__same_name(scheme, "http") || belay__same_name(scheme, "https") ||
+		      belay__same_name(scheme, "socks5h"));
+
+	curl_free(scheme);
+	return known;
+}
+
+static bool proxy_has_port(CURLU *parts)
+{
+	char *port = NULL;
+	bool has = curl_url_get(parts, CURLUPART_PORT, &port, 0) == CURLUE_OK;
+
+	curl_free(port);
+	return has;
+}
+
+static int check_proxy(const char *proxy)
+{
+	CURLU *parts = curl_url();
+	bool valid;
+
+	if (!parts)
+		return -ENOMEM;
+	valid = curl_url_set(parts, CURLUPART_URL, proxy, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
+		proxy_scheme_is_known(parts) && proxy_has_port(parts);
+	curl_url_cleanup(parts);
+	return valid ? 0 : -EINVAL;
+}
+
+static int check_options(const struct belay_http_client_options *options)
+{
+	const char *agent = options->user_agent;
+
+	if (options->timeout < 0 || options->connect_timeout < 0)
+		return -EINVAL;
+	if (agent && !belay__is_field_value(agent, strlen(agent)))
+		return -EINVAL;
+	return options->proxy ? check_proxy(options->proxy) : 0;
+}
+
+/* Everything but the driver's task; frees nothing but itself where it fails. */
+static int client_alloc(const struct belay_http_client_options *options, belay_http_client **ret)
+{
+	belay_http_client *client = belay__calloc(1, sizeof *client);
+	int err;
+
+	if (!client)
+		return -ENOMEM;
+	atomic_init(&client->references, 1);
+	belay__list_init(&client->queue);
+	err = options_init(&client->options, options);
+	if (err) {
+		belay__free(client);
+		return err;
+	}
+	err = belay__driver_init(client);
+	if (err) {
+		belay__client_unref(client);
+		return err;
+	}
+	*ret = client;
+	return 0;
+}
+
+static int start_driver(belay_http_client *client)
+{
+	int err;
+
+	client->group = belay_group_new(belay_background());
+	if (!client->group)
+		return -ENOMEM;
+	err = belay_group_go(client->group, belay__driver_run, client);
+	if (err)
+		belay_group_wait(client->group);
+	return err;
+}
+
+/* Relaxed: whoever takes a reference has one already. */
+belay_http_client *belay__client_ref(belay_http_client *client)
+{
+	atomic_fetch_add_explicit(&client->references, 1, memory_order_relaxed);
+	return client;
+}
+
+/* Release, and acquire by the last: what each holder did with it comes before the free. */
+void belay__client_unref(belay_http_client *client)
+{
+	if (atomic_fetch_sub_explicit(&client->references, 1, memory_order_acq_rel) != 1)
+		return;
+	belay__driver_fini(client);
+	belay__names_fini(&client->names);
+	options_fini(&client->options);
+	belay__free(client);
+}
+
+int belay_http_client_new(const struct belay_http_client_options *options,
+			  belay_http_client **ret)
+{
+	static const struct belay_http_client_options defaults;
+	belay_http_client *client;
+	int err;
+
+	if (!options)
+		options = &defaults;
+	pthread_once(&curl_once, init_curl);
+	if (curl_ready != CURLE_OK)
+		return -ENOMEM;
+	if ((err = check_options(options)) || (err = client_alloc(options, &client)))
+		return err;
+	err = start_driver(client);
+	if (err) {
+		belay__client_unref(client);
+		return err;
+	}
+	*ret = client;
+	return 0;
+}
+
+void belay_http_client_close(belay_http_client *client)
+{
+	if (!client)
+		return;
+	belay_cancel(belay_group_ctx(client->group));
+	belay_group_wait(client->group);
+	belay__client_unref(client);
+}
+
+/* ---- Exchanges ------------------------------------------------------------------------------- */
+
+static belay_ctx *exchange_ctx(belay_ctx *ctx, const belay_http_client *client)
+{
+	int64_t timeout = client->options.timeout;
+
+	if (timeout == 0)
+		return belay_with_cancel(ctx);
+	return belay_with_timeout_cause(ctx, timeout, -ETIMEDOUT, "the client's time-out");
+}
+
+static void explain(const struct belay_http_call *call, const char *text)
+{
+	if (call && call->error && call->error_size > 0)
+		snprintf(call->error, call->error_size, "%s", text);
+}
+
+/* The words of whoever knows most: the context's cause, what curl said, the errno's own. */
+static int failed(belay_ctx *ctx, const struct belay_http_call *call, belay_http_reply *reply,
+		  int err)
+{
+	const char *text = NULL;
+
+	if (belay_err(ctx))
+		err = belay__exchange_error(ctx, &text);
+	else if (reply)
+		text = belay_http_reply_error(reply);
+	explain(call, text && *text ? text : belay_strerror(err));
+	return err;
+}
+
+/* One request, one reply. */
+static int hop(belay_ctx *ctx, belay_http_client *client, const struct belay__request *request,
+	       belay_http_reply **ret)
+{
+	belay_http_reply *reply = NULL;
+	int err = belay__reply_new(client, &reply);
+
+	if (err == 0)
+		err = belay__request_prepare(ctx, request, reply);
+	if (err == 0)
+		err = belay__reply_submit(ctx, reply);
+	if (err == 0)
+		err = belay__reply_await_head(ctx, reply);
+	if (err == 0) {
+		*ret = reply;
+		return 0;
+	}
+	err = failed(ctx, request->call, reply, err);
+	belay_http_reply_end(reply);
+	return err;
+}
+
+static void finish_redirect(belay_ctx *ctx, belay_http_reply *reply)
+{
+	char scrap[WORTH_READING];
+	size_t used = 0;
+	ssize_t n = 1;
+
+	while (n > 0 && used < sizeof scrap) {
+		n = belay_http_reply_read(ctx, reply, scrap + used, sizeof scrap - used);
+		if (n > 0)
+			used += (size_t)n;
+	}
+	belay_http_reply_end(reply);
+}
+
+/* All hops. *ret is the reply that is no redirect, or that no one wants to be followed. */
+static int follow(belay_ctx *ctx, belay_http_client *client, struct belay__request *request,
+		  belay_http_reply **ret)
+{
+	unsigned left = client->options.max_redirects;
+
+	for (;;) {
+		int err = hop(ctx, client, request, ret);
+
+		if (err || client->options.max_redirects == 0)
+			return err;
+		err = belay__redirect(request, *ret);
+		if (err == 0)
+			return 0;
+		finish_redirect(ctx, *ret);
+		if (err > 0 && left-- == 0)
+			err = -ELOOP;
+		if (err < 0)
+			return failed(ctx, request->call, NULL, err);
+	}
+}
+
+int belay_http_send(belay_ctx *ctx, belay_http_client *client, const struct belay_http_call *call,
+		    belay_http_reply **ret)
+{
+	struct belay__request request = {0};
+	belay_http_reply *reply = NULL;
+	belay_ctx *exchange;
+	int err = belay_err(ctx);
+
+	if (err == 0)
+		err = belay__request_init(&request, call);
+	if (err)
+		return failed(ctx, call, NULL, err);
+	exchange = exchange_ctx(ctx, client);
+	err = follow(exchange, client, &request, &reply);
+	if (err) {
+		belay__request_fini(&request);
+		belay_end(exchange);
+		return err;
+	}
+	reply->ctx = exchange;
+	reply->url = request.url;
+	*ret = reply;
+	return 0;
+}
+
+int belay_http_get(belay_ctx *ctx, belay_http_client *client, const char *url,
+		   belay_http_reply **ret)
+{
+	const struct belay_http_call call = {.url = url};
+
+	return belay_http_send(ctx, client, &call, ret);
+}
+
+int belay_http_post(belay_ctx *ctx, belay_http_client *client, const char *url,
+		    const char *content_type, const void *body, size_t size,
+		    belay_http_reply **ret)
+{
+	const struct belay_http_header type = {"Content-Type", content_type};
+	const struct belay_http_call call = {
+		.method = "POST",
+		.url = url,
+		.headers = &type,
+		.header_count = content_type ? 1 : 0,
+		.body = body,
+		.body_size = size,
+	};
+
+	return belay_http_send(ctx, client, &call, ret);
+}

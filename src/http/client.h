@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * client.h - what the client's files share.
+ *
+ * A call (client.c) makes one reply for each hop: it prepares a curl handle (client_request.c) with
+ * addresses that it has looked up itself (client_names.c), hands it to the client's driver
+ * (client_driver.c), and waits. The driver alone touches the multi handle; what it gets it puts
+ * into the reply (client_reply.c), from which the caller takes it.
+ *
+ * Ownership   A reply has a reference for its caller, one for the driver from the submission until
+ *             its curl handle has left the multi handle, and one while it stands in the queue. Each
+ *             reply has one of the client, each client one for whoever made it.
+ * Locking     client->lock, names->lock and reply->lock each guard what stands below them. They are
+ *             leaves: no two are held together, nothing that blocks or is foreign runs under them.
+ */
+#ifndef BELAY_SRC_HTTP_CLIENT_H
+#define BELAY_SRC_HTTP_CLIENT_H
+
+#include "base/alloc.h"
+#include "base/list.h"
+#include "base/lock.h"
+#include "http/headers.h"
+
+#include <belay.h>
+#include <belay/http_client.h>
+
+#include <curl/curl.h>
+#include <stdatomic.h>
+
+/* ---- Names looked up, for a minute: client_names.c ------------------------------------------- */
+
+struct belay__name;
+
+struct belay__names {
+	struct belay__lock lock;
+	struct belay__name *slots[64]; /* by hash; a newcomer replaces what is there */
+};
+
+void belay__names_fini(struct belay__names *names);
+
+/* "+host:port:address,address" for CURLOPT_RESOLVE, to be freed with belay__free(); *ret is NULL
+ * where host is an address itself. 0, the context's error, or as belay_resolve(). */
+int belay__names_look_up(belay_ctx *ctx, struct belay__names *names, const char *host,
+			 const char *port, char **ret);
+
+/* No answer from the addresses of that entry: the next look-up asks again. */
+void belay__names_forget(struct belay__names *names, const char *entry);
+
+/* ---- The head of a reply: client_head.c ------------------------------------------------------ */
+
+struct belay__head {
+	struct belay__headers headers;
+	size_t size; /* of all lines together */
+	int status;
+	bool whole;
+};
+
+void belay__head_fini(struct belay__head *head);
+
+/* One line as curl hands it over, with or without its line end. 0; -ENOMEM; -EMSGSIZE. The blank
+ * line after the last interim head makes it whole; what comes then is a trailer, and dropped. */
+int belay__head_line(struct belay__head *head, const char *line, size_t size);
+
+/* ---- Clients and their drivers: client_driver.c ---------------------------------------------- */
+
+/* What only the driver touches once it runs. */
+struct belay__driver {
+	CURLM *multi;
+	int epoll_fd;                /* curl's sockets, timer_fd and the client's wake_fd */
+	int timer_fd;                /* when curl wants to be called without an event     */
+	struct belay__list running;  /* replies whose handle is in multi */
+	struct belay__list unwatched; /* replies whose socket could not be watched */
+};
+
+static inline void belay__client_lock(struct belay__lock *lock)
+{
+	belay__lock_take(lock, BELAY__RANK_LEAF);
+}
+
+static inline void belay__client_unlock(struct belay__lock *lock)
+{
+	belay__lock_give(lock, BELAY__RANK_LEAF);
+}
+
+struct belay_http_client {
+	_Atomic unsigned references;
+	belay_group *group; /* of one task, the driver */
+	struct belay_http_client_options options;
+	struct belay__names names;
+	struct belay__driver driver;
+	int wake_fd; /* an eventfd: the queue is not empty */
+
+	struct belay__lock lock;
+	struct belay__list queue; /* replies with operations for the driver */
+	bool stopped;             /* the driver takes no more of them */
+};
+
+int belay__driver_init(struct belay_http_client *client);
+void belay__driver_fini(struct belay_http_client *client);
+
+/* The driver's task: runs until ctx is done, then fails what is left with -ESHUTDOWN. */
+int belay__driver_run(belay_ctx *ctx, void *client);
+
+enum belay__operation {
+	BELAY__OP_ADD = 1,      /* start; with a reference for the driver */
+	BELAY__OP_REMOVE = 2,   /* stop, and close a connection in mid-body */
+	BELAY__OP_CONTINUE = 4, /* there is room in the body again */
+};
+
+/* Asks the driver for an operation; no call of its own blocks, so hooks may. False: the driver has
+ * stopped, nothing was queued. */
+bool belay__driver_ask(belay_http_reply *reply, enum belay__operation operation);
+
+belay_http_client *belay__client_ref(belay_http_client *client);
+void belay__client_unref(belay_http_client *client);
+
+/* ---- Replies: client_reply.c ----------------------------------------------------------------- */
+
+struct belay_http_reply {
+	_Atomic unsigned references;
+	belay_http_client *client;
+	belay_chan *event; /* holds a token after anything below lock has changed */
+
+	/* The caller's. */
+	belay_ctx *ctx; /* the exchange's; NULL until the reply is handed to the user */
+	belay_ctx *hooked;
+	struct belay_hook hook; /* on the exchange's context */
+	char *url;
+
+	/* The request, made by the caller, the driver's from the submission on, until the last
+	 * reference goes. */
+	CURL *easy;
+	struct curl_slist *headers, *addresses;
+	char curl_text[CURL_ERROR_SIZE];
+
+	/* The driver's. */
+	struct belay__list link; /* in running or unwatched */
+	int failure;             /* what made a callback give up; 0: nothing did */
+
+	/* Guarded by client->lock. */
+	struct belay__list queued;
+	unsigned operations;
+
+	struct belay__lock lock;
+	struct belay__head head; /* constant once whole: then read without the lock */
+	char *body;              /* bytes [body_start, body_end) are there to be read */
+	size_t body_start, body_end, body_room;
+	bool paused;   /* curl waits for room */
+	bool finished; /* nothing more will come */
+	int result;    /* then: 0, or the error */
+	char text[CURL_ERROR_SIZE];
+};
+
+int belay__reply_new(belay_http_client *client, belay_http_reply **ret);
+belay_http_reply *belay__reply_ref(belay_http_reply *reply);
+void belay__reply_unref(belay_http_reply *reply);
+
+/* Hands a prepared reply to the driver; ends it when ctx, the exchange's context, is done. 0; ctx's
+ * error; -ESHUTDOWN. */
+int belay__reply_submit(belay_ctx *ctx, belay_http_reply *reply);
+
+/* Blocks until the head is whole. 0 or the exchange's error. */
+int belay__reply_await_head(belay_ctx *ctx, belay_http_reply *reply);
+
+bool belay__reply_is_finished(belay_http_reply *reply);
+
+/* The first call decides how the exchange went and wakes the caller; text may be NULL. */
+void belay__reply_finish(belay_http_reply *reply, int result, const char *text);
+
+/* What an exchange whose context is done returns: that context's error, but -ETIMEDOUT where it was
+ * the client's own time-out. *text (may be NULL): its cause, which lives as long as ctx. */
+int belay__exchange_error(const belay_ctx *ctx, const char **text);
+
+/* curl's callbacks. */
+size_t belay__reply_on_head(char *line, size_t one, size_t size, void *reply);
+size_t belay__reply_on_body(char *bytes, size_t one, size_t size, void *reply);
+
+/* ---- Requests: client_request, client_propagate, client_redirect ----------------------------- */
+
+/* A call and what redirects have made of it. */
+struct belay__request {
+	const struct belay_http_call *call;
+	const char *method;
+	char *url;
+	bool with_body;
+	bool lost_body;   /* a redirect made it a GET: what describes the body goes too */
+	bool same_origin; /* false: went to another host: what is secret stays behind */
+};
+
+/* 0, or -EINVAL, -EPROTONOSUPPORT, -ENOMEM. */
+int belay__request_init(struct belay__request *request, const struct belay_http_call *call);
+void belay__request_fini(struct belay__request *request);
+
+/* Looks names up and sets reply->easy up. ctx is the exchange's. */
+int belay__request_prepare(belay_ctx *ctx, const struct belay__request *request,
+			   belay_http_reply *reply);
+
+/* True: the call has a header of that name. */
+bool belay__call_has(const struct belay_http_call *call, const char *name);
+
+/* Appends "name: value". False: out of memory. */
+bool belay__add_header(struct curl_slist **list, const char *name, const char *value);
+
+/* Appends what goes along from ctx. 0 or -ENOMEM. */
+int belay__propagate(belay_ctx *ctx, const struct belay_http_call *call, struct curl_slist **list);
+
+/* 1: request has been turned to where reply, a redirect, points; 0: reply is none; -EPROTO: it
+ * points nowhere; -ENOMEM. */
+int belay__redirect(struct belay__request *request, const belay_http_reply *reply);
+
+/* ---- Errors: client_error.c ------------------------------------------------------------------ */
+
+/* The errno, negative, for a transfer that ended so. */
+int belay__curl_errno(CURL *easy, CURLcode code);
+
+#endif

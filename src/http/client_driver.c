@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * client_driver.c - the task that drives curl's multi handle.
+ *
+ * curl tells which sockets it waits for and until when. The sockets stand in an epoll descriptor of
+ * the client's own, beside a timer and the eventfd of the queue; the task waits for that one
+ * descriptor as for any other. Nothing that it calls blocks: names are looked up by the callers.
+ *
+ * States      of a reply, to the driver: queued -> running -> gone. The driver's reference covers
+ *             queued for ADD and running.
+ * Invariants  (1) A reply stands in running exactly while its curl handle is in the multi handle.
+ *             (2) The eventfd is readable whenever the queue is not empty and the driver sleeps.
+ * Locking     client->lock guards the queue. It is never held while curl is called.
+ */
+#include "client.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+enum { MOST_EVENTS = 64, MOST_IDLE = 100 };
+
+static const char closed_text[] = "the client was closed";
+
+/* ---- Asking ---------------------------------------------------------------------------------- */
+
+/* Only the first entry of a queue wakes the driver: it empties the queue whenever it wakes. */
+bool belay__driver_ask(belay_http_reply *reply, enum belay__operation operation)
+{
+	belay_http_client *client = reply->client;
+	bool stopped, first;
+
+	belay__client_lock(&client->lock);
+	stopped = client->stopped;
+	first = !stopped && belay__list_empty(&client->queue);
+	if (!stopped) {
+		if (reply->operations == 0)
+			belay__list_append(&client->queue, &belay__reply_ref(reply)->queued);
+		reply->operations |= operation;
+	}
+	belay__client_unlock(&client->lock);
+	if (first)
+		eventfd_write(client->wake_fd, 1);
+	return !stopped;
+}
+
+/* The oldest entry with its reference; NULL: the queue is empty. */
+static belay_http_reply *next_asked(belay_http_client *client, unsigned *ret_operations)
+{
+	belay_http_reply *reply = NULL;
+	struct belay__list *link;
+
+	belay__client_lock(&client->lock);
+	link = belay__list_pop(&client->queue);
+	if (link) {
+		reply = belay__container(link, belay_http_reply, queued);
+		*ret_operations = reply->operations;
+		reply->operations = 0;
+	}
+	belay__client_unlock(&client->lock);
+	return reply;
+}
+
+/* ---- What curl waits for --------------------------------------------------------------------- */
+
+static int watch(int epoll_fd, int fd, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.fd = fd};
+
+	if (epoll_ctl(epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0)
+		return 0;
+	if (errno == ENOENT && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0)
+		return 0;
+	return -errno;
+}
+
+/* Fails the exchange whose socket can't be watched: outside, since curl is calling us. A handle
+ * that has no reply (curl's own), or that is being removed, needs no more events. */
+static void cant_watch(struct belay__driver *driver, CURL *easy, int err)
+{
+	char *reply = NULL;
+	belay_http_reply *of;
+
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &reply);
+	of = (belay_http_reply *)(void *)reply;
+	if (!of || !belay__list_linked(&of->link))
+		return;
+	of->failure = err;
+	belay__list_remove(&of->link);
+	belay__list_append(&driver->unwatched, &of->link);
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket)
+{
+	struct belay__driver *driver = arg;
+	int err;
+
+	(void)socket;
+	if (what == CURL_POLL_REMOVE) {
+		epoll_ctl(driver->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+		return 0;
+	}
+	err = watch(driver->epoll_fd, fd,
+		    (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u));
+	if (err)
+		cant_watch(driver, easy, err);
+	return 0;
+}
+
+/* Never: -1. At once: the shortest time that does not disarm. */
+static int on_timer(CURLM *multi, long ms, void *arg)
+{
+	struct belay__driver *driver = arg;
+	struct itimerspec when = {.it_value = {ms / 1000, ms % 1000 * 1000000}};
+
+	(void)multi;
+	if (ms < 0)
+		when.it_value = (struct timespec){0, 0};
+	else if (ms == 0)
+		when.it_value.tv_nsec = 1;
+	timerfd_settime(driver->timer_fd, 0, &when, NULL);
+	return 0;
+}
+
+/* ---- Replies come and go --------------------------------------------------------------------- */
+
+static void retire(struct belay__driver *driver, belay_http_reply *reply, int result,
+		   const char *text)
+{
+	belay__list_remove(&reply->link);
+	curl_multi_remove_handle(driver->multi, reply->easy);
+	belay__reply_finish(reply, result, text);
+	belay__reply_unref(reply);
+}
+
+/* A connection that failed may have been tried at addresses that are out of date. */
+static void forget_addresses(belay_http_reply *reply, CURLcode code)
+{
+	if (code != CURLE_COULDNT_CONNECT && code != CURLE_OPERATION_TIMEDOUT)
+		return;
+	for (struct curl_slist *entry = reply->addresses; entry; entry = entry->next)
+		belay__names_forget(&reply->client->names, entry->data);
+}
+
+static const char *text_of(belay_http_reply *reply, int result, CURLcode code)
+{
+	if (result == 0)
+		return NULL;
+	if (reply->failure)
+		return belay_strerror(reply->failure);
+	return *reply->curl_text ? reply->curl_text : curl_easy_strerror(code);
+}
+
+static void transfer_done(struct belay__driver *driver, CURL *easy, CURLcode code)
+{
+	belay_http_reply *reply;
+	char *private = NULL;
+	int result;
+
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+	reply = (belay_http_reply *)(void *)private;
+	result = reply->failure ? reply->failure : belay__curl_errno(easy, code);
+	forget_addresses(reply, code);
+	retire(driver, reply, result, text_of(reply, result, code));
+}
+
+static belay_http_reply *first_of(struct belay__list *list)
+{
+	if (belay__list_empty(list))
+		return NULL;
+	return belay__container(list->next, belay_http_reply, link);
+}
+
+static void collect_done(struct belay__driver *driver)
+{
+	belay_http_reply *reply;
+	CURLMsg *message;
+	int left;
+
+	while ((message = curl_multi_info_read(driver->multi, &left)))
+		if (message->msg == CURLMSG_DONE)
+			transfer_done(driver, message->easy_handle, message->data.result);
+	while ((reply = first_of(&driver->unwatched)))
+		retire(driver, reply, reply->failure, belay_strerror(reply->failure));
+}
+
+/* Its context may be done by now, which the hook has told before we were asked to start: or it will
+ * tell, and a REMOVE follows. */
+static void start(struct belay__driver *driver, belay_http_reply *reply)
+{
+	CURLMcode code;
+
+	if (belay__reply_is_finished(reply))
+		return;
+	belay__list_append(&driver->running, &belay__reply_ref(reply)->link);
+	code = curl_multi_add_handle(driver->multi, reply->easy);
+	if (code != CURLM_OK)
+		retire(driver, reply, code == CURLM_OUT_OF_MEMORY ? -ENOMEM : -EIO,
+		       curl_multi_strerror(code));
+}
+
+/* A transfer that is taken away before its end loses its connection: that is the cancellation. */
+static void operate(struct belay__driver *driver, belay_http_reply *reply, unsigned operations)
+{
+	bool running = belay__list_linked(&reply->link);
+
+	if (operations & BELAY__OP_REMOVE) {
+		if (running)
+			retire(driver, reply, -ECONNABORTED, NULL);
+		return;
+	}
+	if (operations & BELAY__OP_ADD)
+		start(driver, reply);
+	else if (running)
+		curl_easy_pause(reply->easy, CURLPAUSE_CONT);
+}
+
+static void operate_all(belay_http_client *client)
+{
+	belay_http_reply *reply;
+	unsigned operations;
+	eventfd_t ignored;
+
+	eventfd_read(client->wake_fd, &ignored);
+	while ((reply = next_asked(client, &operations))) {
+		operate(&client->driver, reply, operations);
+		belay__reply_unref(reply);
+	}
+}
+
+/* ---- The loop -------------------------------------------------------------------------------- */
+
+static void on_time(struct belay__driver *driver)
+{
+	uint64_t expirations;
+	int running;
+
+	if (read(driver->timer_fd, &expirations, sizeof expirations) > 0)
+		curl_multi_socket_action(driver->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+}
+
+/* Of a socket that curl has closed since the event was fetched it knows nothing, and ignores it. */
+static void on_event(belay_http_client *client, const struct epoll_event *event)
+{
+	struct belay__driver *driver = &client->driver;
+	int mask = 0, running;
+
+	if (event->data.fd == client->wake_fd) {
+		operate_all(client);
+		return;
+	}
+	if (event->data.fd == driver->timer_fd) {
+		on_time(driver);
+		return;
+	}
+	if (event->events & EPOLLIN)
+		mask |= CURL_CSELECT_IN;
+	if (event->events & EPOLLOUT)
+		mask |= CURL_CSELECT_OUT;
+	if (event->events & (EPOLLERR | EPOLLHUP))
+		mask |= CURL_CSELECT_ERR;
+	curl_multi_socket_action(driver->multi, event->data.fd, mask, &running);
+}
+
+static void turn(belay_http_client *client)
+{
+	struct epoll_event events[MOST_EVENTS];
+	int n = epoll_wait(client->driver.epoll_fd, events, MOST_EVENTS, 0);
+
+	for (int i = 0; i < n; i++)
+		on_event(client, &events[i]);
+	collect_done(&client->driver);
+}
+
+static void refuse_more(belay_http_client *client)
+{
+	belay_http_reply *reply;
+	unsigned operations;
+
+	belay__client_lock(&client->lock);
+	client->stopped = true;
+	belay__client_unlock(&client->lock);
+	while ((reply = next_asked(client, &operations))) {
+		belay__reply_finish(reply, -ESHUTDOWN, closed_text);
+		belay__reply_unref(reply);
+	}
+}
+
+/* Nothing is queued any more, what runs is let go, and the connections are closed. */
+static void stop(belay_http_client *client)
+{
+	struct belay__driver *driver = &client->driver;
+	belay_http_reply *reply;
+
+	refuse_more(client);
+	while ((reply = first_of(&driver->running)) || (reply = first_of(&driver->unwatched)))
+		retire(driver, reply, -ESHUTDOWN, closed_text);
+	curl_multi_cleanup(driver->multi);
+	driver->multi = NULL;
+}
+
+/* Where there is no memory to wait with, others may give some back; events are not lost. */
+int belay__driver_run(belay_ctx *ctx, void *arg)
+{
+	belay_http_client *client = arg;
+
+	while (belay_err(ctx) == 0) {
+		int r = belay_wait_fd(ctx, client->driver.epoll_fd, BELAY_READABLE);
+
+		if (r > 0)
+			turn(client);
+		else if (r == -ENOMEM)
+			belay_yield();
+		else
+			break;
+	}
+	stop(client);
+	return 0;
+}
+
+/* ---- Before and after ------------------------------------------------------------------------ */
+
+static int multi_init(belay_http_client *client)
+{
+	const struct belay_http_client_options *options = &client->options;
+	long idle = options->max_idle ? options->max_idle : MOST_IDLE;
+	long per_host = options->max_per_host;
+	CURLM *multi = curl_multi_init();
+
+	client->driver.multi = multi;
+	if (!multi || curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket) ||
+	    curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, &client->driver) ||
+	    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer) ||
+	    curl_multi_setopt(multi, CURLMOPT_TIMERDATA, &client->driver) ||
+	    curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, idle) ||
+	    curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, per_host))
+		return -ENOMEM;
+	return 0;
+}
+
+static int descriptors_init(belay_http_client *client)
+{
+	struct belay__driver *driver = &client->driver;
+	int err;
+
+	client->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	driver->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	driver->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (client->wake_fd < 0 || driver->epoll_fd < 0 || driver->timer_fd < 0)
+		return -errno;
+	err = watch(driver->epoll_fd, client->wake_fd, EPOLLIN);
+	return err ? err : watch(driver->epoll_fd, driver->timer_fd, EPOLLIN);
+}
+
+static void close_if_open(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+/* The driver has stopped, or never ran, also because belay__driver_init() failed. */
+void belay__driver_fini(struct belay_http_client *client)
+{
+	if (client->driver.multi)
+		curl_multi_cleanup(client->driver.multi);
+	close_if_open(client->driver.timer_fd);
+	close_if_open(client->driver.epoll_fd);
+	close_if_open(client->wake_fd);
+}
+
+int belay__driver_init(struct belay_http_client *client)
+{
+	int err;
+
+	belay__list_init(&client->driver.running);
+	belay__list_init(&client->driver.unwatched);
+	err = descriptors_init(client);
+	return err ? err : multi_init(client);
+}

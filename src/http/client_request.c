@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * client_request.c - a call, checked and turned into a curl handle.
+ *
+ * Nothing that a caller gives can break out of its place: methods and header names are tokens
+ * (RFC 9110, section 5.6.2), values have no control characters, and the headers that say where a
+ * message ends are curl's own. URLs are taken apart and put together by curl's parser.
+ */
+#include "client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- Checks ---------------------------------------------------------------------------------- */
+
+static bool is_token(const char *text)
+{
+	return text && belay__is_token(text, strlen(text));
+}
+
+static bool is_value(const char *text)
+{
+	return text && belay__is_field_value(text, strlen(text));
+}
+
+static bool is_one_of(const char *name, const char *const *list)
+{
+	for (; *list; list++)
+		if (belay__same_name(name, *list))
+			return true;
+	return false;
+}
+
+static bool header_is_valid(const struct belay_http_header *header)
+{
+	static const char *const ours[] = {"Content-Length", "Transfer-Encoding", "Connection",
+					   "Trailer", "Upgrade", NULL};
+
+	return is_token(header->name) && is_value(header->value) &&
+	       !is_one_of(header->name, ours);
+}
+
+static bool call_is_valid(const struct belay_http_call *call)
+{
+	if (!call || !call->url || (call->method && !is_token(call->method)))
+		return false;
+	if ((call->header_count && !call->headers) || (call->body_size && !call->body))
+		return false;
+	for (size_t i = 0; i < call->header_count; i++)
+		if (!header_is_valid(&call->headers[i]))
+			return false;
+	return true;
+}
+
+bool belay__call_has(const struct belay_http_call *call, const char *name)
+{
+	for (size_t i = 0; i < call->header_count; i++)
+		if (belay__same_name(call->headers[i].name, name))
+			return true;
+	return false;
+}
+
+/* A POST without a body has an empty one, and says so by its Content-Length. */
+int belay__request_init(struct belay__request *request, const struct belay_http_call *call)
+{
+	static const char *const with_body[] = {"POST", "PUT", "PATCH", NULL};
+
+	if (!call_is_valid(call))
+		return -EINVAL;
+	request->call = call;
+	request->method = call->method ? call->method : call->body ? "POST" : "GET";
+	request->with_body = call->body || is_one_of(request->method, with_body);
+	request->same_origin = true;
+	request->url = belay__strdup(call->url);
+	return request->url ? 0 : -ENOMEM;
+}
+
+void belay__request_fini(struct belay__request *request)
+{
+	belay__free(request->url);
+}
+
+/* ---- Addresses ------------------------------------------------------------------------------- */
+
+static int url_error(CURLUcode code)
+{
+	switch (code) {
+	case CURLUE_OK:
+		return 0;
+	case CURLUE_OUT_OF_MEMORY:
+		return -ENOMEM;
+	case CURLUE_UNSUPPORTED_SCHEME:
+		return -EPROTONOSUPPORT;
+	default:
+		return -EINVAL;
+	}
+}
+
+static bool is_http(const char *scheme)
+{
+	return belay__same_name(scheme, "http") || belay__same_name(scheme, "https");
+}
+
+static int add_addresses(belay_ctx *ctx, belay_http_reply *reply, const char *host,
+			 const char *port)
+{
+	struct curl_slist *list;
+	char *entry;
+	int err = belay__names_look_up(ctx, &reply->client->names, host, port, &entry);
+
+	if (err || !entry)
+		return err;
+	list = curl_slist_append(reply->addresses, entry);
+	belay__free(entry);
+	if (!list)
+		return -ENOMEM;
+	reply->addresses = list;
+	return 0;
+}
+
+/* Looks up the host of the URL that parts holds. */
+static int look_up(belay_ctx *ctx, belay_http_reply *reply, CURLU *parts)
+{
+	char *host = NULL, *port = NULL;
+	int err = url_error(curl_url_get(parts, CURLUPART_HOST, &host, CURLU_PUNYCODE));
+
+	if (err == 0)
+		err = url_error(curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT));
+	if (err == 0)
+		err = add_addresses(ctx, reply, host, port);
+	curl_free(host);
+	curl_free(port);
+	return err;
+}
+
+static int check_scheme(CURLU *parts)
+{
+	char *scheme = NULL;
+	int err = url_error(curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0));
+
+	if (err == 0 && !is_http(scheme))
+		err = -EPROTONOSUPPORT;
+	curl_free(scheme);
+	return err;
+}
+
+/* Through a proxy it is the proxy's name that must be known here, and the proxy knows the rest. */
+static int look_up_peer(belay_ctx *ctx, const struct belay__request *request,
+			belay_http_reply *reply)
+{
+	const char *proxy = reply->client->options.proxy;
+	CURLU *parts = curl_url();
+	int err;
+
+	if (!parts)
+		return -ENOMEM;
+	err = url_error(curl_url_set(parts, CURLUPART_URL, request->url, 0));
+	if (err == 0)
+		err = check_scheme(parts);
+	if (err == 0 && proxy)
+		err = url_error(curl_url_set(parts, CURLUPART_URL, proxy,
+					     CURLU_NON_SUPPORT_SCHEME));
+	if (err == 0)
+		err = look_up(ctx, reply, parts);
+	curl_url_cleanup(parts);
+	return err;
+}
+
+/* ---- Headers --------------------------------------------------------------------------------- */
+
+/* curl writes "name;" where a header has no value, and takes "name:" for "leave this one out". */
+bool belay__add_header(struct curl_slist **list, const char *name, const char *value)
+{
+	size_t size = strlen(name) + strlen(value) + sizeof ": ";
+	char *line = belay__malloc(size);
+	struct curl_slist *longer;
+
+	if (!line)
+		return false;
+	snprintf(line, size, "%s%s%s", name, *value ? ": " : ";", value);
+	longer = curl_slist_append(*list, line);
+	belay__free(line);
+	if (!longer)
+		return false;
+	*list = longer;
+	return true;
+}
+
+static bool leave_out(struct curl_slist **list, const char *line)
+{
+	struct curl_slist *longer = curl_slist_append(*list, line);
+
+	if (longer)
+		*list = longer;
+	return longer != NULL;
+}
+
+static bool is_sent(const struct belay__request *request, const char *name)
+{
+	static const char *const secret[] = {"Authorization", "Proxy-Authorization", "Cookie",
+					     "Host", NULL};
+	static const char *const of_body[] = {"Content-Type", "Content-Encoding",
+					      "Content-Language", "Content-Location", NULL};
+
+	if (!request->same_origin && is_one_of(name, secret))
+		return false;
+	return !request->lost_body || !is_one_of(name, of_body);
+}
+
+static int add_headers(belay_ctx *ctx, const struct belay__request *request,
+		       belay_http_reply *reply)
+{
+	const struct belay_http_call *call = request->call;
+
+	for (size_t i = 0; i < call->header_count; i++)
+		if (is_sent(request, call->headers[i].name) &&
+		    !belay__add_header(&reply->headers, call->headers[i].name,
+				       call->headers[i].value))
+			return -ENOMEM;
+	if (!belay__call_has(call, "Expect") && !leave_out(&reply->headers, "Expect:"))
+		return -ENOMEM;
+	if (!belay__call_has(call, "Content-Type") && !leave_out(&reply->headers, "Content-Type:"))
+		return -ENOMEM;
+	return belay__propagate(ctx, call, &reply->headers);
+}
+
+/* ---- The curl handle ------------------------------------------------------------------------- */
+
+/* curl asks before it looks a name up by itself: that would be one which we have missed. */
+static int refuse_look_up(void *resolver, void *reserved, void *arg)
+{
+	(void)resolver, (void)reserved, (void)arg;
+	return 1;
+}
+
+static bool set_callbacks(belay_http_reply *reply)
+{
+	CURL *easy = reply->easy;
+
+	return !curl_easy_setopt(easy, CURLOPT_PRIVATE, reply) &&
+	       !curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, reply->curl_text) &&
+	       !curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, belay__reply_on_head) &&
+	       !curl_easy_setopt(easy, CURLOPT_HEADERDATA, reply) &&
+	       !curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, belay__reply_on_body) &&
+	       !curl_easy_setopt(easy, CURLOPT_WRITEDATA, reply);
+}
+
+/* A name stays known to curl for ten minutes after its last request: it need not keep all names
+ * that there ever were. */
+static bool set_names(belay_http_reply *reply)
+{
+	CURL *easy = reply->easy;
+
+	if (curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, 600L) ||
+	    curl_easy_setopt(easy, CURLOPT_RESOLVE, reply->addresses))
+		return false;
+	return !reply->addresses ||
+	       !curl_easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION, refuse_look_up);
+}
+
+/* Without the environment: a program's requests go where it says. Time-outs are the context's, but
+ * for connecting, where 0 would be curl's own five minutes. */
+static bool set_connection(belay_http_reply *reply)
+{
+	const struct belay_http_client_options *options = &reply->client->options;
+	long ms = options->connect_timeout ? (long)(options->connect_timeout / BELAY_MS(1)) : 0;
+	long version = options->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
+	CURL *easy = reply->easy;
+
+	if (!options->connect_timeout || ms > INT32_MAX)
+		ms = INT32_MAX;
+	else if (ms == 0)
+		ms = 1;
+	return !curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) &&
+	       !curl_easy_setopt(easy, CURLOPT_PROXY, options->proxy ? options->proxy : "") &&
+	       !curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) &&
+	       !curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, ms) &&
+	       !curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version) &&
+	       !curl_easy_setopt(easy, CURLOPT_PIPEWAIT, options->http2 ? 1L : 0L) &&
+	       (!options->ca_file || (!curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file) &&
+				      !curl_easy_setopt(easy, CURLOPT_CAPATH, NULL)));
+}
+
+/* Copied by curl, since the transfer may outlive a call that was cancelled. */
+static bool set_body(const struct belay__request *request, CURL *easy)
+{
+	const struct belay_http_call *call = request->call;
+
+	if (!request->with_body)
+		return true;
+	return !curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body_size) &&
+	       !curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, call->body ? call->body : "");
+}
+
+static bool set_message(const struct belay__request *request, belay_http_reply *reply)
+{
+	const char *agent = reply->client->options.user_agent;
+	CURL *easy = reply->easy;
+
+	return !curl_easy_setopt(easy, CURLOPT_URL, request->url) &&
+	       !curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") &&
+	       !curl_easy_setopt(easy, CURLOPT_USERAGENT, agent ? agent : "belay") &&
+	       !curl_easy_setopt(easy, CURLOPT_HTTPHEADER, reply->headers) &&
+	       set_body(request, easy) &&
+	       (strcmp(request->method, "HEAD") != 0 ||
+		!curl_easy_setopt(easy, CURLOPT_NOBODY, 1L)) &&
+	       !curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
+}
+
+int belay__request_prepare(belay_ctx *ctx, const struct belay__request *request,
+			   belay_http_reply *reply)
+{
+	int err = look_up_peer(ctx, request, reply);
+
+	if (err == 0)
+		err = add_headers(ctx, request, reply);
+	if (err)
+		return err;
+	if (!set_callbacks(reply) || !set_names(reply) || !set_connection(reply) ||
+	    !set_message(request, reply))
+		return -ENOMEM;
+	return 0;
+}
