@@ -6,6 +6,7 @@
 #include "context/node.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -132,7 +133,7 @@ const char *belay_strerror(int err)
 		return "context canceled";
 	if (err == -ETIME || err == ETIME)
 		return "context deadline exceeded";
-	text = err == 0 ? "success" : strerrordesc_np(err < 0 ? -err : err);
+	text = strerrordesc_np(err < 0 && err != INT_MIN ? -err : err);
 	return text ? text : "unknown error";
 }
 
