@@ -27,7 +27,11 @@ compile() { # OUTPUT LIBRARIES...
 	cc -Wall -Wextra -Werror "$folder/first.c" -o "$output" $(pkg --cflags belay) "$@"
 }
 
-says_123() { [ "$(LD_LIBRARY_PATH=$(pkg --variable=libdir belay | sed "s|^/|$place/|;s|$place$place|$place|") "$1")" = "work complete 123" ]; }
+says_123() { # PROGRAM
+	local libraries
+	libraries=$(dirname "$(find "$place" -name libbelay.so)")
+	[ "$(LD_LIBRARY_PATH=$libraries "$1")" = "work complete 123" ]
+}
 
 shared() {
 	compile "$folder/shared" $(pkg --libs belay) && says_123 "$folder/shared"
@@ -36,6 +40,11 @@ shared() {
 archive() {
 	compile "$folder/archive" -Wl,-Bstatic $(pkg --libs --static belay) -Wl,-Bdynamic &&
 		! ldd "$folder/archive" | grep libbelay && says_123 "$folder/archive"
+}
+
+cxx() {
+	g++ -std=c++11 -Wall -Wextra -Wpedantic -Werror "$(dirname "$0")/first.cc" -o "$folder/cxx" \
+		$(pkg --cflags --libs belay) && says_123 "$folder/cxx"
 }
 
 every_header() {
@@ -51,10 +60,15 @@ every_pc_file() {
 	done
 }
 
-plan 5
+plan 6
 try everything_installs_below_destdir install_there
 try the_first_program_runs_against_the_shared_library shared
 try the_first_program_runs_from_the_archive archive
+if command -v g++ >/dev/null; then
+	try a_cxx_program_runs_against_the_shared_library cxx
+else
+	skip a_cxx_program_runs_against_the_shared_library 'no g++ here'
+fi
 try every_public_header_is_installed every_header
 try every_pkg_config_file_links_its_library every_pc_file
 exit $failed

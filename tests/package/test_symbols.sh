@@ -11,8 +11,21 @@ libraries=("$@")
 
 exported() { nm -D --defined-only "$@" | awk 'NF == 3 && $2 != "A" { sub(/@.*/, "", $3); print $3 }'; }
 
+# Of the core, and of each adapter whose library is there.
+headers() {
+	local header name
+
+	for header in "$source"/include/belay/*.h; do
+		name=$(basename "$header" .h)
+		case $name in
+		http* | sqlite*) [[ ${libraries[*]} == *libbelay-${name%%_*}.* ]] || continue ;;
+		esac
+		echo "$header"
+	done
+}
+
 declared() {
-	sed 's/^#.*//' "$source"/include/belay/*.h | tr '\n' ' ' |
+	sed 's/^#.*//' $(headers) | tr '\n' ' ' |
 		grep -oP 'BELAY_EXPORT[^;{]*?\b\Kbelay_\w+(?= *\()' | sort -u
 }
 
