@@ -43,6 +43,11 @@ belay_ctx *belay__done_ctx(belay_chan *done);
 /* True, and one more reference, unless the last one has gone already. */
 bool belay__try_ref(belay_ctx *ctx);
 
+/* belay_hook_add() for a hook that stands in ctx's own memory (belay_alloc()): it keeps no reference, so
+ * where ctx goes without an end fn never runs. False: ctx is done already, and fn was not run. */
+bool belay__hook_add_own(belay_ctx *ctx, struct belay_hook *hook,
+			 void (*fn)(struct belay_hook *hook));
+
 /* Gives pooled memory back where no context is alive. */
 void belay__ctx_trim(void);
 

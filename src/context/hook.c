@@ -127,6 +127,12 @@ bool belay__hook_add_weak(struct node *node, struct belay_hook *hook,
 	return add(node, hook);
 }
 
+bool belay__hook_add_own(belay_ctx *ctx, struct belay_hook *hook,
+			 void (*fn)(struct belay_hook *hook))
+{
+	return !ctx->node || belay__hook_add_weak(ctx->node, hook, fn);
+}
+
 void belay__hook_remove_weak(struct node *node, struct belay_hook *hook)
 {
 	unlink_hook(node, hook);
