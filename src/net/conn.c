@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * conn.c - connected stream sockets, and what goes in and out of them.
+ *
+ * A connection has no state of its own but the socket's: one reader and one writer need no lock between
+ * them. Both addresses are looked up when it is made, since the kernel forgets the peer's with the
+ * connection.
+ */
+#include "net/conn.h"
+
+#include "base/alloc.h"
+#include "net/io.h"
+#include "net/pollfd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+/* ---- Making one ------------------------------------------------------------------------------------- */
+
+belay_conn *belay__conn_new(void)
+{
+	belay_conn *conn = belay__calloc(1, sizeof *conn);
+
+	if (conn)
+		conn->fd = -1;
+	return conn;
+}
+
+void belay__local_address(int fd, char ret[BELAY__ADDRESS_SIZE])
+{
+	struct sockaddr_storage addr;
+	socklen_t len = sizeof addr;
+
+	if (getsockname(fd, (struct sockaddr *)&addr, &len) < 0)
+		len = 0;
+	belay__address_format((struct sockaddr *)&addr, len, ret);
+}
+
+void belay__conn_init(belay_conn *conn, int fd, const struct sockaddr *peer, socklen_t len)
+{
+	conn->fd = fd;
+	belay__address_format(peer, len, conn->peer);
+	belay__local_address(fd, conn->local);
+}
+
+/* -EBADF, -ENOTSOCK, or -EINVAL: not a stream. */
+static int check_stream(int fd)
+{
+	int type;
+	socklen_t size = sizeof type;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
+		return -errno;
+	return type == SOCK_STREAM ? 0 : -EINVAL;
+}
+
+static int set_nonblocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
+	return 0;
+}
+
+int belay_conn_from_fd(int fd, belay_conn **ret)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof peer;
+	int err = check_stream(fd);
+	belay_conn *conn;
+
+	if (err < 0)
+		return err;
+	conn = belay__conn_new();
+	if (!conn)
+		return -ENOMEM;
+	err = set_nonblocking(fd);
+	if (err < 0) {
+		belay__free(conn);
+		return err;
+	}
+	if (getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
+		len = 0;
+	belay__conn_init(conn, fd, (struct sockaddr *)&peer, len);
+	*ret = conn;
+	return 0;
+}
+
+void belay_conn_close(belay_conn *conn)
+{
+	if (!conn)
+		return;
+	belay__hangup_fini(&conn->hangup);
+	belay__pollfd_forget(conn->fd);
+	close(conn->fd);
+	belay__free(conn);
+}
+
+/* ---- In --------------------------------------------------------------------------------------------- */
+
+static ssize_t try_read(int fd, void *arg)
+{
+	struct iovec *part = arg;
+	ssize_t count = recv(fd, part->iov_base, part->iov_len, MSG_DONTWAIT);
+
+	return count < 0 ? -errno : count;
+}
+
+ssize_t belay_conn_read(belay_ctx *ctx, belay_conn *conn, void *buf, size_t size)
+{
+	struct iovec part = {buf, size};
+
+	return belay__io_owned(ctx, conn->fd, BELAY_READABLE, try_read, &part);
+}
+
+/* ---- Out -------------------------------------------------------------------------------------------- */
+
+enum { WINDOW = 16 };
+
+/* What is left to write: the caller's parts from iov on, of the first of which skip bytes are gone. */
+struct output {
+	const struct iovec *iov;
+	int count;
+	size_t skip;
+};
+
+static void drop_empty(struct output *output)
+{
+	while (output->count > 0 && output->skip == output->iov->iov_len) {
+		output->iov++;
+		output->count--;
+		output->skip = 0;
+	}
+}
+
+static void advance(struct output *output, size_t size)
+{
+	while (output->count > 0 && size >= output->iov->iov_len - output->skip) {
+		size -= output->iov->iov_len - output->skip;
+		output->iov++;
+		output->count--;
+		output->skip = 0;
+	}
+	output->skip += size;
+}
+
+/* A copy of the next few parts, since the caller's are constant. */
+static size_t window_of(const struct output *output, struct iovec window[WINDOW])
+{
+	size_t count = 0;
+
+	for (; count < WINDOW && count < (size_t)output->count; count++)
+		window[count] = output->iov[count];
+	window[0].iov_base = (char *)window[0].iov_base + output->skip;
+	window[0].iov_len -= output->skip;
+	return count;
+}
+
+static ssize_t try_write(int fd, void *arg)
+{
+	struct output *output = arg;
+	struct iovec window[WINDOW];
+	struct msghdr message = {.msg_iov = window};
+	ssize_t count;
+
+	message.msg_iovlen = window_of(output, window);
+	count = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return count < 0 ? -errno : count;
+}
+
+int belay_conn_writev(belay_ctx *ctx, belay_conn *conn, const struct iovec *iov, int count,
+		      size_t *written)
+{
+	struct output output = {.iov = iov, .count = count};
+	ssize_t result = count < 0 ? -EINVAL : belay_err(ctx);
+	size_t total = 0;
+
+	drop_empty(&output);
+	while (result >= 0 && output.count > 0) {
+		result = belay__io_owned(ctx, conn->fd, BELAY_WRITABLE, try_write, &output);
+		if (result > 0) {
+			advance(&output, (size_t)result);
+			drop_empty(&output);
+			total += (size_t)result;
+		}
+	}
+	if (written)
+		*written = total;
+	return result < 0 ? (int)result : 0;
+}
+
+int belay_conn_write(belay_ctx *ctx, belay_conn *conn, const void *buf, size_t size,
+		     size_t *written)
+{
+	struct iovec part = {(void *)buf, size};
+
+	return belay_conn_writev(ctx, conn, &part, 1, written);
+}
+
+int belay_conn_shutdown(belay_conn *conn)
+{
+	return shutdown(conn->fd, SHUT_WR) < 0 ? -errno : 0;
+}
+
+/* ---- Questions -------------------------------------------------------------------------------------- */
+
+int belay_conn_fd(const belay_conn *conn)
+{
+	return conn->fd;
+}
+
+const char *belay_conn_peer(const belay_conn *conn)
+{
+	return conn->peer;
+}
+
+const char *belay_conn_local(const belay_conn *conn)
+{
+	return conn->local;
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * listener.c - listening sockets and the connections that arrive there.
+ */
+#include "base/alloc.h"
+#include "net/address.h"
+#include "net/conn.h"
+#include "net/io.h"
+#include "net/pollfd.h"
+#include "net/unix_socket.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+struct belay_listener {
+	int fd;
+	struct belay__unix_file file; /* to be removed at the close; nothing for TCP */
+	char address[BELAY__ADDRESS_SIZE];
+};
+
+/* ---- TCP -------------------------------------------------------------------------------------------- */
+
+/* wide: an IPv6 socket for all interfaces takes IPv4 too, whatever net.ipv6.bindv6only says. What is
+ * accepted inherits TCP_NODELAY. */
+static int set_options(int fd, int family, bool wide)
+{
+	int on = 1, off = 0;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
+		return -errno;
+	if (wide && family == AF_INET6 &&
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) < 0)
+		return -errno;
+	return 0;
+}
+
+static int bind_and_listen(int fd, const struct addrinfo *info)
+{
+	if (bind(fd, info->ai_addr, info->ai_addrlen) < 0 || listen(fd, SOMAXCONN) < 0)
+		return -errno;
+	return 0;
+}
+
+/* A listening socket, or a negative errno. */
+static int listen_on(const struct addrinfo *info, bool wide)
+{
+	int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = set_options(fd, info->ai_family, wide);
+	if (err == 0)
+		err = bind_and_listen(fd, info);
+	if (err == 0)
+		return fd;
+	close(fd);
+	return err;
+}
+
+/* The first of the name's addresses that can be listened on; where none can, the last one's error. */
+static int listen_on_name(belay_ctx *ctx, const char *host, const char *port, int family)
+{
+	struct addrinfo hints = {
+		.ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+	struct addrinfo *list;
+	int fd = belay_resolve(ctx, host, port, &hints, &list);
+
+	if (fd < 0)
+		return fd;
+	fd = -EADDRNOTAVAIL;
+	for (struct addrinfo *info = list; info && fd < 0; info = info->ai_next)
+		fd = listen_on(info, !host);
+	freeaddrinfo(list);
+	return fd;
+}
+
+/* All interfaces: one socket for both families, or for IPv4 alone where there is no IPv6. */
+static int listen_on_all(belay_ctx *ctx, const char *port)
+{
+	int fd = listen_on_name(ctx, NULL, port, AF_INET6);
+
+	if (fd != -EAFNOSUPPORT && fd != -EADDRNOTAVAIL)
+		return fd;
+	return listen_on_name(ctx, NULL, port, AF_INET);
+}
+
+static int listen_inet(belay_ctx *ctx, const struct belay__address *address,
+		       belay_listener *listener)
+{
+	int fd = address->host[0] ? listen_on_name(ctx, address->host, address->port, AF_UNSPEC)
+				  : listen_on_all(ctx, address->port);
+
+	if (fd < 0)
+		return fd;
+	listener->fd = fd;
+	return 0;
+}
+
+/* ---- Making and closing ----------------------------------------------------------------------------- */
+
+static int start(belay_ctx *ctx, const struct belay__address *address, belay_listener *listener)
+{
+	if (address->kind == BELAY__ADDRESS_INET)
+		return listen_inet(ctx, address, listener);
+	listener->fd = belay__unix_listen(&address->path, address->path_len, &listener->file);
+	return listener->fd < 0 ? listener->fd : 0;
+}
+
+int belay_listen(belay_ctx *ctx, const char *address, belay_listener **ret)
+{
+	struct belay__address parsed;
+	belay_listener *listener;
+	int err = belay_err(ctx);
+
+	if (err == 0)
+		err = belay__address_parse(address, &parsed);
+	if (err < 0)
+		return err;
+	listener = belay__calloc(1, sizeof *listener);
+	if (!listener)
+		return -ENOMEM;
+	err = start(ctx, &parsed, listener);
+	if (err < 0) {
+		belay__free(listener);
+		return err;
+	}
+	belay__local_address(listener->fd, listener->address);
+	*ret = listener;
+	return 0;
+}
+
+void belay_listener_close(belay_listener *listener)
+{
+	if (!listener)
+		return;
+	belay__unix_file_remove(&listener->file);
+	belay__pollfd_forget(listener->fd);
+	close(listener->fd);
+	belay__free(listener);
+}
+
+/* ---- Accepting -------------------------------------------------------------------------------------- */
+
+struct arrival {
+	struct sockaddr_storage peer;
+	socklen_t len;
+};
+
+/* Errors of the connection that was to be accepted, not of the listener (accept(2), "Error handling"). */
+static bool is_peers(int err)
+{
+	switch (err) {
+	case ECONNABORTED:
+	case EPROTO:
+	case ENOPROTOOPT:
+	case ENETDOWN:
+	case ENETUNREACH:
+	case EHOSTDOWN:
+	case EHOSTUNREACH:
+	case ENONET:
+	case ETIMEDOUT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static ssize_t try_accept(int fd, void *arg)
+{
+	struct arrival *arrival = arg;
+	int conn_fd;
+
+	arrival->len = sizeof arrival->peer;
+	conn_fd = accept4(fd, (struct sockaddr *)&arrival->peer, &arrival->len,
+			  SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (conn_fd >= 0)
+		return conn_fd;
+	if (is_peers(errno))
+		return -EINTR;
+	return errno == ENOBUFS ? -ENOMEM : -errno;
+}
+
+/* The connection's memory comes first: an accepted socket must not be lost for lack of it. */
+int belay_listener_accept(belay_ctx *ctx, belay_listener *listener, belay_conn **ret)
+{
+	belay_conn *conn = belay__conn_new();
+	struct arrival arrival;
+	ssize_t fd;
+
+	if (!conn)
+		return -ENOMEM;
+	fd = belay__io_owned(ctx, listener->fd, BELAY_READABLE, try_accept, &arrival);
+	if (fd < 0) {
+		belay__free(conn);
+		return (int)fd;
+	}
+	belay__conn_init(conn, (int)fd, (struct sockaddr *)&arrival.peer, arrival.len);
+	*ret = conn;
+	return 0;
+}
+
+/* ---- Questions -------------------------------------------------------------------------------------- */
+
+const char *belay_listener_address(const belay_listener *listener)
+{
+	return listener->address;
+}
+
+int belay_listener_fd(const belay_listener *listener)
+{
+	return listener->fd;
+}
