@@ -11,8 +11,10 @@
  * Freeing     goes up a chain of a million parents without recursion: those that die are linked
  *             through next_dead.
  */
+#include "base/report.h"
 #include "base/slab.h"
 #include "context/node.h"
+#include "context/view.h"
 
 #include <errno.h>
 #include <time.h>
@@ -253,4 +255,12 @@ void belay__ctx_trim(void)
 {
 	for (size_t i = 0; i < sizeof slabs / sizeof *slabs; i++)
 		belay__slab_trim(&slabs[i]);
+}
+
+/* ---- The report at exit ------------------------------------------------------------------------------------ */
+
+/* Here and not beside the printing, since every program that makes a context links this file. */
+__attribute__((constructor)) static void register_report(void)
+{
+	belay__report_leaks(belay__view_report);
 }

@@ -301,3 +301,22 @@ int belay_tree_json(FILE *out)
 	belay__view_give(contexts, count);
 	return ferror(out) ? -EIO : 0;
 }
+
+size_t belay__view_report(FILE *out)
+{
+	size_t count;
+	belay_ctx **contexts = belay__view_take(&count);
+
+	if (count == SIZE_MAX) {
+		fprintf(out, "belay: %zu contexts were never ended (out of memory to name them)\n",
+			belay_tree_count());
+		return belay_tree_count();
+	}
+	if (count > 0)
+		fprintf(out, "belay: %zu context%s never ended:\n", count,
+			count == 1 ? " was" : "s were");
+	for (size_t i = 0; i < count; i++)
+		print_text(out, contexts[i], 1);
+	belay__view_give(contexts, count);
+	return count;
+}

@@ -8,10 +8,14 @@
 #include <belay/context.h>
 
 #include <stddef.h>
+#include <stdio.h>
 
 /* References to all live contexts but the static ones, sorted by address; *ret_count of them. NULL
  * with *ret_count 0: there are none; with *ret_count SIZE_MAX: out of memory. */
 belay_ctx **belay__view_take(size_t *ret_count);
 void belay__view_give(belay_ctx **contexts, size_t count);
+
+/* A line for each context that was never ended; how many. */
+size_t belay__view_report(FILE *out);
 
 #endif

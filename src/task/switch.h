@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * switch.h - from one stack to another: one implementation a processor, chosen by file.
+ */
+#ifndef BELAY_SRC_TASK_SWITCH_H
+#define BELAY_SRC_TASK_SWITCH_H
+
+#include <stddef.h>
+
+/* What is left of a computation that has been switched away from: all else is on its stack. */
+struct belay__context {
+	void *sp;
+};
+
+/* Makes context such that the first switch to it calls entry(arg) on the stack [low, low + size).
+ * entry must not return. */
+void belay__context_init(struct belay__context *context, void *low, size_t size,
+			 void (*entry)(void *arg), void *arg);
+
+/* Saves what is running in from and goes on with to. Keeps what a called function must keep, the
+ * floating-point control words among it; signal masks are left alone. */
+void belay__context_switch(struct belay__context *from, struct belay__context *to);
+
+#endif

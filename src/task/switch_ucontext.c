@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * switch_ucontext.c - for processors without a switch of their own: POSIX's ucontext, which saves the
+ * signal mask as well and so costs two system calls.
+ *
+ * What is saved stands in the frame of the one who switches away, or for a new stack at its top.
+ */
+#include "task/switch.h"
+
+#include <stdint.h>
+#include <ucontext.h>
+
+struct beginning {
+	ucontext_t context;
+	void (*entry)(void *arg);
+	void *arg;
+};
+
+/* makecontext passes ints: a pointer goes in two halves. */
+static void begin(unsigned high, unsigned low)
+{
+	struct beginning *at = (struct beginning *)((uintptr_t)high << 16 << 16 | low);
+
+	at->entry(at->arg);
+}
+
+void belay__context_init(struct belay__context *context, void *low, size_t size,
+			 void (*entry)(void *arg), void *arg)
+{
+	uintptr_t top = ((uintptr_t)low + size - sizeof(struct beginning)) & ~(uintptr_t)63;
+	struct beginning *at = (struct beginning *)top;
+
+	getcontext(&at->context);
+	at->context.uc_stack.ss_sp = low;
+	at->context.uc_stack.ss_size = top - (uintptr_t)low;
+	at->context.uc_link = NULL;
+	at->entry = entry;
+	at->arg = arg;
+	makecontext(&at->context, (void (*)(void))begin, 2, (unsigned)((uintptr_t)at >> 16 >> 16),
+		    (unsigned)(uintptr_t)at);
+	context->sp = &at->context;
+}
+
+void belay__context_switch(struct belay__context *from, struct belay__context *to)
+{
+	ucontext_t here;
+
+	from->sp = &here;
+	swapcontext(&here, to->sp);
+}
