@@ -184,7 +184,8 @@ typedef struct belay_cause {
 BELAY_EXPORT int belay_cause_of(const belay_ctx *ctx, belay_cause *ret);
 
 /* The path from the root, as "background.with_cancel.with_value(trace_id=42)", into buf as
- * snprintf(3) does: cut to size, always terminated where size > 0, returns the full length. */
+ * snprintf(3) does: cut to size, always terminated where size > 0, returns the full length. Of each
+ * value's text at most 160 bytes are shown. */
 BELAY_EXPORT int belay_format(const belay_ctx *ctx, char *buf, size_t size);
 
 /* The text for an error of Belay's: "context canceled" for -ECANCELED, "context deadline exceeded"
@@ -197,7 +198,8 @@ BELAY_EXPORT const char *belay_strerror(int err);
  * the key trace_id_key and the functions
  *     belay_ctx  *with_trace_id(belay_ctx *parent, const char *value);
  *     const char *trace_id_of(const belay_ctx *ctx);
- * so that no cast is ever written. The type may be any that is not larger than a pointer; what is
+ * so that no cast is ever written. (In reports the line of such a context is that of the BELAY_KEY; call
+ * belay_with_value_at() for another.) The type may be any that is not larger than a pointer; what is
  * not there reads as zero. */
 #ifdef __cplusplus /* where designators are an extension before C++20, and what they skip is warned of */
 #define BELAY__KEY_BEGIN                                                                           \

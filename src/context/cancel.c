@@ -129,11 +129,13 @@ const char *belay_strerror(int err)
 {
 	const char *text;
 
-	if (err == -ECANCELED || err == ECANCELED)
+	if (err > 0)
+		err = -err; /* this way round it can't overflow */
+	if (err == -ECANCELED)
 		return "context canceled";
-	if (err == -ETIME || err == ETIME)
+	if (err == -ETIME)
 		return "context deadline exceeded";
-	text = strerrordesc_np(err < 0 && err != INT_MIN ? -err : err);
+	text = strerrordesc_np(err == INT_MIN ? err : -err);
 	return text ? text : "unknown error";
 }
 

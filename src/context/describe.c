@@ -4,14 +4,15 @@
  *
  * The names are the derivations' own, so that a person can find them in the source. A path is written
  * from its end to its beginning, since a context knows its parent only: once for the length, then
- * into place. A value is asked to print itself into at most PART bytes; what is longer is cut.
+ * into place. Of a value's text, and of a merge's second path, the first VALUE bytes
+ * are shown.
  */
 #include "context/node.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { PART = 256, MERGES = 4 };
+enum { PART = 256, VALUE = 160, NAME = 64, MERGES = 4 };
 
 static size_t format_path(const belay_ctx *ctx, char *buf, size_t size, int merges);
 
@@ -42,7 +43,9 @@ size_t belay__value_format(const belay_ctx *ctx, char *buf)
 	buf[0] = '\0';
 	if (!value->key->format)
 		return 0;
-	return clip(value->key->format(value->value, buf, PART));
+	value->key->format(value->value, buf, PART);
+	buf[PART - 1] = '\0'; /* whatever it did */
+	return strlen(buf);
 }
 
 const char *belay__value_name(const belay_ctx *ctx)
@@ -57,8 +60,9 @@ static int format_value(const belay_ctx *ctx, char *part)
 	char text[PART];
 
 	if (belay__value_format(ctx, text) == 0)
-		return snprintf(part, PART, "with_value(%s)", belay__value_name(ctx));
-	return snprintf(part, PART, "with_value(%s=%s)", belay__value_name(ctx), text);
+		return snprintf(part, PART, "with_value(%.*s)", NAME, belay__value_name(ctx));
+	return snprintf(part, PART, "with_value(%.*s=%.*s)", NAME, belay__value_name(ctx), VALUE,
+			text);
 }
 
 static int format_deadline(const struct node *node, char *part)
@@ -78,7 +82,7 @@ static int format_merge(const belay_ctx *ctx, char *part, int merges)
 
 	if (merges < MERGES)
 		format_path(merge->second, second, sizeof second, merges + 1);
-	return snprintf(part, PART, "with_merge(%s)", second);
+	return snprintf(part, PART, "with_merge(%.*s)", VALUE, second);
 }
 
 /* One step of the path, into part, which holds PART bytes. */

@@ -16,6 +16,7 @@
 #include "task/worker.h"
 
 #include "base/alloc.h"
+#include "base/futex.h"
 #include "task/cpus.h"
 
 #include <errno.h>
@@ -27,7 +28,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { POLL_EVERY = 64, FRESH_EVERY = 8, EVENTS = 128 };
+enum { POLL_EVERY = 64, FRESH_EVERY = 8, EVENTS = 128, SPINS = 200 };
 
 static struct {
 	struct belay__lock lock;   /* start and stop */
@@ -187,12 +188,25 @@ static bool something_queued(struct worker *worker)
 	return atomic_load(&house.quit);
 }
 
+/* A few microseconds in the hope of work, which spare both sides two system calls. */
+static bool spin(struct worker *worker)
+{
+	for (int i = 0; i < SPINS; i++) {
+		if (something_queued(worker))
+			return true;
+		belay__cpu_relax();
+	}
+	return false;
+}
+
 /* Awake again before any event is looked at: what that makes ready is work in hand. */
 static void go_idle(struct worker *worker)
 {
 	struct epoll_event events[EVENTS];
 	int n = 0;
 
+	if (spin(worker))
+		return;
 	atomic_store(&worker->asleep, true);
 	atomic_fetch_add(&house.idle, 1);
 	if (!something_queued(worker)) {
