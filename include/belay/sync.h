@@ -214,6 +214,9 @@ BELAY_EXPORT BELAY_MUST_CHECK int belay_flight_do_at(belay_ctx *ctx, belay_fligh
  * any more, the flight and its arg may be freed. 0, or the context's error. */
 BELAY_EXPORT BELAY_MUST_CHECK int belay_flight_wait(belay_ctx *ctx, belay_flight *flight);
 
+/* How many wait for key now (a snapshot); 0: no call is under way. Does not block. */
+BELAY_EXPORT size_t belay_flight_askers(belay_flight *flight, const char *key);
+
 /* The value, borrowed: it lives as long as the result. */
 BELAY_EXPORT void *belay_flight_value(const belay_flight_result *result);
 

@@ -328,6 +328,18 @@ int belay_flight_wait(belay_ctx *ctx, belay_flight *flight)
 	return belay__waiters_wait(ctx, &flight->waiters, &wait);
 }
 
+size_t belay_flight_askers(belay_flight *flight, const char *key)
+{
+	belay_flight_result *call;
+	size_t askers;
+
+	belay__waiters_take(&flight->waiters);
+	call = find(flight, key, hash_of(key));
+	askers = call ? call->askers : 0;
+	belay__waiters_give(&flight->waiters);
+	return askers;
+}
+
 void *belay_flight_value(const belay_flight_result *result)
 {
 	return result->value;

@@ -217,6 +217,16 @@ static void join(belay_group *group)
 		belay__block(belay_background(), &waiter);
 }
 
+size_t belay__group_blocked(belay_group *group)
+{
+	size_t blocked;
+
+	belay__waiters_take(&group->slots);
+	blocked = group->blocked;
+	belay__waiters_give(&group->slots);
+	return blocked;
+}
+
 /* ---- Public ---------------------------------------------------------------------------------------- */
 
 belay_group *belay_group_new_at(belay_ctx *parent, const struct belay_site *site)

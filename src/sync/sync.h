@@ -15,6 +15,7 @@
 #include "context/context.h"
 #include "wait/wait.h"
 
+#include <belay/group.h>
 #include <belay/sync.h>
 
 _Static_assert(sizeof(struct belay__lock) == sizeof(uint32_t) &&
@@ -57,5 +58,8 @@ static inline struct belay__wait *belay__waiters_claim(struct belay_waiters *wai
 {
 	return belay__queue_claim(belay__waiters_queue(waiters));
 }
+
+/* How many calls wait for a slot now (a snapshot); for tests. */
+size_t belay__group_blocked(belay_group *group);
 
 #endif
