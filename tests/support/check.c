@@ -205,6 +205,20 @@ static struct wrapped *wrap(const struct CMUnitTest *list, size_t count, struct 
 	return all;
 }
 
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+/* A thread sanitizer starts one of its own beside the first that a program starts. */
+static void start_first_thread(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, nothing, NULL) == 0)
+		pthread_join(thread, NULL);
+}
+
 /* Lines leave at once, so that after a crash it can be told which tests had passed. Narrowed to 0 and
  * 1: a count of failures could be 77, which Meson takes for "skipped", or 256. */
 int check_main(const struct CMUnitTest *list, size_t count)
@@ -214,6 +228,7 @@ int check_main(const struct CMUnitTest *list, size_t count)
 	int failed = 1;
 
 	setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+	start_first_thread();
 	if (all)
 		failed = _cmocka_run_group_tests("tests", outer, count, NULL, NULL) != 0;
 	free(all);
