@@ -27,6 +27,8 @@ static struct {
 	struct belay__list waiting; /* threads: struct belay__wait */
 	unsigned threads, idle;
 	bool quit;
+	bool somebody_exited;
+	pthread_t exited;           /* the last to exit, which has joined the one before it */
 	struct belay__wait *joiner; /* waits for threads to become 0 */
 } pool = {.jobs = {&pool.jobs, &pool.jobs}, .waiting = {&pool.waiting, &pool.waiting}};
 
@@ -82,10 +84,28 @@ static struct belay__job *next_job(void)
 	}
 }
 
+/* Each that exits joins the one that did before, and the shutdown the last: so no list is needed, and at
+ * most one is left unjoined while the pool rests. */
+static void retire(void)
+{
+	struct belay__wait *joiner = NULL;
+	bool somebody = pool.somebody_exited;
+	pthread_t before = pool.exited;
+
+	pool.exited = pthread_self();
+	pool.somebody_exited = true;
+	if (--pool.threads == 0 && pool.joiner && belay__wait_claim(pool.joiner))
+		joiner = pool.joiner;
+	give();
+	if (somebody)
+		pthread_join(before, NULL);
+	if (joiner)
+		belay__wait_wake(joiner);
+}
+
 static void *thread_main(void *unused)
 {
 	struct belay__job *job;
-	struct belay__wait *joiner = NULL;
 
 	take();
 	while ((job = next_job())) {
@@ -93,32 +113,22 @@ static void *thread_main(void *unused)
 		job->run(job);
 		take();
 	}
-	if (--pool.threads == 0 && pool.joiner && belay__wait_claim(pool.joiner))
-		joiner = pool.joiner;
-	give();
-	if (joiner)
-		belay__wait_wake(joiner);
+	retire();
 	return NULL;
 }
 
-/* Detached: who waits for them waits for their count. */
 static int start_thread(void)
 {
-	pthread_attr_t attr;
 	sigset_t all, before;
 	pthread_t thread;
 	int err;
 
-	if (pthread_attr_init(&attr) != 0)
-		return -ENOMEM;
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&thread, &attr, thread_main, NULL);
+	err = pthread_create(&thread, NULL, thread_main, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (err == 0)
 		pthread_setname_np(thread, "belay-blocking");
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
 	return -err;
 }
 
@@ -266,8 +276,8 @@ void belay__pool_stop(void)
 	belay__wake_all(&woken);
 	if (running)
 		belay__waiter_park(&waiter);
-	take();
-	pool.quit = false;
+	if (pool.somebody_exited)
+		pthread_join(pool.exited, NULL);
+	pool.somebody_exited = pool.quit = false;
 	pool.joiner = NULL;
-	give();
 }

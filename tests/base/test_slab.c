@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_slab.c - slabs: objects of one size, all of which can be looked at; and the fuse.
+ */
+#include "check.h"
+
+#include "base/alloc.h"
+#include "base/slab.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+struct object {
+	_Atomic uint32_t refs;
+	unsigned char bytes[92];
+};
+
+enum { MANY = 3000 };
+
+static struct belay__slab slab = {.id = BELAY__SLABS_MAX - 1, .size = sizeof(struct object)};
+
+static struct object *make(int i)
+{
+	struct object *object = belay__slab_alloc(&slab);
+
+	assert_non_null(object);
+	assert_int_equal(object->refs, 0);
+	memset(object->bytes, i, sizeof object->bytes);
+	atomic_store(&object->refs, 1);
+	return object;
+}
+
+static void drop(struct object *object)
+{
+	atomic_store(&object->refs, 0);
+	belay__slab_free(&slab, object);
+}
+
+static void count_live(void *arg, void *slot)
+{
+	struct object *object = slot;
+
+	*(int *)arg += atomic_load(&object->refs) != 0;
+}
+
+static int live(void)
+{
+	int count = 0;
+
+	belay__slab_visit(&slab, count_live, &count);
+	return count;
+}
+
+static void objects_do_not_overlap(void **unused)
+{
+	static struct object *objects[MANY];
+
+	for (int i = 0; i < MANY; i++)
+		objects[i] = make(i);
+	for (int i = 0; i < MANY; i++)
+		for (size_t b = 0; b < sizeof objects[i]->bytes; b++)
+			assert_int_equal(objects[i]->bytes[b], (unsigned char)i);
+	for (int i = 0; i < MANY; i++)
+		drop(objects[i]);
+	belay__slab_trim(&slab);
+	assert_int_equal(belay__slab_total(&slab), 0);
+}
+
+static void a_visit_sees_the_live_ones(void **unused)
+{
+	struct object *objects[100];
+
+	for (int i = 0; i < 100; i++)
+		objects[i] = make(i);
+	for (int i = 0; i < 100; i += 2)
+		drop(objects[i]);
+	assert_int_equal(live(), 50);
+	for (int i = 1; i < 100; i += 2)
+		drop(objects[i]);
+	assert_int_equal(live(), 0);
+	belay__slab_trim(&slab);
+}
+
+static void memory_stays_while_an_object_lives(void **unused)
+{
+	struct object *object = make(7);
+
+	belay__slab_trim(&slab);
+	assert_true(belay__slab_total(&slab) > 0);
+	assert_int_equal(object->bytes[0], 7);
+	drop(object);
+	belay__slab_trim(&slab);
+	assert_int_equal(belay__slab_total(&slab), 0);
+}
+
+static void *make_and_drop(void *arg)
+{
+	struct object *objects[100];
+
+	for (int round = 0; round < 50; round++) {
+		for (int i = 0; i < 100; i++) {
+			objects[i] = belay__slab_alloc(&slab);
+			if (!check(objects[i] != NULL))
+				return NULL;
+			atomic_store(&objects[i]->refs, 1);
+		}
+		for (int i = 0; i < 100; i++)
+			drop(objects[i]);
+	}
+	return arg;
+}
+
+static void a_thread_that_exits_leaves_its_slots_to_the_others(void **unused)
+{
+	pthread_t threads[4];
+
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, make_and_drop, NULL), 0);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	belay__slab_trim(&slab);
+	assert_int_equal(belay__slab_total(&slab), 0);
+}
+
+static void the_nth_allocation_fails_and_it_alone(void **unused)
+{
+	void *first, *third;
+
+	belay__fail_nth(2);
+	first = belay__malloc(1);
+	assert_non_null(first);
+	assert_null(belay__slab_alloc(&slab));
+	third = belay__calloc(1, 1);
+	assert_non_null(third);
+	belay__fail_nth(0);
+	belay__free(first);
+	belay__free(third);
+}
+
+BELAY_TEST_MAIN(cmocka_unit_test(objects_do_not_overlap),
+		cmocka_unit_test(a_visit_sees_the_live_ones),
+		cmocka_unit_test(memory_stays_while_an_object_lives),
+		cmocka_unit_test(a_thread_that_exits_leaves_its_slots_to_the_others),
+		cmocka_unit_test(the_nth_allocation_fails_and_it_alone))
