@@ -19,12 +19,16 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Of src/task/stack.h: how many tasks there are. Not there for programs that link the shared library,
+ * which shows public names alone. */
+extern size_t belay__stack_count(void) __attribute__((weak));
+
 enum { PATIENCE_MS = 30000, ROUNDS_BEFORE_NAPS = 100 };
 
 /* A test with what stood around when it began. */
 struct wrapped {
 	struct CMUnitTest test;
-	size_t contexts;
+	size_t contexts, tasks;
 	unsigned descriptors, threads;
 	bool returned;
 };
@@ -140,6 +144,17 @@ static void judge_contexts(void)
 	fail_msg("%zu contexts are still alive", belay_tree_count() - now->contexts);
 }
 
+static size_t tasks(void)
+{
+	return belay__stack_count ? belay__stack_count() : 0;
+}
+
+static void judge_tasks(void)
+{
+	if (!check_until(tasks() <= now->tasks))
+		fail_msg("%zu tasks have not returned", tasks() - now->tasks);
+}
+
 /* A joined thread may stand in /proc for a moment more. */
 static void judge_threads(void)
 {
@@ -163,6 +178,7 @@ static int begin(void **state)
 {
 	now = *state;
 	now->contexts = belay_tree_count();
+	now->tasks = tasks();
 	now->descriptors = check_descriptors();
 	now->threads = check_threads();
 	atomic_store_explicit(&failures, 0, memory_order_relaxed);
@@ -188,6 +204,7 @@ static int end(void **state)
 	if (r != 0 || !now->returned)
 		return r;
 	judge_contexts();
+	judge_tasks();
 	belay_shutdown();
 	judge_threads();
 	judge_descriptors();

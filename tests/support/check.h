@@ -8,9 +8,10 @@
  *     BELAY_TEST_MAIN(cmocka_unit_test(cancelling_a_child_leaves_its_parent_live),
  *                     cmocka_unit_test(the_first_end_wins))
  *
- * After each test that passed, its own teardown runs first; then every context must go away by
- * itself (a task that is just ending may hold the last reference, so this is waited for), Belay is
- * shut down, and there must be no more descriptors and threads than before the test. So each test
+ * After each test that passed, its own teardown runs first; then every context and every task must go
+ * away by itself (a task that is just ending may hold the last reference, so this is waited for; tasks
+ * are counted in programs that link belay_inside), Belay is shut down, and there must be no more
+ * descriptors and threads than before the test. So each test
  * starts with no worker and no clock, and nothing that one leaves can hide in the next.
  * A test that failed or skipped was left in the middle, and its tasks may still use its stack: what
  * stands around then is not judged, and becomes the measure for the next.

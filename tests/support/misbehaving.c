@@ -86,6 +86,17 @@ static void leaving_a_context(void **state)
 	belay_with_cancel(belay_background());
 }
 
+static void wait_for_ever(belay_ctx *ctx, void *arg)
+{
+	belay_recv(ctx, arg, NULL);
+}
+
+static void leaving_a_task(void **state)
+{
+	(void)state;
+	assert_int_equal(belay_go(belay_background(), wait_for_ever, NULL), 0);
+}
+
 static void aborting(void **state)
 {
 	(void)state;
@@ -106,6 +117,7 @@ static const struct CMUnitTest kinds[] = {
 	cmocka_unit_test(leaving_a_context),
 	cmocka_unit_test(leaving_a_descriptor),
 	cmocka_unit_test(leaving_a_thread),
+	cmocka_unit_test(leaving_a_task),
 	cmocka_unit_test(aborting),
 	cmocka_unit_test(exiting),
 };

@@ -39,6 +39,7 @@ CASES = {
     "a_failed_check_on_a_thread_is_one_failure": (run("checking_elsewhere"), (2, 1, 0)),
     "an_assertion_on_a_thread_fails_all_that_did_not_run": (run("asserting_elsewhere"), (1, 2, 0)),
     "a_context_left_alive_is_one_failure": (run("leaving_a_context"), (2, 1, 0)),
+    "a_task_that_does_not_return_is_one_failure": (run("leaving_a_task"), (2, 1, 0)),
     "a_descriptor_left_open_is_one_failure": (run("leaving_a_descriptor"), (2, 1, 0)),
     "a_thread_left_running_is_one_failure": (run("leaving_a_thread"), (2, 1, 0)),
     "a_crash_fails_all_that_did_not_run": (run("aborting"), (1, 2, 0)),
