@@ -267,6 +267,7 @@ static void try_go_says_when_the_limit_is_reached(void **state)
 	assert_int_equal(belay_group_try_go(slots.group, count, &slots), 0);
 	assert_int_equal(belay_group_try_go(slots.group, count, &slots), 0);
 	assert_int_equal(belay_group_try_go(slots.group, count, &slots), -EAGAIN);
+	assert_true(check_until(atomic_load(&slots.started) == 2));
 	assert_int_equal(belay_sem_release(&slots.finish, 1), 0);
 	assert_true(check_until(belay_group_try_go(slots.group, count, &slots) == 0));
 	assert_int_equal(belay_sem_release(&slots.finish, 2), 0);
