@@ -32,9 +32,9 @@ typedef struct belay_server belay_server;
 typedef struct belay_recorder belay_recorder;
 
 /* Answers a request. 0, or a negative errno. Where it failed before anything was sent, the answer is
- * the error page for it: -EBADMSG 400, -ENOENT 404, -ETIMEDOUT 408, -EMSGSIZE 413, the context's
- * error 503, everything else 500. Where it failed later, or where its context is done, the connection
- * is closed. A handler that returned 0 without writing has answered 200 with an empty body. */
+ * the error page for it: 400, 408 or 413 for an error of belay_request_read()'s, 404 for -ENOENT, 503
+ * for a context's error and -ENOMEM, 500 for everything else. Where it failed later the connection is
+ * closed. A handler that returned 0 without writing has answered 200 with an empty body. */
 typedef int belay_handler(belay_ctx *ctx, belay_request *req, belay_response *res);
 
 /* ---- Requests ------------------------------------------------------------------------------------
@@ -74,14 +74,15 @@ BELAY_EXPORT void *belay_request_data(const belay_request *req);
  *   -EMSGSIZE    the body is longer than the server's limit;
  *   -EBADMSG     its chunked coding is broken;
  *   -ETIMEDOUT   the client sent nothing for the server's idle time;
- *   -ECONNRESET  the connection broke, and the context given has nothing to do with it.
- * After an error each further call returns the same. A client that waits for "100 Continue" is sent
+ *   -ECONNRESET  the connection broke, and the context given has nothing to do with it;
+ *   -EINVAL      belay_request_body() has read it.
+ * After an error that is not the context's each further call returns the same. A client that waits for "100 Continue" is sent
  * it by the first call. */
 BELAY_EXPORT ssize_t belay_request_read(belay_ctx *ctx, belay_request *req, void *buf, size_t size);
 
 /* The whole body, for those that fit into memory: it belongs to the request, has a NUL behind it, and
  * is the same in each call. 0; belay_request_read()'s errors; -EINVAL: some of it has been read by
- * other calls; -ENOMEM. ret_size may be NULL. */
+ * belay_request_read(); -ENOMEM. A call that failed may be tried again. ret_size may be NULL. */
 BELAY_EXPORT int belay_request_body(belay_ctx *ctx, belay_request *req, const char **ret,
 				    size_t *ret_size);
 
@@ -222,8 +223,8 @@ BELAY_EXPORT void belay_router_error_page(belay_router *router, belay_error_page
 struct belay_server_options {
 	size_t header_size;   /* bytes of request line and headers, else 431 [65536]            */
 	unsigned headers;     /* how many of them, else 431 [100]                               */
-	int64_t header_time;  /* from a request's first byte to the end of its head, and from the
-				 connect to the first byte, else 408 [10 s]                     */
+	int64_t header_time;  /* from a request's first byte to the end of its head, else 408; and
+				 from the connect to the first byte [10 s]                      */
 	uint64_t body_size;   /* bytes of a request's body, else 413 [8 MiB]                    */
 	size_t drain_size;    /* of a body left unread: more than this closes the connection,
 				 for less it is read and thrown away [256 KiB]                  */

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * answer.c - writes a response onto the connection, framed as HTTP/1.1 (RFC 9112, section 6).
+ *
+ * The body's end is told by a Content-Length, where the whole of it is there with the head or the
+ * handler said one; else by chunks, or in HTTP/1.0 by closing. Each part goes out in one write with
+ * the head or the chunk's frame around it. After an error the client can't tell where it stands, so
+ * nothing more is sent, and the connection is closed.
+ */
+#include "http/date.h"
+#include "http/wire.h"
+
+#include "base/alloc.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { FIXED = 512 }; /* what a head has besides the handler's headers, generously */
+
+static struct belay__wire *wire_of(struct belay__sink *sink)
+{
+	return (struct belay__wire *)(void *)((char *)sink - offsetof(struct belay__wire, sink));
+}
+
+static bool has_body(const struct belay_response *res)
+{
+	return !res->head_only && belay__has_body(res->status);
+}
+
+/* ---- The head ------------------------------------------------------------------------------------- */
+
+static int reserve_head(struct belay__wire *wire, const struct belay_response *res)
+{
+	size_t size = FIXED + res->headers.size + 4 * res->headers.count;
+	char *head;
+
+	if (size <= wire->head_room)
+		return 0;
+	head = belay__realloc(wire->head, size);
+	if (!head)
+		return -ENOMEM;
+	wire->head = head;
+	wire->head_room = size;
+	return 0;
+}
+
+static void put(struct belay__wire *wire, const char *fmt, ...) BELAY_PRINTF(2, 3);
+
+/* Room for all of it has been reserved. */
+static void put(struct belay__wire *wire, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	wire->head_size += (size_t)vsnprintf(wire->head + wire->head_size,
+					     wire->head_room - wire->head_size, fmt, args);
+	va_end(args);
+}
+
+/* Headers that frame the message are put by the server itself. */
+static void put_headers(struct belay__wire *wire, const struct belay_response *res)
+{
+	for (size_t i = 0; i < res->headers.count; i++) {
+		const char *name = belay__headers_name(&res->headers, i);
+
+		if (belay__same_name(name, "connection") ||
+		    (res->status == 204 && belay__same_name(name, "content-length")))
+			continue;
+		put(wire, "%s: %s\r\n", name, belay__headers_value(&res->headers, i));
+	}
+}
+
+static void put_date(struct belay__wire *wire, const struct belay_response *res)
+{
+	char date[BELAY__DATE_SIZE];
+
+	if (belay__headers_get(&res->headers, "date"))
+		return;
+	belay__date(time(NULL), date);
+	put(wire, "Date: %s\r\n", date);
+}
+
+static void put_framing(struct belay__wire *wire, const struct belay_response *res, size_t size,
+			enum belay__part part)
+{
+	if (!belay__has_body(res->status) || res->declared >= 0)
+		return;
+	if (part == BELAY__PART_LAST)
+		put(wire, "Content-Length: %zu\r\n", size);
+	else if (wire->chunked)
+		put(wire, "Transfer-Encoding: chunked\r\n");
+}
+
+static void put_connection(struct belay__wire *wire)
+{
+	if (!wire->keep_alive)
+		put(wire, "Connection: close\r\n");
+	else if (wire->msg.minor == 0)
+		put(wire, "Connection: keep-alive\r\n");
+}
+
+/* Where the body's end can't be told but by closing, it is. */
+static void choose_framing(struct belay__wire *wire, const struct belay_response *res,
+			   enum belay__part part)
+{
+	const char *connection = belay__headers_get(&res->headers, "connection");
+	bool unknown = part != BELAY__PART_LAST && res->declared < 0;
+
+	wire->chunked = unknown && belay__has_body(res->status) && wire->msg.minor > 0;
+	if (connection && belay__same_name(connection, "close"))
+		wire->keep_alive = false;
+	if ((unknown && wire->msg.minor == 0) || !belay__body_can_drain(wire))
+		wire->keep_alive = false;
+}
+
+static int compose_head(struct belay__wire *wire, const struct belay_response *res, size_t size,
+			enum belay__part part)
+{
+	int r = reserve_head(wire, res);
+
+	if (r < 0)
+		return r;
+	choose_framing(wire, res, part);
+	wire->head_size = 0;
+	put(wire, "HTTP/1.1 %d %s\r\n", res->status, belay_http_phrase(res->status));
+	put_headers(wire, res);
+	put_date(wire, res);
+	put_framing(wire, res, size, part);
+	put_connection(wire);
+	put(wire, "\r\n");
+	return 0;
+}
+
+/* ---- Parts ---------------------------------------------------------------------------------------- */
+
+/* A part as up to four pieces: head, chunk's size, data, chunk's end. */
+struct pieces {
+	struct iovec iov[4];
+	int count;
+	char size[24];
+};
+
+static void add(struct pieces *p, const void *data, size_t size)
+{
+	struct iovec *iov = &p->iov[p->count];
+
+	if (size == 0)
+		return;
+	memcpy(&iov->iov_base, &data, sizeof data);
+	iov->iov_len = size;
+	p->count++;
+}
+
+static void add_chunk(struct pieces *p, const void *data, size_t size, bool last)
+{
+	const char *end = last ? (size > 0 ? "\r\n0\r\n\r\n" : "0\r\n\r\n") : "\r\n";
+
+	if (size > 0) {
+		add(p, p->size, (size_t)snprintf(p->size, sizeof p->size, "%zx\r\n", size));
+		add(p, data, size);
+	}
+	if (size > 0 || last)
+		add(p, end, strlen(end));
+}
+
+static int send_part(belay_ctx *ctx, struct belay__wire *wire, const struct belay_response *res,
+		     const void *data, size_t size, enum belay__part part)
+{
+	struct pieces p = {.count = 0};
+
+	if (!wire->answered) {
+		int r = compose_head(wire, res, size, part);
+
+		if (r < 0)
+			return r;
+		add(&p, wire->head, wire->head_size);
+	}
+	if (has_body(res) && wire->chunked)
+		add_chunk(&p, data, size, part == BELAY__PART_LAST);
+	else if (has_body(res))
+		add(&p, data, size);
+	return p.count > 0 ? belay__wire_write(ctx, wire, p.iov, p.count) : 0;
+}
+
+/* What the handler promised and did not keep is told by closing. */
+static bool is_complete(const struct belay_response *res)
+{
+	return !has_body(res) || res->declared < 0 || res->taken == (uint64_t)res->declared;
+}
+
+void belay__answer_begin(struct belay__wire *wire, bool keep_alive)
+{
+	wire->keep_alive = keep_alive;
+	wire->answered = wire->chunked = false;
+	wire->error = 0;
+}
+
+int belay__answer_send(belay_ctx *ctx, struct belay__sink *sink, struct belay_response *res,
+		       const void *data, size_t size, enum belay__part part)
+{
+	struct belay__wire *wire = wire_of(sink);
+
+	if (!wire->error && part == BELAY__PART_LAST && !is_complete(res))
+		wire->error = -EBADMSG;
+	if (!wire->error)
+		wire->error = send_part(ctx, wire, res, data, size, part);
+	wire->answered = true;
+	if (wire->error)
+		wire->keep_alive = false;
+	return wire->error;
+}

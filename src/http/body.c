@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * body.c - reads a request's body off the connection.
+ *
+ * "100 Continue" is sent when the handler first asks for the body, and not at all where the answer has
+ * begun by then. A body that nobody read must be taken off the connection before the next request,
+ * or the connection closed; a client that waits for the 100 may send it or not, so that nothing behind
+ * it can be told from it.
+ */
+#include "http/wire.h"
+
+#include <errno.h>
+
+enum { BODY_ROOM = 65536 };
+
+static struct belay__wire *wire_of(struct belay__source *source)
+{
+	return (struct belay__wire *)(void *)((char *)source -
+					      offsetof(struct belay__wire, source));
+}
+
+static int send_continue(belay_ctx *ctx, struct belay__wire *wire)
+{
+	static char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	struct iovec iov = {text, sizeof text - 1};
+	int r;
+
+	if (!wire->msg.wants_continue || wire->answered)
+		return 0;
+	r = belay__wire_write(ctx, wire, &iov, 1);
+	wire->msg.wants_continue = r < 0;
+	return r;
+}
+
+/* Decodes some of what has been read. How much; 0: nothing of the body was in it; an error. */
+static ssize_t decode(struct belay__wire *wire, char *buf, size_t size)
+{
+	size_t there = wire->end - wire->start, produced;
+	ssize_t used = belay__message_body(&wire->msg, wire->in + wire->start,
+					   there < size ? there : size, buf, &produced);
+
+	if (used < 0)
+		return used;
+	wire->start += (size_t)used;
+	return wire->msg.body_size > wire->body_limit ? -EMSGSIZE : (ssize_t)produced;
+}
+
+ssize_t belay__body_read(belay_ctx *ctx, struct belay__source *source, void *buf, size_t size)
+{
+	struct belay__wire *wire = wire_of(source);
+	int r = wire->msg.done ? 0 : send_continue(ctx, wire);
+	ssize_t n = 0;
+
+	if (r < 0)
+		return r;
+	while (n == 0 && !wire->msg.done) {
+		if (wire->start == wire->end)
+			n = belay__wire_fill(ctx, wire, BODY_ROOM, wire->patience);
+		if (n >= 0)
+			n = decode(wire, buf, size);
+	}
+	return n;
+}
+
+bool belay__body_can_drain(const struct belay__wire *wire)
+{
+	const struct belay__message *msg = &wire->msg;
+
+	if (msg->done)
+		return true;
+	if (msg->wants_continue)
+		return false;
+	return msg->chunked || msg->length - msg->body_size <= wire->drain_limit;
+}
+
+bool belay__body_drain(belay_ctx *ctx, struct belay__wire *wire)
+{
+	uint64_t end = wire->msg.body_size + wire->drain_limit;
+	char waste[1024];
+	ssize_t n = 1;
+
+	if (!belay__body_can_drain(wire))
+		return false;
+	while (n > 0 && wire->msg.body_size <= end)
+		n = belay__body_read(ctx, &wire->source, waste, sizeof waste);
+	return wire->msg.done;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * chain.c - middlewares around a handler.
+ *
+ * Invariants  a chain ends in one entry without a middleware, which runs the handler and answers for
+ *             it where it failed. A chain is not changed once requests run through it.
+ */
+#include "http/router.h"
+#include "http/status.h"
+
+#include "base/alloc.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct belay_chain *belay__chain_new(belay_handler *handler)
+{
+	struct belay_chain *last = belay__calloc(1, sizeof *last);
+
+	if (last)
+		last->handler = handler;
+	return last;
+}
+
+void belay__chain_free(struct belay_chain *chain)
+{
+	while (chain) {
+		struct belay_chain *next = chain->next;
+
+		belay__free(chain);
+		chain = next;
+	}
+}
+
+int belay__chain_add(struct belay_chain **chain, belay_middleware *middleware, void *arg)
+{
+	struct belay_chain *added = belay__calloc(1, sizeof *added);
+
+	if (!added)
+		return -ENOMEM;
+	while ((*chain)->middleware)
+		chain = &(*chain)->next;
+	added->middleware = middleware;
+	added->arg = arg;
+	added->next = *chain;
+	*chain = added;
+	return 0;
+}
+
+/* ---- What a handler's error becomes ---------------------------------------------------------------- */
+
+/* Whether a client may still read an answer though the request's context is done: everybody but one
+ * that has gone. */
+static bool is_awaited(const belay_ctx *ctx, const struct belay_response *res)
+{
+	belay_cause cause;
+
+	return res->awaited && belay_cause_of(ctx, &cause) == 0 && cause.code != -ECONNRESET;
+}
+
+int belay__answer_the_end(belay_ctx *ctx, belay_request *req, belay_response *res)
+{
+	return is_awaited(ctx, res) ? belay_response_error(ctx, req, res, 503, NULL)
+				    : belay_err(ctx);
+}
+
+static int answer_for_an_error(belay_ctx *ctx, belay_request *req, belay_response *res, int err)
+{
+	int status = err == req->failed ? belay__status_of_body(err) : belay__status_of(err);
+
+	return belay__response_error_page(ctx, req->router, req, res, status, NULL, NULL);
+}
+
+/* A body that is known to be too long is refused without asking the handler. */
+static int run_handler(belay_ctx *ctx, belay_request *req, belay_response *res,
+		       belay_handler *handler)
+{
+	int r = req->failed ? req->failed : handler(ctx, req, res);
+	bool untouched = r < 0 || !res->written;
+
+	if (belay_response_is_sent(res))
+		return r;
+	if (untouched && belay_err(ctx) < 0)
+		return belay__answer_the_end(ctx, req, res);
+	return r < 0 ? answer_for_an_error(ctx, req, res, r) : r;
+}
+
+int belay_next(belay_ctx *ctx, belay_request *req, belay_response *res, const belay_chain *next)
+{
+	if (next->middleware)
+		return next->middleware(ctx, req, res, next->next, next->arg);
+	return run_handler(ctx, req, res, next->handler);
+}

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * connection.c - one client's requests, one after the other, in one task.
+ *
+ * Contexts    the server's -> hangup (ends when the client has gone) -> the one that the application
+ *             put its values on -> each request's. quiet is the application's too, and ends besides
+ *             when a shutdown begins: under it the connection waits for the next request.
+ * States      idle: no byte of a request is there; it may be closed at any time. Then head, handler,
+ *             what is left of the body, and idle again. A request that can't be understood is answered
+ *             and the connection closed, since nobody can tell where the next one would begin.
+ */
+#include "http/head.h"
+#include "http/router.h"
+#include "http/server.h"
+#include "http/status.h"
+#include "http/wire.h"
+
+#include "base/alloc.h"
+
+#include <errno.h>
+
+/* How long a client is given to take an answer when the server shuts down, and to stop sending when the
+ * connection closes; and how much it may send meanwhile. */
+#define FAREWELL BELAY_S(1)
+enum { LINGER_SIZE = 256 * 1024 };
+
+struct connection {
+	struct belay_server *server;
+	belay_conn *conn;
+	belay_ctx *hangup, *ctx, *quiet;
+	struct belay__wire wire;
+	struct belay_request req;
+	struct belay_response res;
+	unsigned served; /* requests so far                             */
+	bool sending;    /* the client may still be sending what nobody reads */
+};
+
+static const struct belay_server_options *options_of(const struct connection *c)
+{
+	return &c->server->options;
+}
+
+/* ---- Reading a head ------------------------------------------------------------------------------- */
+
+/* Empty lines ahead of a request are passed over (RFC 9112, section 2.2). */
+static bool has_input(struct belay__wire *wire)
+{
+	while (wire->end - wire->start >= 2 && wire->in[wire->start] == '\r' &&
+	       wire->in[wire->start + 1] == '\n')
+		wire->start += 2;
+	return wire->start < wire->end;
+}
+
+/* Waits for the first byte of a request. 0, or the connection is to be closed. */
+static int await_first(struct connection *c)
+{
+	int64_t patience = c->served > 0 ? options_of(c)->idle_time : options_of(c)->header_time;
+
+	while (!has_input(&c->wire)) {
+		ssize_t n = belay__wire_fill(c->quiet, &c->wire, options_of(c)->header_size,
+					     patience);
+
+		if (n < 0)
+			return (int)n;
+	}
+	return belay_err(c->quiet);
+}
+
+/* Reads on until the head is there. Its size, or an error. */
+static ssize_t await_head(struct connection *c, belay_ctx *timed)
+{
+	struct belay__wire *wire = &c->wire;
+	struct belay__head head = {0};
+
+	for (;;) {
+		ssize_t n = belay__head_scan(&head, wire->in + wire->start, wire->end - wire->start);
+
+		if (n > (ssize_t)options_of(c)->header_size)
+			return -E2BIG;
+		if (n == 0)
+			n = belay__wire_fill(timed, wire, options_of(c)->header_size, BELAY_FOREVER);
+		else
+			return n;
+		if (n < 0)
+			return n == -EMSGSIZE ? -E2BIG : n;
+	}
+}
+
+static ssize_t read_head(struct connection *c)
+{
+	belay_ctx *timed = belay_with_timeout(c->ctx, options_of(c)->header_time);
+	ssize_t n = await_head(c, timed);
+
+	belay_end(timed);
+	return n == -ETIME && belay_err(c->ctx) == 0 ? -ETIMEDOUT : n;
+}
+
+/* Takes the next request's head off the connection. 0, or the error that it is answered with. */
+static int read_request(struct connection *c)
+{
+	struct belay__wire *wire = &c->wire;
+	ssize_t size = read_head(c);
+	int r;
+
+	if (size < 0)
+		return (int)size;
+	r = belay__message_head(&wire->msg, &c->req, options_of(c)->headers,
+				wire->in + wire->start, (size_t)size);
+	if (r < 0)
+		return r;
+	wire->start += (size_t)size;
+	wire->body_limit = options_of(c)->body_size;
+	c->req.source = &wire->source;
+	if (!wire->msg.chunked && wire->msg.length > wire->body_limit)
+		c->req.failed = -EMSGSIZE;
+	return 0;
+}
+
+/* ---- Answering ------------------------------------------------------------------------------------ */
+
+/* The context under which what is left of an answer goes out: when the server ends its requests, their
+ * clients are still told. */
+static belay_ctx *sending_ctx(struct connection *c)
+{
+	belay_ctx *values, *timed;
+
+	if (belay_err(c->ctx) == 0 || belay__wire_is_gone(&c->wire))
+		return belay_ref(c->ctx);
+	values = belay_without_cancel(c->ctx);
+	timed = belay_with_timeout(values, FAREWELL);
+	belay_unref(values);
+	return timed;
+}
+
+/* Answers status in place of what is there, which nothing has been sent of. */
+static int replace(belay_ctx *ctx, struct connection *c, const belay_request *req, int status)
+{
+	int r = belay__response_error_page(ctx, c->server->router, req, &c->res, status, NULL, NULL);
+
+	return r == -EALREADY ? r : belay__response_finish(ctx, &c->res);
+}
+
+static int finish(belay_ctx *ctx, struct connection *c, int result)
+{
+	int r = result;
+
+	if (r == 0)
+		r = belay__response_finish(ctx, &c->res);
+	if (r == 0 || belay_response_is_sent(&c->res) || belay_err(ctx) < 0)
+		return r;
+	return replace(ctx, c, &c->req, belay__status_of(r));
+}
+
+/* Sends what is left of the answer. True: all of it has gone out. */
+static bool complete(struct connection *c, int result)
+{
+	belay_ctx *ctx = sending_ctx(c);
+	int r = finish(ctx, c, result);
+
+	belay_end(ctx);
+	return r == 0;
+}
+
+static void begin(struct connection *c, bool keep_alive)
+{
+	belay__answer_begin(&c->wire, keep_alive);
+	belay__response_reset(&c->res);
+	c->res.awaited = true;
+}
+
+static int status_of_refusal(int err)
+{
+	switch (err) {
+	case -E2BIG:
+		return 431;
+	case -EOPNOTSUPP:
+		return 417;
+	case -EPROTONOSUPPORT:
+		return 505;
+	case -EBADMSG:
+	case -ETIMEDOUT:
+		return belay__status_of_body(err);
+	default:
+		return belay__status_of(err);
+	}
+}
+
+/* A request that could not be understood; nothing is said to those who have gone. */
+static void refuse(struct connection *c, int err)
+{
+	belay_ctx *ctx = sending_ctx(c);
+
+	c->sending = true;
+	begin(c, false);
+	c->wire.msg = (struct belay__message){.minor = 1};
+	if (belay_err(ctx) == 0)
+		replace(ctx, c, NULL, status_of_refusal(err));
+	belay_end(ctx);
+}
+
+/* ---- Requests ------------------------------------------------------------------------------------- */
+
+/* The request's context is done when this returns, and only then the rest of the answer is sent: who
+ * has the whole answer can rely on it. */
+static int run_handler(struct connection *c)
+{
+	belay_ctx *ctx = belay_with_cancel(c->ctx);
+	int r = belay__router_serve(ctx, c->server->router, &c->req, &c->res);
+
+	belay_end(ctx);
+	return r;
+}
+
+static bool answer_request(struct connection *c)
+{
+	bool again;
+	int r;
+
+	begin(c, c->wire.msg.keep_alive);
+	c->res.head_only = c->wire.msg.parser.method == HTTP_HEAD;
+	r = run_handler(c);
+	if (belay_err(c->quiet) < 0)
+		c->wire.keep_alive = false;
+	again = complete(c, r) && c->wire.keep_alive && belay__body_drain(c->quiet, &c->wire);
+	c->sending = !c->wire.msg.done || c->wire.start < c->wire.end;
+	return again;
+}
+
+/* Serves one request. True: another one may follow. */
+static bool serve_one(struct connection *c)
+{
+	int r;
+
+	belay__request_reset(&c->req);
+	if (await_first(c) < 0)
+		return false;
+	r = read_request(c);
+	if (r < 0) {
+		refuse(c, r);
+		return false;
+	}
+	c->served++;
+	return belay_err(c->ctx) == 0 && answer_request(c);
+}
+
+/* ---- The connection's life ------------------------------------------------------------------------ */
+
+/* Closing on a client that still sends would reset the connection, and the answer could be lost: so it
+ * is told of the end first, and what it sends is thrown away for a while (RFC 9112, section 9.6). */
+static void linger(struct connection *c)
+{
+	belay_ctx *timed;
+	size_t waste = 0;
+	ssize_t n = 1;
+
+	if (!c->sending)
+		return;
+	belay_conn_shutdown(c->conn);
+	timed = belay_with_timeout(c->quiet, FAREWELL);
+	while (n > 0 && waste < LINGER_SIZE) {
+		c->wire.start = c->wire.end = 0;
+		n = belay__wire_fill(timed, &c->wire, LINGER_SIZE, BELAY_FOREVER);
+		waste += n > 0 ? (size_t)n : 0;
+	}
+	belay_end(timed);
+}
+
+/* The application's own context for the connection, or hangup itself. */
+static belay_ctx *application_ctx(struct connection *c)
+{
+	const struct belay_server_options *options = options_of(c);
+	belay_ctx *ctx = NULL;
+
+	if (options->connection)
+		ctx = options->connection(c->hangup, belay_conn_peer(c->conn), options->arg);
+	return ctx ? ctx : belay_ref(c->hangup);
+}
+
+static void begin_life(struct connection *c, belay_ctx *server_ctx)
+{
+	c->hangup = belay_with_hangup(server_ctx, c->conn, -ECONNRESET, "client disconnected");
+	c->ctx = application_ctx(c);
+	c->quiet = belay_with_merge(c->ctx, c->server->stopping);
+	belay__wire_init(&c->wire, c->conn, c->hangup);
+	c->wire.patience = options_of(c)->idle_time;
+	c->wire.drain_limit = options_of(c)->drain_size;
+	belay__response_init(&c->res, &c->wire.sink);
+	c->req.remote = belay_conn_peer(c->conn);
+}
+
+/* The hangup context is ended before the connection that it watches is closed. */
+static void end_life(struct connection *c)
+{
+	belay_end(c->quiet);
+	belay_end(c->ctx);
+	belay_end(c->hangup);
+	belay_conn_close(c->conn);
+	belay__request_fini(&c->req);
+	belay__response_fini(&c->res);
+	belay__wire_fini(&c->wire);
+	belay__free(c);
+}
+
+static int run(belay_ctx *ctx, void *arg)
+{
+	struct connection *c = arg;
+	struct belay_server *server = c->server;
+
+	begin_life(c, ctx);
+	while (serve_one(c))
+		;
+	linger(c);
+	end_life(c);
+	belay__server_leave(server);
+	return 0;
+}
+
+int belay__connection_start(struct belay_server *server, belay_conn *conn)
+{
+	struct connection *c = belay__calloc(1, sizeof *c);
+	int r;
+
+	if (!c)
+		return -ENOMEM;
+	c->server = server;
+	c->conn = conn;
+	r = belay_group_go(server->group, run, c);
+	if (r < 0)
+		belay__free(c);
+	return r;
+}

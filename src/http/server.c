@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * server.c - listens, starts a task for each connection, and shuts down.
+ *
+ * States      open -> shut (a shutdown has begun: nobody listens, nothing new is served) -> drained
+ *             (no connection and no listener is left; the channel of that name is closed, once).
+ * Locking     lock guards the counts and which of these states it is; channels are closed and contexts
+ *             ended without it.
+ * Lifetime    the group's tasks are the connections; freeing the server joins them.
+ */
+#include "http/server.h"
+
+#include "base/alloc.h"
+
+#include <belay/select.h>
+
+#include <errno.h>
+
+/* Before accepting is tried again where descriptors or memory had run out. */
+#define BREATHER BELAY_MS(50)
+
+/* ---- Counting ------------------------------------------------------------------------------------- */
+
+static void lock(struct belay_server *server)
+{
+	belay__lock_take(&server->lock, BELAY__RANK_SYNC);
+}
+
+/* Gives the lock back, and tells those who wait for it when all is over. */
+static void unlock(struct belay_server *server)
+{
+	bool over = server->shut && !server->closed && server->connections == 0 &&
+		    server->listeners == 0;
+
+	if (over)
+		server->closed = true;
+	belay__lock_give(&server->lock, BELAY__RANK_SYNC);
+	if (over)
+		belay_chan_close(server->drained);
+}
+
+static bool enter(struct belay_server *server)
+{
+	bool open;
+
+	lock(server);
+	open = !server->shut;
+	server->connections += open;
+	unlock(server);
+	return open;
+}
+
+static void give_slot(struct belay_server *server)
+{
+	belay_try_recv(server->slots, (void *)NULL);
+}
+
+void belay__server_leave(struct belay_server *server)
+{
+	give_slot(server);
+	lock(server);
+	server->connections--;
+	unlock(server);
+}
+
+size_t belay_server_connections(const belay_server *server)
+{
+	struct belay_server *counted = (struct belay_server *)(uintptr_t)server;
+	size_t n;
+
+	lock(counted);
+	n = server->connections;
+	unlock(counted);
+	return n;
+}
+
+/* ---- Serving -------------------------------------------------------------------------------------- */
+
+static bool add_listener(struct belay_server *server)
+{
+	bool open;
+
+	lock(server);
+	open = !server->shut;
+	server->listeners += open;
+	unlock(server);
+	return open;
+}
+
+static void remove_listener(struct belay_server *server)
+{
+	lock(server);
+	server->listeners--;
+	unlock(server);
+}
+
+static bool passes(int err)
+{
+	return err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -ENOBUFS;
+}
+
+static int accept_one(belay_ctx *ctx, belay_listener *listener, belay_conn **ret)
+{
+	int r = belay_listener_accept(ctx, listener, ret);
+
+	while (passes(r)) {
+		r = belay_sleep(ctx, BREATHER);
+		if (r == 0)
+			r = belay_listener_accept(ctx, listener, ret);
+	}
+	return r;
+}
+
+/* A connection that can't be started is closed: its client may try again. */
+static void start(struct belay_server *server, belay_conn *conn)
+{
+	if (enter(server)) {
+		if (belay__connection_start(server, conn) == 0)
+			return;
+		belay_conn_close(conn);
+		belay__server_leave(server);
+	} else {
+		belay_conn_close(conn);
+		give_slot(server);
+	}
+}
+
+/* Takes a slot first, so that at the limit clients wait in the kernel's queue. */
+static int accept_all(belay_ctx *ctx, struct belay_server *server, belay_listener *listener)
+{
+	static const char token;
+
+	for (;;) {
+		belay_conn *conn;
+		int r = belay_send(ctx, server->slots, (const void *)&token);
+
+		if (r < 0)
+			return r;
+		r = accept_one(ctx, listener, &conn);
+		if (r < 0) {
+			give_slot(server);
+			return r;
+		}
+		start(server, conn);
+	}
+}
+
+int belay_server_serve(belay_ctx *ctx, belay_server *server, belay_listener *listener)
+{
+	belay_ctx *accepting;
+	int r;
+
+	if (!add_listener(server)) {
+		belay_listener_close(listener);
+		return 0;
+	}
+	accepting = belay_with_merge(ctx, server->stopping);
+	r = accept_all(accepting, server, listener);
+	belay_end(accepting);
+	belay_listener_close(listener);
+	remove_listener(server);
+	if (belay_err(ctx) < 0)
+		return belay_err(ctx);
+	return belay_err(server->stopping) < 0 ? 0 : r;
+}
+
+/* ---- Stopping ------------------------------------------------------------------------------------- */
+
+static void stop(struct belay_server *server)
+{
+	lock(server);
+	server->shut = true;
+	unlock(server);
+	belay_cancel_cause(server->stopping, -ESHUTDOWN, "server shutting down");
+}
+
+static void end_requests(struct belay_server *server)
+{
+	belay_cancel_cause(belay_group_ctx(server->group), -ESHUTDOWN, "server shutting down");
+}
+
+int belay_server_shutdown(belay_ctx *ctx, belay_server *server)
+{
+	int r;
+
+	stop(server);
+	r = belay_recv(ctx, server->drained, (void *)NULL);
+	if (r == -EPIPE || belay_try_recv(server->drained, (void *)NULL) == -EPIPE)
+		return 0;
+	end_requests(server);
+	return r;
+}
+
+void belay_server_free(belay_server *server)
+{
+	if (!server)
+		return;
+	if (server->group) {
+		end_requests(server);
+		belay_group_wait(server->group);
+	}
+	belay_end(server->stopping);
+	belay_chan_unref(server->slots);
+	belay_chan_unref(server->drained);
+	belay__free(server);
+}
+
+/* ---- Making --------------------------------------------------------------------------------------- */
+
+#define OR_DEFAULT(field, value) ((field) = (field) != 0 ? (field) : (value))
+
+static void fill_in(struct belay_server_options *o)
+{
+	OR_DEFAULT(o->header_size, 64 * 1024);
+	OR_DEFAULT(o->headers, 100);
+	OR_DEFAULT(o->header_time, BELAY_S(10));
+	OR_DEFAULT(o->body_size, 8 * 1024 * 1024);
+	OR_DEFAULT(o->drain_size, 256 * 1024);
+	OR_DEFAULT(o->idle_time, BELAY_S(60));
+	OR_DEFAULT(o->connections, 10000);
+}
+
+static bool make_parts(struct belay_server *server, belay_ctx *base)
+{
+	server->group = belay_group_new(base);
+	server->slots = belay_chan_new(0, server->options.connections);
+	server->drained = belay_chan_new(0, 0);
+	if (server->group)
+		server->stopping = belay_with_cancel(belay_group_ctx(server->group));
+	return server->group && server->slots && server->drained &&
+	       belay_err(server->stopping) != -ENOMEM;
+}
+
+int belay_server_new(belay_ctx *base, const belay_router *router,
+		     const struct belay_server_options *options, belay_server **ret)
+{
+	struct belay_server *server;
+
+	if (!base || !router)
+		return -EINVAL;
+	server = belay__calloc(1, sizeof *server);
+	if (!server)
+		return -ENOMEM;
+	server->router = router;
+	if (options)
+		server->options = *options;
+	fill_in(&server->options);
+	if (!make_parts(server, base)) {
+		belay_server_free(server);
+		return -ENOMEM;
+	}
+	*ret = server;
+	return 0;
+}

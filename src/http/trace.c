@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trace.c - gives each request a trace id, and its answer the same.
+ *
+ * What a client sends is not trusted: a malformed id is as good as none.
+ */
+#include "http/response.h"
+
+#include <belay/http.h>
+#include <belay/log.h>
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum { ID_DIGITS = 32, LONGEST_ID = 64 };
+
+static bool is_hex(const char *text, size_t size)
+{
+	return strspn(text, "0123456789abcdef") >= size;
+}
+
+static bool is_zero(const char *text, size_t size)
+{
+	return strspn(text, "0") >= size;
+}
+
+/* version "-" trace-id "-" parent-id "-" flags; later versions may have more behind that. */
+int belay_traceparent_parse(const char *text, char ret[33])
+{
+	enum { PARENT = 3 + ID_DIGITS + 1, FLAGS = PARENT + 16 + 1, SIZE = FLAGS + 2 };
+	size_t size = strlen(text);
+	bool first = strncmp(text, "00", 2) == 0;
+
+	if (size < SIZE || (size > SIZE && (first || text[SIZE] != '-')))
+		return -EINVAL;
+	if (!is_hex(text, 2) || strncmp(text, "ff", 2) == 0 || text[2] != '-' ||
+	    !is_hex(text + 3, ID_DIGITS) || text[PARENT - 1] != '-' || !is_hex(text + PARENT, 16) ||
+	    text[FLAGS - 1] != '-' || !is_hex(text + FLAGS, 2))
+		return -EINVAL;
+	if (is_zero(text + 3, ID_DIGITS) || is_zero(text + PARENT, 16))
+		return -EINVAL;
+	memcpy(ret, text + 3, ID_DIGITS);
+	ret[ID_DIGITS] = '\0';
+	return 0;
+}
+
+static bool is_id(const char *text)
+{
+	size_t size = strlen(text);
+
+	return size > 0 && size <= LONGEST_ID &&
+	       strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") ==
+		       size;
+}
+
+static int make_id(char ret[33])
+{
+	static const char digits[] = "0123456789abcdef";
+	unsigned char random[ID_DIGITS / 2];
+
+	if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+		return -EIO;
+	random[0] |= 1; /* all zeros is no id */
+	for (size_t i = 0; i < sizeof random; i++) {
+		ret[2 * i] = digits[random[i] >> 4];
+		ret[2 * i + 1] = digits[random[i] & 15];
+	}
+	ret[ID_DIGITS] = '\0';
+	return 0;
+}
+
+/* Where the id of this request is: in a header, or in ret. NULL: there are no random numbers. */
+static const char *choose_id(const belay_request *req, char ret[33])
+{
+	const char *parent = belay_request_header(req, "traceparent");
+	const char *id = belay_request_header(req, "x-trace-id");
+
+	if (parent && belay_traceparent_parse(parent, ret) == 0)
+		return ret;
+	if (id && is_id(id))
+		return id;
+	return make_id(ret) == 0 ? ret : NULL;
+}
+
+int belay_http_trace(belay_ctx *ctx, belay_request *req, belay_response *res,
+		     const belay_chain *next, void *arg)
+{
+	char made[33];
+	const char *id = choose_id(req, made);
+	belay_ctx *traced;
+	int r;
+
+	if (!id)
+		return belay_next(ctx, req, res, next);
+	r = belay_response_header(res, "X-Trace-Id", id);
+	if (r < 0)
+		return r;
+	traced = belay_with_trace_id(ctx, id);
+	r = belay_next(traced, req, res, next);
+	belay_end(traced);
+	return r;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * wire.c - the bytes of a connection, in and out, with the server's patience.
+ *
+ * That a client has gone is noticed by Belay's watch on the socket as a rule, and here where a read or
+ * a write comes first: either ends the connection's context, with the same cause.
+ */
+#include "http/wire.h"
+
+#include "base/alloc.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { FIRST_ROOM = 4096 };
+
+void belay__wire_init(struct belay__wire *wire, belay_conn *conn, belay_ctx *ctx)
+{
+	*wire = (struct belay__wire){
+		.conn = conn,
+		.ctx = ctx,
+		.source = {belay__body_read},
+		.sink = {belay__answer_send},
+	};
+}
+
+void belay__wire_fini(struct belay__wire *wire)
+{
+	belay__free(wire->in);
+	belay__free(wire->head);
+}
+
+bool belay__wire_is_gone(const struct belay__wire *wire)
+{
+	belay_cause cause;
+
+	return belay_cause_of(wire->ctx, &cause) == 0 && cause.code == -ECONNRESET;
+}
+
+/* The client has gone. What a call with ctx returns for that: mostly ctx's own error, since it ended
+ * with the connection. */
+static int lose(belay_ctx *ctx, struct belay__wire *wire)
+{
+	belay_cancel_cause(wire->ctx, -ECONNRESET, "client disconnected");
+	return belay_err(ctx) < 0 ? belay_err(ctx) : -ECONNRESET;
+}
+
+/* An error of the socket's under a context that was derived from ctx to limit the wait. */
+static int translate(belay_ctx *ctx, struct belay__wire *wire, int err)
+{
+	if (belay_err(ctx) < 0)
+		return belay_err(ctx);
+	if (err == -ETIME)
+		return -ETIMEDOUT;
+	return err == -EPIPE || err == -ECONNRESET ? lose(ctx, wire) : err;
+}
+
+/* ---- In ------------------------------------------------------------------------------------------- */
+
+/* Room behind the unused input: moved to the front first, then grown up to most. */
+static int make_room(struct belay__wire *wire, size_t most)
+{
+	size_t unused = wire->end - wire->start, room = wire->room ? 2 * wire->room : FIRST_ROOM;
+	char *in;
+
+	if (unused >= most)
+		return -EMSGSIZE;
+	if (wire->start > 0)
+		memmove(wire->in, wire->in + wire->start, unused);
+	wire->start = 0;
+	wire->end = unused;
+	if (unused < wire->room)
+		return 0;
+	in = belay__realloc(wire->in, room);
+	if (!in)
+		return -ENOMEM;
+	wire->in = in;
+	wire->room = room;
+	return 0;
+}
+
+ssize_t belay__wire_fill(belay_ctx *ctx, struct belay__wire *wire, size_t most, int64_t patience)
+{
+	int r = make_room(wire, most);
+	belay_ctx *timed;
+	ssize_t n;
+
+	if (r < 0)
+		return r;
+	timed = belay_with_timeout(ctx, patience);
+	n = belay_conn_read(timed, wire->conn, wire->in + wire->end, wire->room - wire->end);
+	belay_end(timed);
+	if (n > 0)
+		wire->end += (size_t)n;
+	if (n < 0)
+		return translate(ctx, wire, (int)n);
+	return n > 0 ? n : lose(ctx, wire);
+}
+
+/* ---- Out ------------------------------------------------------------------------------------------ */
+
+int belay__wire_write(belay_ctx *ctx, struct belay__wire *wire, struct iovec *iov, int count)
+{
+	belay_ctx *timed = belay_with_timeout(ctx, wire->patience);
+	int r = belay_conn_writev(timed, wire->conn, iov, count, NULL);
+
+	belay_end(timed);
+	return r < 0 ? translate(ctx, wire, r) : 0;
+}
