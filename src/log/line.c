@@ -34,23 +34,19 @@ static void cut(struct belay__line *line)
 	line->cut = true;
 }
 
-/* Room for more bytes and the NUL behind them. False: cut. */
+/* Room for more bytes and the NUL behind them. False: no memory for it. */
 static bool reserve(struct belay__line *line, size_t more)
 {
 	size_t room = line->room;
 	char *heap;
 
-	if (line->cut)
-		return false;
 	if (more < line->room - line->size)
 		return true;
 	while (room <= line->size + more)
 		room *= 2;
 	heap = belay__realloc(line->heap, room);
-	if (!heap) {
-		cut(line);
+	if (!heap)
 		return false;
-	}
 	if (!line->heap)
 		memcpy(heap, line->text, line->size + 1);
 	line->text = line->heap = heap;
@@ -60,11 +56,18 @@ static bool reserve(struct belay__line *line, size_t more)
 
 static void put(struct belay__line *line, const char *text, size_t size)
 {
-	if (!reserve(line, size))
+	bool fits;
+	size_t most;
+
+	if (line->cut)
 		return;
-	memcpy(line->text + line->size, text, size);
-	line->size += size;
+	fits = reserve(line, size);
+	most = fits ? size : line->room - line->size - 1;
+	memcpy(line->text + line->size, text, most);
+	line->size += most;
 	line->text[line->size] = '\0';
+	if (!fits)
+		cut(line);
 }
 
 /* How many bytes at text make up one control character; 0: none does. */
