@@ -18,7 +18,7 @@
 #endif
 
 enum {
-	SCALE_SANITIZED = 20, /* a load of a second then takes about as long under a sanitizer */
+	SCALE_SANITIZED = 10, /* a load of a second then takes a few, even on busy machines */
 	SCALE_VALGRIND = 100,
 };
 
