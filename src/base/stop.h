@@ -8,12 +8,12 @@
 #define BELAY_SRC_BASE_STOP_H
 
 #include <stdatomic.h>
-#include <stdbool.h>
+#include <stdint.h>
 
 /* Static, with fn filled in. */
 struct belay__stop {
 	void (*fn)(void);
-	_Atomic bool registered;
+	_Atomic uint32_t registered; /* not a bool: some processors exchange no bytes */
 	struct belay__stop *next;
 };
 

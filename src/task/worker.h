@@ -35,7 +35,7 @@ struct belay__task {
 struct worker {
 	/* Touched by others. */
 	_Alignas(64) _Atomic(struct belay__task *) inbox; /* woken by others: a stack; owner takes all   */
-	_Atomic bool asleep;                       /* in epoll_wait, or about to be; who clears it
+	_Atomic uint32_t asleep;                   /* in epoll_wait, or about to be; who clears it
 						      writes to the kick                           */
 	_Atomic size_t fresh_count;                /* of fresh, to look at without the lock        */
 	struct belay__lock fresh_lock;
