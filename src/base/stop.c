@@ -14,7 +14,7 @@ void belay__stop_register(struct belay__stop *stop)
 {
 	/* Relaxed: whether it was this call does not depend on anything else. */
 	if (atomic_load_explicit(&stop->registered, memory_order_relaxed) ||
-	    atomic_exchange_explicit(&stop->registered, true, memory_order_relaxed))
+	    atomic_exchange_explicit(&stop->registered, 1, memory_order_relaxed))
 		return;
 	stop->next = atomic_load_explicit(&stops, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak_explicit(&stops, &stop->next, stop,
