@@ -42,7 +42,7 @@ struct belay_sqlite_error {
 	char message[256]; /* its text, cut to size                                               */
 };
 
-/* ---- Databases ---------------------------------------------------------------------------------- */
+/* ---- Databases ------------------------------------------------------------------------------- */
 
 /* How to open; zeroed: the defaults. */
 struct belay_sqlite_options {
@@ -76,29 +76,29 @@ BELAY_EXPORT void belay_sqlite_close(belay_sqlite *db);
  * is closed; what the making of a new connection failed with: belay_sqlite_open_error(). */
 BELAY_EXPORT int belay_sqlite_take(belay_ctx *ctx, belay_sqlite *db, belay_sqlite_conn **ret);
 
-/* Gives it back. Its statements must have been finalized; a transaction that is still open, begun by
- * belay_sqlite_begin() or by hand, is rolled back (and freed). A connection that can't be cleaned
- * is closed and replaced: the next borrower never sees what this one left. NULL is fine. Takes as
- * long as the rollback does. */
+/* Gives it back. Its statements must have been finalized; a transaction that is still open, begun
+ * by belay_sqlite_begin() or by hand, is rolled back (and freed). A connection that can't be
+ * cleaned is closed and replaced: the next borrower never sees what this one left. NULL is fine.
+ * Takes as long as the rollback does. */
 BELAY_EXPORT void belay_sqlite_give(belay_sqlite_conn *conn);
 
 /* Why a connection could not be made the last time that one could not. Any thread. */
 BELAY_EXPORT void belay_sqlite_open_error(belay_sqlite *db, struct belay_sqlite_error *ret);
 
-/* ---- Connections -------------------------------------------------------------------------------- */
+/* ---- Connections ----------------------------------------------------------------------------- */
 
 /* Runs the statements of sql one after the other, rows thrown away. 0; or the first error, where
  * those before it have had their effect (unless inside a transaction that is then rolled back). */
 BELAY_EXPORT int belay_sqlite_exec(belay_ctx *ctx, belay_sqlite_conn *conn, const char *sql);
 
 /* Calls fn(raw, arg) on a blocking thread: whatever SQLite can do, under the context, which
- * interrupts what runs inside and bounds the wait for locks. fn returns SQLITE_OK or the code of its
- * failure, and finalizes what it prepared. 0, the context's error, or as the list above. */
+ * interrupts what runs inside and bounds the wait for locks. fn returns SQLITE_OK or the code of
+ * its failure, and finalizes what it prepared. 0, the context's error, or as the list above. */
 BELAY_EXPORT int belay_sqlite_run(belay_ctx *ctx, belay_sqlite_conn *conn,
 				  int (*fn)(sqlite3 *raw, void *arg), void *arg);
 
-/* What the last failed call on conn, its statements and its transaction failed with. Borrowed, until
- * the next call. */
+/* What the last failed call on conn, its statements and its transaction failed with. Borrowed,
+ * until the next call. */
 BELAY_EXPORT const struct belay_sqlite_error *belay_sqlite_error_of(const belay_sqlite_conn *conn);
 
 /* Rows changed by the last INSERT, UPDATE or DELETE; the rowid of the last INSERT. */
@@ -137,9 +137,9 @@ BELAY_EXPORT int belay_sqlite_bind_null(belay_sqlite_stmt *stmt, int index);
 BELAY_EXPORT int belay_sqlite_param(const belay_sqlite_stmt *stmt, const char *name);
 
 /* The next row. 1: there is one, to be read with the functions below until the next step, reset or
- * finalize that succeeds; 0: no more; the context's error, or the engine's. After the last row and after
- * an error it says the same again until belay_sqlite_reset(); a row that was read before the error
- * stays readable. Rows are fetched some at a time, for at most about a millisecond ahead. */
+ * finalize that succeeds; 0: no more; the context's error, or the engine's. After the last row and
+ * after an error it says the same again until belay_sqlite_reset(); a row that was read before the
+ * error stays readable. Rows are fetched some at a time, for at most about a millisecond ahead. */
 BELAY_EXPORT int belay_sqlite_step(belay_ctx *ctx, belay_sqlite_stmt *stmt);
 
 /* Back to before the first row; the parameters keep their values. */
@@ -159,7 +159,7 @@ BELAY_EXPORT double belay_sqlite_double(const belay_sqlite_stmt *stmt, int colum
 BELAY_EXPORT const char *belay_sqlite_text(const belay_sqlite_stmt *stmt, int column);
 BELAY_EXPORT const void *belay_sqlite_blob(const belay_sqlite_stmt *stmt, int column, size_t *size);
 
-/* ---- Transactions ------------------------------------------------------------------------------- */
+/* ---- Transactions ---------------------------------------------------------------------------- */
 
 enum belay_sqlite_mode {
 	BELAY_SQLITE_DEFERRED,  /* takes locks as it needs them                                   */
@@ -167,12 +167,12 @@ enum belay_sqlite_mode {
 	BELAY_SQLITE_EXCLUSIVE, /* keeps readers out too (outside of WAL mode)                    */
 };
 
-/* Begins a transaction on conn that lasts no longer than ctx: when ctx ends, the statement that runs
- * in it is interrupted and the transaction rolled back at once, without waiting for its owner, and
- * every call on conn fails with the context's error until the owner has given up the transaction.
- * The same holds, with that error, once a failed statement has made the engine roll back.
- * Waits for locks as long as ctx lasts. 0 and *ret; the context's error; -EBUSY: conn is in a
- * transaction; -ENOMEM; an error of the engine. */
+/* Begins a transaction on conn that lasts no longer than ctx: when ctx ends, the statement that
+ * runs in it is interrupted and the transaction rolled back at once, without waiting for its
+ * owner, and every call on conn fails with the context's error until the owner has given up the
+ * transaction. The same holds, with that error, once a failed statement has made the engine roll
+ * back. Waits for locks as long as ctx lasts. 0 and *ret; the context's error; -EBUSY: conn is in
+ * a transaction; -ENOMEM; an error of the engine. */
 BELAY_EXPORT int belay_sqlite_begin(belay_ctx *ctx, belay_sqlite_conn *conn,
 				    enum belay_sqlite_mode mode, belay_sqlite_tx **ret);
 

@@ -2,9 +2,9 @@
  *
  * batch.c - rows, copied out of the engine.
  *
- * A copy, so that a row that has been read stays what it is whatever happens to its statement, and can
- * be read on a worker without a lock. Offsets, not pointers: the bytes move as they grow. A batch keeps
- * its memory from one filling to the next.
+ * A copy, so that a row that has been read stays what it is whatever happens to its statement, and
+ * can be read on a worker without a lock. Offsets, not pointers: the bytes move as they grow. A
+ * batch keeps its memory from one filling to the next.
  */
 #include "sqlite/sqlite.h"
 

@@ -3,9 +3,9 @@
  * engine.c - one call into the engine, and how a context's end reaches it.
  *
  * sqlite3_interrupt() only raises a flag on the connection. The flag is lowered when a statement
- * starts while no other is in progress; until then every statement there fails. From that follow two
- * dangers: a flag raised a moment too early is lowered unseen, and one that stays up hits a statement
- * that it was not meant for. So the end has two ways in:
+ * starts while no other is in progress; until then every statement there fails. From that follow
+ * two dangers: a flag raised a moment too early is lowered unseen, and one that stays up hits a
+ * statement that it was not meant for. So the end has two ways in:
  *
  * The hook      raises the flag. It is armed only where no other statement is in progress on the
  *               connection, and disarmed (belay_hook_remove() waits for one that runs) before the
@@ -30,7 +30,7 @@ enum {
 	PROGRESS_STEPS = 200, /* virtual machine instructions; a few microseconds */
 };
 
-/* ---- What the engine asks while it works --------------------------------------------------------- */
+/* ---- What the engine asks while it works ----------------------------------------------------- */
 
 struct belay_sqlite__interrupt {
 	struct belay_hook hook;
@@ -70,7 +70,7 @@ static int on_busy(void *arg, int tries)
 	return belay_sleep(conn->ctx, BELAY_US(100) << (tries < 7 ? tries : 7)) == 0;
 }
 
-/* ---- Connecting ---------------------------------------------------------------------------------- */
+/* ---- Connecting ------------------------------------------------------------------------------ */
 
 void belay_sqlite__disconnect(belay_sqlite_conn *conn)
 {
@@ -93,7 +93,7 @@ static int connect_raw(belay_sqlite_conn *conn)
 	return SQLITE_OK;
 }
 
-/* ---- The interrupt ------------------------------------------------------------------------------- */
+/* ---- The interrupt --------------------------------------------------------------------------- */
 
 static void on_end(struct belay_hook *hook)
 {
@@ -142,9 +142,9 @@ static void disarm(struct belay_sqlite__interrupt *interrupt, belay_sqlite_conn 
 		reset_all(conn->raw);
 }
 
-/* ---- The call ------------------------------------------------------------------------------------ */
+/* ---- The call -------------------------------------------------------------------------------- */
 
-/* Whose fault it was. The engine can only have been stopped by the context with one of two codes. */
+/* Whose fault it was. Only with one of two codes can the context have stopped the engine. */
 static int verdict(belay_sqlite_conn *conn, int code)
 {
 	int stopped = belay_err(conn->ctx);
@@ -169,8 +169,8 @@ static int refuse(belay_sqlite_conn *conn, int err)
 	return err;
 }
 
-/* A failed statement can make the engine roll back the whole transaction, and then what follows would
- * be committed piece by piece. So the transaction is over, and remembers why. */
+/* A failed statement can make the engine roll back the whole transaction, and then what follows
+ * would be committed piece by piece. So the transaction is over, and remembers why. */
 static void check_transaction(belay_sqlite_conn *conn, int result)
 {
 	belay_sqlite_tx *tx = conn->tx;
@@ -252,7 +252,7 @@ int belay_sqlite__call(belay_ctx *ctx, belay_sqlite_conn *conn, struct belay_sql
 	return err ? refuse(conn, err) : call->result;
 }
 
-/* ---- Cleaning up --------------------------------------------------------------------------------- */
+/* ---- Cleaning up ----------------------------------------------------------------------------- */
 
 struct cleaning {
 	belay_sqlite_conn *conn;
@@ -283,7 +283,7 @@ void belay_sqlite__clean(belay_sqlite_conn *conn, void (*fn)(belay_sqlite_conn *
 	belay_sqlite__surely(enter_clean, &cleaning);
 }
 
-/* ---- Public -------------------------------------------------------------------------------------- */
+/* ---- Public ---------------------------------------------------------------------------------- */
 
 struct exec {
 	struct belay_sqlite__call call;

@@ -2,9 +2,10 @@
  *
  * pool.c - databases, and the loan of connections.
  *
- * The connections that are at home stand in a channel, which is the pool: taking one is a receive, so
- * that a done context takes none, those who wait are served in turn, and who gives up leaves the queue.
- * All structs are made with the database; the engine's connection in each at its first loan.
+ * The connections that are at home stand in a channel, which is the pool: taking one is a receive,
+ * so that a done context takes none, those who wait are served in turn, and who gives up leaves
+ * the queue. All structs are made with the database; the engine's connection in each at its first
+ * loan.
  *
  * Invariants  (1) a connection at home is clean: no transaction, no statement in progress.
  *             (2) the channel has room for all, so that giving back never waits.
@@ -20,7 +21,7 @@ enum {
 	CONNECTIONS = 4, /* where the options don't say */
 };
 
-/* ---- Making and freeing -------------------------------------------------------------------------- */
+/* ---- Making and freeing ---------------------------------------------------------------------- */
 
 static belay_sqlite_conn *conn_new(belay_sqlite *db)
 {
@@ -113,7 +114,7 @@ static belay_sqlite *db_new(const char *path, const struct belay_sqlite_options 
 	return NULL;
 }
 
-/* ---- Connecting ---------------------------------------------------------------------------------- */
+/* ---- Connecting ------------------------------------------------------------------------------ */
 
 static int run_set_up(struct belay_sqlite__call *call)
 {
@@ -149,7 +150,7 @@ static int make_ready(belay_ctx *ctx, belay_sqlite_conn *conn)
 	return err;
 }
 
-/* ---- Cleaning ------------------------------------------------------------------------------------ */
+/* ---- Cleaning -------------------------------------------------------------------------------- */
 
 static bool is_clean(belay_sqlite_conn *conn)
 {
@@ -187,7 +188,7 @@ static void come_home(belay_sqlite_conn *conn)
 	db_unref(db);
 }
 
-/* ---- Public -------------------------------------------------------------------------------------- */
+/* ---- Public ---------------------------------------------------------------------------------- */
 
 int belay_sqlite_take(belay_ctx *ctx, belay_sqlite *db, belay_sqlite_conn **ret)
 {

@@ -34,8 +34,8 @@ struct belay_sqlite {
 	int (*set_up)(sqlite3 *raw, void *arg);
 	void *arg;
 
-	belay_chan *idle;      /* the connections that are at home; closed by belay_sqlite_close() */
-	_Atomic unsigned refs; /* the opener's, and one for each connection on loan                */
+	belay_chan *idle;      /* the connections at home; closed by belay_sqlite_close() */
+	_Atomic unsigned refs; /* the opener's, and one for each connection on loan */
 
 	pthread_mutex_t lock;                  /* guards: */
 	struct belay_sqlite_error open_error;
@@ -70,8 +70,8 @@ struct belay_sqlite_tx {
 
 /* ---- error.c ---- */
 
-/* The negative errno for a result code of SQLite's (0 for SQLITE_OK). raw may be NULL. Never an error
- * that is a context's. */
+/* The negative errno for a result code of SQLite's (0 for SQLITE_OK). raw may be NULL. Never an
+ * error that is a context's. */
 int belay_sqlite__errno(sqlite3 *raw, int code);
 
 /* Fills *error with a code and the text raw has for it, or message where that is given. */
@@ -90,12 +90,12 @@ struct belay_sqlite__call {
 	int result;
 };
 
-/* Runs call for ctx on conn, connecting that first where it has to be. 0; ctx's error, or that of the
- * transaction that conn is in; the errno of what run returned, described in conn->error. */
+/* Runs call for ctx on conn, connecting that first where it has to be. 0; ctx's error, or that of
+ * the transaction that conn is in; the errno of what run returned, described in conn->error. */
 int belay_sqlite__call(belay_ctx *ctx, belay_sqlite_conn *conn, struct belay_sqlite__call *call);
 
-/* Runs fn(conn, arg), under conn->lock, whatever happens: for cleaning up. No context shortens it, and
- * it waits for no lock of the database's. */
+/* Runs fn(conn, arg), under conn->lock, whatever happens: for cleaning up. No context shortens it,
+ * and it waits for no lock of the database's. */
 void belay_sqlite__clean(belay_sqlite_conn *conn, void (*fn)(belay_sqlite_conn *conn, void *arg),
 			 void *arg);
 
@@ -107,7 +107,8 @@ void belay_sqlite__disconnect(belay_sqlite_conn *conn);
 
 /* ---- batch.c ---- */
 
-/* Rows, copied: cells are columns, row after row; text and blobs stand in bytes, a NUL behind each. */
+/* Rows, copied: cells are columns, row after row; text and blobs stand in bytes, a NUL behind
+ * each. */
 struct belay_sqlite__cell {
 	int type; /* SQLITE_INTEGER ... */
 	union {

@@ -57,7 +57,7 @@ struct belay_sqlite_stmt {
 	struct belay_sqlite__call call; /* the one that is made now */
 };
 
-/* ---- Parameters ---------------------------------------------------------------------------------- */
+/* ---- Parameters ------------------------------------------------------------------------------ */
 
 static void param_clear(struct param *param)
 {
@@ -126,7 +126,7 @@ static int apply_all(belay_sqlite_stmt *stmt)
 	return code;
 }
 
-/* ---- Fetching ------------------------------------------------------------------------------------ */
+/* ---- Fetching -------------------------------------------------------------------------------- */
 
 static belay_sqlite_stmt *of_call(struct belay_sqlite__call *call)
 {
@@ -173,9 +173,9 @@ static int run_fetch(struct belay_sqlite__call *call)
 	return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-/* An interrupt that came too late for this fetch has reset the statement in mid-read; left RUNNING, it
- * would start again from the first row. And what is over holds no locks: invariant 1. Not before the
- * verdict, which reads the engine's message. */
+/* An interrupt that came too late for this fetch has reset the statement in mid-read; left
+ * RUNNING, it would start again from the first row. And what is over holds no locks: invariant 1.
+ * Not before the verdict, which reads the engine's message. */
 static void settle_fetch(struct belay_sqlite__call *call)
 {
 	belay_sqlite_stmt *stmt = of_call(call);
@@ -200,7 +200,7 @@ static void show_fetched(belay_sqlite_stmt *stmt)
 	stmt->rows = stmt->n_columns ? stmt->shown->n_cells / (size_t)stmt->n_columns : 0;
 }
 
-/* ---- Ending a run -------------------------------------------------------------------------------- */
+/* ---- Ending a run ---------------------------------------------------------------------------- */
 
 static void reset_raw(belay_sqlite_conn *conn, void *arg)
 {
@@ -242,7 +242,7 @@ static int fetch_next(belay_ctx *ctx, belay_sqlite_stmt *stmt)
 	return 1;
 }
 
-/* ---- Preparing ----------------------------------------------------------------------------------- */
+/* ---- Preparing ------------------------------------------------------------------------------- */
 
 struct preparing {
 	struct belay_sqlite__call call;
@@ -301,7 +301,7 @@ static belay_sqlite_stmt *stmt_new(belay_sqlite_conn *conn, sqlite3_stmt *raw)
 	return stmt;
 }
 
-/* ---- Public: statements -------------------------------------------------------------------------- */
+/* ---- Public: statements ---------------------------------------------------------------------- */
 
 int belay_sqlite_prepare(belay_ctx *ctx, belay_sqlite_conn *conn, const char *sql,
 			 belay_sqlite_stmt **ret)
@@ -359,7 +359,7 @@ void belay_sqlite_reset(belay_sqlite_stmt *stmt)
 	stmt->row = stmt->rows = 0;
 }
 
-/* ---- Public: parameters -------------------------------------------------------------------------- */
+/* ---- Public: parameters ---------------------------------------------------------------------- */
 
 int belay_sqlite_bind_int64(belay_sqlite_stmt *stmt, int index, int64_t value)
 {
@@ -411,7 +411,7 @@ int belay_sqlite_param(const belay_sqlite_stmt *stmt, const char *name)
 	return sqlite3_bind_parameter_index(stmt->raw, name);
 }
 
-/* ---- Public: columns ----------------------------------------------------------------------------- */
+/* ---- Public: columns ------------------------------------------------------------------------- */
 
 static const struct belay_sqlite__cell *cell_of(const belay_sqlite_stmt *stmt, int column)
 {

@@ -7,15 +7,15 @@
  *             same end interrupts. The connection then answers every call with err, because a
  *             statement that came later would be committed by itself; that lasts until the owner
  *             has given up the transaction.
- * Lifetime    The owner's commit or rollback frees it, after it has stopped the after-func or, where
- *             that runs already, waited for its element in rolled_back.
+ * Lifetime    The owner's commit or rollback frees it, after it has stopped the after-func or,
+ *             where that runs already, waited for its element in rolled_back.
  */
 #include "sqlite/sqlite.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* ---- Rolling back -------------------------------------------------------------------------------- */
+/* ---- Rolling back ---------------------------------------------------------------------------- */
 
 static void undo(belay_sqlite_tx *tx, int err)
 {
@@ -49,7 +49,7 @@ static void give_up(belay_sqlite_conn *conn, void *arg)
 	conn->tx = NULL;
 }
 
-/* ---- Making and freeing -------------------------------------------------------------------------- */
+/* ---- Making and freeing ---------------------------------------------------------------------- */
 
 static belay_sqlite_tx *tx_new(belay_ctx *ctx, belay_sqlite_conn *conn)
 {
@@ -84,7 +84,7 @@ static void finish(belay_sqlite_tx *tx)
 	tx_free(tx);
 }
 
-/* ---- Beginning and committing --------------------------------------------------------------------- */
+/* ---- Beginning and committing ---------------------------------------------------------------- */
 
 struct beginning {
 	struct belay_sqlite__call call;
@@ -125,7 +125,7 @@ static const char *begin_sql(enum belay_sqlite_mode mode)
 	}
 }
 
-/* ---- Public -------------------------------------------------------------------------------------- */
+/* ---- Public ---------------------------------------------------------------------------------- */
 
 int belay_sqlite_begin(belay_ctx *ctx, belay_sqlite_conn *conn, enum belay_sqlite_mode mode,
 		       belay_sqlite_tx **ret)

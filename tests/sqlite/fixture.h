@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * fixture.h - databases for the tests: one in memory, or one in a file of its own that goes with it.
+ * fixture.h - databases for the tests: one in memory, or one in a file of its own that goes with
+ * it.
  *
  * Each test's state is a struct fixture, made by its setup. Statements that never end by themselves
  * count as long as an int64_t lasts.

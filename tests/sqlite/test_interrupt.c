@@ -181,7 +181,7 @@ static void a_done_context_starts_nothing(void **state)
 	belay_sqlite_give(conn);
 }
 
-/* ---- The next one -------------------------------------------------------------------------------- */
+/* ---- The next one ---------------------------------------------------------------------------- */
 
 enum { STORM = 3000 };
 
@@ -265,7 +265,7 @@ static void an_interrupt_never_hits_another_statement_in_mid_read(void **state)
 	belay_sqlite_give(conn);
 }
 
-/* ---- Rows ---------------------------------------------------------------------------------------- */
+/* ---- Rows ------------------------------------------------------------------------------------ */
 
 /* semantics 7.5 */
 static void rows_already_read_are_not_changed_by_a_cancellation(void **state)
@@ -295,7 +295,7 @@ static void rows_already_read_are_not_changed_by_a_cancellation(void **state)
 	belay_sqlite_give(conn);
 }
 
-/* Cancelled in mid-read, from outside, again and again: what was read is always a beginning of it. */
+/* Cancelled in mid-read, from outside, again and again: what was read is always a beginning. */
 static void rows_read_before_a_cancellation_are_the_first_ones(void **state)
 {
 	struct fixture *f = *state;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_stmt.c - statements: values in by position and name, rows out by type, errors with their words.
+ * test_stmt.c - statements: values in by position and name, rows out by type, errors with their
+ * words.
  */
 #include "fixture.h"
 
@@ -220,7 +221,8 @@ static void changes_and_the_last_rowid_are_told(void **state)
 	struct fixture *f = *state;
 	belay_sqlite_conn *conn = take(f->db);
 
-	assert_int_equal(run_sql(conn, "create table t (a); insert into t values (1), (2), (3)"), 0);
+	assert_int_equal(run_sql(conn, "create table t (a)"), 0);
+	assert_int_equal(run_sql(conn, "insert into t values (1), (2), (3)"), 0);
 	assert_int_equal(belay_sqlite_changes(conn), 3);
 	assert_int_equal(belay_sqlite_last_rowid(conn), 3);
 	belay_sqlite_give(conn);
@@ -264,9 +266,9 @@ static void a_task_can_do_what_a_thread_can(void **state)
 	struct fixture *f = *state;
 	belay_sqlite_conn *conn = take(f->db);
 
-	assert_int_equal(run_sql(conn, "create view generate as with recursive n(value) as (select 0 "
-				       "union all select value + 1 from n where value < 5000) "
-				       "select value from n"),
+	assert_int_equal(run_sql(conn, "create view generate as with recursive n(value) as ("
+				       "select 0 union all select value + 1 from n "
+				       "where value < 5000) select value from n"),
 			 0);
 	belay_sqlite_give(conn);
 	check_in_task(count_in_a_task, f);

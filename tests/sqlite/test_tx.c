@@ -107,8 +107,9 @@ static void an_interrupted_write_ends_its_transaction(void **state)
 
 	assert_int_equal(run_sql(conn, "insert into t values (1)"), 0);
 	assert_int_equal(belay_sqlite_exec(ctx, conn,
-					   "with recursive n(i) as (select 1 union all select i + 1 "
-					   "from n) insert into t select i from n"),
+					   "with recursive n(i) as (select 1 union all "
+					   "select i + 1 from n) "
+					   "insert into t select i from n"),
 			 -ETIME);
 	assert_int_equal(run_sql(conn, "insert into t values (2)"), -ETIME);
 	assert_int_equal(belay_sqlite_commit(bg(), tx), -ETIME);
@@ -196,7 +197,7 @@ static void rows_of_a_transaction_that_is_over_are_not_read_on(void **state)
 	belay_sqlite_give(conn);
 }
 
-/* ---- The storm ------------------------------------------------------------------------------------ */
+/* ---- The storm ------------------------------------------------------------------------------- */
 
 static void *cancel_each(void *arg)
 {
