@@ -75,6 +75,19 @@ static struct deadline *deadline_new(belay_ctx *parent, int64_t when, int code,
 	return deadline;
 }
 
+/* The parent's deadline comes first, so that the child needs none. Not where both have passed and only
+ * the clock is late: the child is promised to be done on return. */
+static bool is_parents(const belay_ctx *parent, int64_t when)
+{
+	return when == BELAY_FOREVER ||
+	       (parent->node && when >= parent->node->deadline && when > belay_now());
+}
+
+static int64_t earlier(const belay_ctx *parent, int64_t when)
+{
+	return parent->node && parent->node->deadline < when ? parent->node->deadline : when;
+}
+
 static belay_ctx *with_deadline(belay_ctx *parent, int64_t when, int code, const char *message,
 				const struct belay_site *site)
 {
@@ -82,11 +95,11 @@ static belay_ctx *with_deadline(belay_ctx *parent, int64_t when, int code, const
 
 	if (!parent)
 		return belay__failed_ctx(-EINVAL);
-	if (when == BELAY_FOREVER || (parent->node && when >= parent->node->deadline))
+	if (is_parents(parent, when))
 		return belay_with_cancel_at(parent, site);
 	if (belay__clock_start() < 0)
 		return belay__failed_ctx(-ENOMEM);
-	deadline = deadline_new(parent, when, code, message, site);
+	deadline = deadline_new(parent, earlier(parent, when), code, message, site);
 	if (!deadline)
 		return belay__failed_ctx(-ENOMEM);
 	belay__node_join(&deadline->node, &deadline->node.child, parent->node);
