@@ -37,7 +37,7 @@ struct actor {
 	pthread_t thread;
 };
 
-/* ---- Contexts that don't last ----------------------------------------------------------------- */
+/* ---- Contexts that don't last ---------------------------------------------------------------- */
 
 static void expose(struct actor *actor, belay_ctx *ctx)
 {
@@ -84,7 +84,7 @@ static bool is_context_error(int r)
 	return r == -ECANCELED || r == -ETIME;
 }
 
-/* ---- Senders ------------------------------------------------------------------------------------- */
+/* ---- Senders --------------------------------------------------------------------------------- */
 
 /* One call: 0, -EPIPE or the context's error. */
 static int send_once(struct actor *actor, belay_ctx *ctx, int element)
@@ -128,7 +128,7 @@ static void send_all(struct actor *actor)
 	atomic_fetch_sub(&storm->actors, 1);
 }
 
-/* ---- Receivers ------------------------------------------------------------------------------------- */
+/* ---- Receivers ------------------------------------------------------------------------------- */
 
 static void note_received(struct storm *storm, int element)
 {
@@ -186,7 +186,7 @@ static void recv_all(struct actor *actor)
 	atomic_fetch_sub(&storm->actors, 1);
 }
 
-/* ---- The storm --------------------------------------------------------------------------------------- */
+/* ---- The storm ------------------------------------------------------------------------------- */
 
 static void act(struct actor *actor)
 {
@@ -316,7 +316,7 @@ static void closing_under_selects_loses_and_doubles_nothing(void **state)
 	weather(0, 5, true, true);
 }
 
-/* ---- A select that both receives and sends ---------------------------------------------------------------- */
+/* ---- A select that both receives and sends --------------------------------------------------- */
 
 /* Hands on from one channel to the other, always willing to do either. */
 struct relay {

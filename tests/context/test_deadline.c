@@ -6,6 +6,7 @@
 
 #include <belay.h>
 #include <errno.h>
+#include <stdatomic.h>
 
 static const belay_key key = {.name = "key"};
 
@@ -102,6 +103,52 @@ static void a_timeout_of_zero_or_less_is_done_on_return(void **state)
 		assert_int_equal(cause.code, -ETIME);
 		belay_end(ctx);
 	}
+}
+
+/* A hook that keeps the clock's thread, so that deadlines pass which it has not seen yet. It blocks,
+ * which a hook must not do, to stand for a machine that is too busy for the clock. */
+struct late_clock {
+	struct belay_hook hook;
+	atomic_bool held, let_go;
+};
+
+static void hold_clock(struct belay_hook *hook)
+{
+	struct late_clock *late = (struct late_clock *)hook;
+
+	atomic_store(&late->held, true);
+	check(check_until(atomic_load(&late->let_go)));
+}
+
+/* semantics 1.19 */
+static void it_is_done_on_return_also_where_the_clock_is_late_for_its_parent(void **state)
+{
+	struct late_clock late = {.held = false};
+	belay_ctx *holder = belay_with_timeout(belay_background(), BELAY_MS(1));
+	belay_ctx *parent, *child, *dated, *deadless;
+	int64_t when;
+
+	belay_hook_add(holder, &late.hook, hold_clock);
+	assert_true(check_until(atomic_load(&late.held)));
+	parent = belay_with_timeout(belay_background(), BELAY_US(1));
+	assert_true(belay_deadline(parent, &when));
+	assert_true(check_until(belay_now() > when + 1));
+	child = belay_with_timeout(parent, 0);
+	dated = belay_with_deadline(parent, when + 1);
+	deadless = belay_with_cancel(parent);
+	assert_int_equal(belay_err(child), -ETIME);
+	assert_int_equal(belay_err(dated), -ETIME);
+	atomic_store(&late.let_go, true);
+	assert_int_equal(belay_wait(deadless), -ETIME);
+	assert_int_equal(belay_err(parent), -ETIME);
+	assert_true(deadline_of(child) == when);
+	assert_true(deadline_of(dated) == when);
+	assert_false(belay_hook_remove(&late.hook));
+	belay_end(deadless);
+	belay_end(dated);
+	belay_end(child);
+	belay_end(parent);
+	belay_end(holder);
 }
 
 /* semantics 1.20 */
@@ -306,6 +353,7 @@ BELAY_TEST_MAIN(cmocka_unit_test(expiry_gives_etime),
 		cmocka_unit_test(deadlines_expire_whatever_the_order_they_were_set_in),
 		cmocka_unit_test(a_deadline_now_or_in_the_past_is_done_on_return),
 		cmocka_unit_test(a_timeout_of_zero_or_less_is_done_on_return),
+		cmocka_unit_test(it_is_done_on_return_also_where_the_clock_is_late_for_its_parent),
 		cmocka_unit_test(a_deadline_later_than_the_parents_is_the_parents),
 		cmocka_unit_test(an_earlier_deadline_than_the_parents_is_its_own),
 		cmocka_unit_test(a_child_inherits_the_deadline),

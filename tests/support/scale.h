@@ -5,6 +5,7 @@
 #ifndef BELAY_TESTS_SUPPORT_SCALE_H
 #define BELAY_TESTS_SUPPORT_SCALE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #if defined(__has_include)
@@ -39,6 +40,12 @@ static inline size_t scale(void)
 static inline size_t scaled(size_t n)
 {
 	return n >= scale() ? n / scale() : 1;
+}
+
+/* True where only one thread runs at a time: nothing can be seen to go on beside something else. */
+static inline bool scale_is_serial(void)
+{
+	return scale() == SCALE_VALGRIND;
 }
 
 #endif
