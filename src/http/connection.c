@@ -119,7 +119,7 @@ static int read_request(struct connection *c)
 /* ---- Answering ------------------------------------------------------------------------------------ */
 
 /* The context under which what is left of an answer goes out: when the server ends its requests, their
- * clients are still told. */
+ * clients are still told. To be unref'ed, not ended: it may be the connection's own. */
 static belay_ctx *sending_ctx(struct connection *c)
 {
 	belay_ctx *values, *timed;
@@ -157,7 +157,7 @@ static bool complete(struct connection *c, int result)
 	belay_ctx *ctx = sending_ctx(c);
 	int r = finish(ctx, c, result);
 
-	belay_end(ctx);
+	belay_unref(ctx);
 	return r == 0;
 }
 
@@ -195,7 +195,7 @@ static void refuse(struct connection *c, int err)
 	c->wire.msg = (struct belay__message){.minor = 1};
 	if (belay_err(ctx) == 0)
 		replace(ctx, c, NULL, status_of_refusal(err));
-	belay_end(ctx);
+	belay_unref(ctx);
 }
 
 /* ---- Requests ------------------------------------------------------------------------------------- */
