@@ -203,7 +203,17 @@ static void explain(const struct belay_http_call *call, const char *text)
 		snprintf(call->error, call->error_size, "%s", text);
 }
 
-/* The words of whoever knows most: the context's cause, what curl said, the errno's own. */
+/* Before there is an exchange: by the caller's own context, or by what it asks for. */
+static int refused(belay_ctx *ctx, const struct belay_http_call *call, int err)
+{
+	belay_cause cause;
+
+	explain(call, belay_cause_of(ctx, &cause) == 0 ? cause.message : belay_strerror(err));
+	return err;
+}
+
+/* In an exchange, whose context ctx is. The words are those of whoever knows most: the context's
+ * cause, what curl said, the errno's own. */
 static int failed(belay_ctx *ctx, const struct belay_http_call *call, belay_http_reply *reply,
 		  int err)
 {
@@ -218,14 +228,14 @@ static int failed(belay_ctx *ctx, const struct belay_http_call *call, belay_http
 }
 
 /* One request, one reply. */
-static int hop(belay_ctx *ctx, belay_http_client *client, const struct belay__request *request,
+static int hop(belay_ctx *ctx, belay_http_client *client, const struct belay__outgoing *request,
 	       belay_http_reply **ret)
 {
 	belay_http_reply *reply = NULL;
 	int err = belay__reply_new(client, &reply);
 
 	if (err == 0)
-		err = belay__request_prepare(ctx, request, reply);
+		err = belay__outgoing_prepare(ctx, request, reply);
 	if (err == 0)
 		err = belay__reply_submit(ctx, reply);
 	if (err == 0)
@@ -254,7 +264,7 @@ static void finish_redirect(belay_ctx *ctx, belay_http_reply *reply)
 }
 
 /* All hops. *ret is the reply that is no redirect, or that no one wants to be followed. */
-static int follow(belay_ctx *ctx, belay_http_client *client, struct belay__request *request,
+static int follow(belay_ctx *ctx, belay_http_client *client, struct belay__outgoing *request,
 		  belay_http_reply **ret)
 {
 	unsigned left = client->options.max_redirects;
@@ -278,19 +288,21 @@ static int follow(belay_ctx *ctx, belay_http_client *client, struct belay__reque
 int belay_http_send(belay_ctx *ctx, belay_http_client *client, const struct belay_http_call *call,
 		    belay_http_reply **ret)
 {
-	struct belay__request request = {0};
+	struct belay__outgoing request = {0};
 	belay_http_reply *reply = NULL;
 	belay_ctx *exchange;
 	int err = belay_err(ctx);
 
 	if (err == 0)
-		err = belay__request_init(&request, call);
+		err = belay__outgoing_init(&request, call);
 	if (err)
-		return failed(ctx, call, NULL, err);
+		return refused(ctx, call, err);
 	exchange = exchange_ctx(ctx, client);
+	belay__client_ref(client); /* replies come and go, and it may be closed meanwhile */
 	err = follow(exchange, client, &request, &reply);
+	belay__client_unref(client);
 	if (err) {
-		belay__request_fini(&request);
+		belay__outgoing_fini(&request);
 		belay_end(exchange);
 		return err;
 	}

@@ -48,18 +48,18 @@ void belay__names_forget(struct belay__names *names, const char *entry);
 
 /* ---- The head of a reply: client_head.c ------------------------------------------------------ */
 
-struct belay__head {
+struct belay__reply_head {
 	struct belay__headers headers;
 	size_t size; /* of all lines together */
 	int status;
 	bool whole;
 };
 
-void belay__head_fini(struct belay__head *head);
+void belay__reply_head_fini(struct belay__reply_head *head);
 
 /* One line as curl hands it over, with or without its line end. 0; -ENOMEM; -EMSGSIZE. The blank
  * line after the last interim head makes it whole; what comes then is a trailer, and dropped. */
-int belay__head_line(struct belay__head *head, const char *line, size_t size);
+int belay__reply_head_line(struct belay__reply_head *head, const char *line, size_t size);
 
 /* ---- Clients and their drivers: client_driver.c ---------------------------------------------- */
 
@@ -142,7 +142,7 @@ struct belay_http_reply {
 	unsigned operations;
 
 	struct belay__lock lock;
-	struct belay__head head; /* constant once whole: then read without the lock */
+	struct belay__reply_head head; /* constant once whole: then read without the lock */
 	char *body;              /* bytes [body_start, body_end) are there to be read */
 	size_t body_start, body_end, body_room;
 	bool paused;   /* curl waits for room */
@@ -178,7 +178,7 @@ size_t belay__reply_on_body(char *bytes, size_t one, size_t size, void *reply);
 /* ---- Requests: client_request, client_propagate, client_redirect ----------------------------- */
 
 /* A call and what redirects have made of it. */
-struct belay__request {
+struct belay__outgoing {
 	const struct belay_http_call *call;
 	const char *method;
 	char *url;
@@ -188,11 +188,11 @@ struct belay__request {
 };
 
 /* 0, or -EINVAL, -EPROTONOSUPPORT, -ENOMEM. */
-int belay__request_init(struct belay__request *request, const struct belay_http_call *call);
-void belay__request_fini(struct belay__request *request);
+int belay__outgoing_init(struct belay__outgoing *request, const struct belay_http_call *call);
+void belay__outgoing_fini(struct belay__outgoing *request);
 
 /* Looks names up and sets reply->easy up. ctx is the exchange's. */
-int belay__request_prepare(belay_ctx *ctx, const struct belay__request *request,
+int belay__outgoing_prepare(belay_ctx *ctx, const struct belay__outgoing *request,
 			   belay_http_reply *reply);
 
 /* True: the call has a header of that name. */
@@ -206,7 +206,7 @@ int belay__propagate(belay_ctx *ctx, const struct belay_http_call *call, struct 
 
 /* 1: request has been turned to where reply, a redirect, points; 0: reply is none; -EPROTO: it
  * points nowhere; -ENOMEM. */
-int belay__redirect(struct belay__request *request, const belay_http_reply *reply);
+int belay__redirect(struct belay__outgoing *request, const belay_http_reply *reply);
 
 /* ---- Errors: client_error.c ------------------------------------------------------------------ */
 

@@ -30,8 +30,6 @@ int belay__curl_errno(CURL *easy, CURLcode code)
 		return -ENOMEM;
 	case CURLE_URL_MALFORMAT:
 		return -EINVAL;
-	case CURLE_UNSUPPORTED_PROTOCOL:
-		return -EPROTONOSUPPORT;
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_COULDNT_RESOLVE_PROXY:
 		return -ENOENT;
@@ -53,6 +51,7 @@ int belay__curl_errno(CURL *easy, CURLcode code)
 		return -ENOKEY;
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_WEIRD_SERVER_REPLY:
+	case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9; the URL's scheme has been checked */
 	case CURLE_BAD_CONTENT_ENCODING:
 	case CURLE_HTTP2:
 	case CURLE_HTTP2_STREAM:

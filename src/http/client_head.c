@@ -12,7 +12,7 @@
 
 enum { MOST = 256 << 10 };
 
-void belay__head_fini(struct belay__head *head)
+void belay__reply_head_fini(struct belay__reply_head *head)
 {
 	belay__headers_fini(&head->headers);
 }
@@ -33,7 +33,7 @@ static void trim(const char **bytes, size_t *size)
 }
 
 /* "HTTP/1.1 200 OK", "HTTP/2 200" */
-static void read_status(struct belay__head *head, const char *line, size_t size)
+static void read_status(struct belay__reply_head *head, const char *line, size_t size)
 {
 	const char *at = memchr(line, ' ', size), *end = line + size;
 
@@ -46,7 +46,7 @@ static void read_status(struct belay__head *head, const char *line, size_t size)
 		head->status = 10 * head->status + (*at++ - '0');
 }
 
-static int add_header(struct belay__head *head, const char *line, size_t size)
+static int add_header(struct belay__reply_head *head, const char *line, size_t size)
 {
 	const char *colon = memchr(line, ':', size), *value;
 	size_t name_size, value_size;
@@ -63,7 +63,7 @@ static int add_header(struct belay__head *head, const char *line, size_t size)
 
 /* RFC 9112, section 5.2: a line that begins with a blank continues the value before it, with a
  * space between. The list has no such change, so the last one is taken off and added anew. */
-static int continue_header(struct belay__head *head, const char *line, size_t size)
+static int continue_header(struct belay__reply_head *head, const char *line, size_t size)
 {
 	struct belay__headers *headers = &head->headers;
 	size_t old, name_size;
@@ -89,7 +89,7 @@ static int continue_header(struct belay__head *head, const char *line, size_t si
 	return err;
 }
 
-int belay__head_line(struct belay__head *head, const char *line, size_t size)
+int belay__reply_head_line(struct belay__reply_head *head, const char *line, size_t size)
 {
 	while (size > 0 && (line[size - 1] == '\r' || line[size - 1] == '\n'))
 		size--;

@@ -80,7 +80,7 @@ static int resolve_location(const char *base, const char *location, char **ret, 
 	return err;
 }
 
-int belay__redirect(struct belay__request *request, const belay_http_reply *reply)
+int belay__redirect(struct belay__outgoing *request, const belay_http_reply *reply)
 {
 	const char *location = belay_http_reply_header(reply, "Location");
 	int status = belay_http_reply_status(reply);

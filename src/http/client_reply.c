@@ -26,7 +26,7 @@ static void reply_free(belay_http_reply *reply)
 	curl_easy_cleanup(reply->easy);
 	curl_slist_free_all(reply->headers);
 	curl_slist_free_all(reply->addresses);
-	belay__head_fini(&reply->head);
+	belay__reply_head_fini(&reply->head);
 	belay__free(reply->body);
 	belay__free(reply->url);
 	belay_chan_unref(reply->event);
@@ -151,7 +151,7 @@ size_t belay__reply_on_head(char *line, size_t one, size_t size, void *arg)
 
 	(void)one;
 	belay__client_lock(&reply->lock);
-	err = belay__head_line(&reply->head, line, size);
+	err = belay__reply_head_line(&reply->head, line, size);
 	whole = reply->head.whole;
 	belay__client_unlock(&reply->lock);
 	if (err)

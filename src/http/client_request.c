@@ -62,7 +62,7 @@ bool belay__call_has(const struct belay_http_call *call, const char *name)
 }
 
 /* A POST without a body has an empty one, and says so by its Content-Length. */
-int belay__request_init(struct belay__request *request, const struct belay_http_call *call)
+int belay__outgoing_init(struct belay__outgoing *request, const struct belay_http_call *call)
 {
 	static const char *const with_body[] = {"POST", "PUT", "PATCH", NULL};
 
@@ -76,7 +76,7 @@ int belay__request_init(struct belay__request *request, const struct belay_http_
 	return request->url ? 0 : -ENOMEM;
 }
 
-void belay__request_fini(struct belay__request *request)
+void belay__outgoing_fini(struct belay__outgoing *request)
 {
 	belay__free(request->url);
 }
@@ -146,7 +146,7 @@ static int check_scheme(CURLU *parts)
 }
 
 /* Through a proxy it is the proxy's name that must be known here, and the proxy knows the rest. */
-static int look_up_peer(belay_ctx *ctx, const struct belay__request *request,
+static int look_up_peer(belay_ctx *ctx, const struct belay__outgoing *request,
 			belay_http_reply *reply)
 {
 	const char *proxy = reply->client->options.proxy;
@@ -196,7 +196,7 @@ static bool leave_out(struct curl_slist **list, const char *line)
 	return longer != NULL;
 }
 
-static bool is_sent(const struct belay__request *request, const char *name)
+static bool is_sent(const struct belay__outgoing *request, const char *name)
 {
 	static const char *const secret[] = {"Authorization", "Proxy-Authorization", "Cookie",
 					     "Host", NULL};
@@ -208,7 +208,7 @@ static bool is_sent(const struct belay__request *request, const char *name)
 	return !request->lost_body || !is_one_of(name, of_body);
 }
 
-static int add_headers(belay_ctx *ctx, const struct belay__request *request,
+static int add_headers(belay_ctx *ctx, const struct belay__outgoing *request,
 		       belay_http_reply *reply)
 {
 	const struct belay_http_call *call = request->call;
@@ -283,7 +283,7 @@ static bool set_connection(belay_http_reply *reply)
 }
 
 /* Copied by curl, since the transfer may outlive a call that was cancelled. */
-static bool set_body(const struct belay__request *request, CURL *easy)
+static bool set_body(const struct belay__outgoing *request, CURL *easy)
 {
 	const struct belay_http_call *call = request->call;
 
@@ -293,7 +293,7 @@ static bool set_body(const struct belay__request *request, CURL *easy)
 	       !curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, call->body ? call->body : "");
 }
 
-static bool set_message(const struct belay__request *request, belay_http_reply *reply)
+static bool set_message(const struct belay__outgoing *request, belay_http_reply *reply)
 {
 	const char *agent = reply->client->options.user_agent;
 	CURL *easy = reply->easy;
@@ -308,7 +308,7 @@ static bool set_message(const struct belay__request *request, belay_http_reply *
 	       !curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
 }
 
-int belay__request_prepare(belay_ctx *ctx, const struct belay__request *request,
+int belay__outgoing_prepare(belay_ctx *ctx, const struct belay__outgoing *request,
 			   belay_http_reply *reply)
 {
 	int err = look_up_peer(ctx, request, reply);
