@@ -86,9 +86,8 @@ static void a_code_of_zero_is_kept_as_given(void **state)
 static void a_cause_without_a_format_has_the_default_message(void **state)
 {
 	belay_ctx *ctx = belay_with_cancel(belay_background());
-	const char *none = NULL;
 
-	assert_true(belay_cancel_cause(ctx, 8, none));
+	assert_true(belay_cancel_cause(ctx, 8, NULL));
 	assert_int_equal(cause_of(ctx).code, 8);
 	assert_string_equal(cause_of(ctx).message, belay_strerror(-ECANCELED));
 	belay_end(ctx);

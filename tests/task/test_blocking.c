@@ -244,13 +244,14 @@ struct nested {
 static void talk_to_tasks(void *arg)
 {
 	struct nested *nested = arg;
+	atomic_int ran = 0;
 	int got = 0;
 
 	check(belay_send(belay_background(), nested->ch, &(int){1}) == 0);
 	check(belay_recv(belay_background(), nested->ch, &got) == 0);
 	check(got == 2);
 	check(belay_sleep(belay_background(), BELAY_US(10)) == 0);
-	check(belay_blocking(belay_background(), count, &(atomic_int){0}) == 0);
+	check(belay_blocking(belay_background(), count, &ran) == 0);
 }
 
 static void block_and_talk(belay_ctx *ctx, void *arg)

@@ -260,7 +260,8 @@ static void errno_is_each_tasks_own_across_calls_that_block(void **state)
 
 static void errno_is_preserved_on_threads_too(void **state)
 {
-	struct errno_user user = {77, &(atomic_int){0}};
+	atomic_int over = 0;
+	struct errno_user user = {77, &over};
 	belay_ctx *ctx = belay_with_timeout(bg(), BELAY_MS(1));
 
 	use_errno(bg(), &user);
