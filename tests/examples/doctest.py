@@ -28,8 +28,11 @@ SECONDS = 120  # far more than anything here takes; a hang must not hang the sui
 
 
 class Block:
-    def __init__(self, kind, name, line):
-        self.kind, self.name, self.line, self.text = kind, name, line, ''
+    def __init__(self, kind, name, file, line):
+        self.kind, self.name, self.file, self.line, self.text = kind, name, file, line, ''
+
+    def __str__(self):
+        return f'{self.file}:{self.line}'
 
 
 def last_sentence(paragraph):
@@ -49,7 +52,7 @@ def blocks_of(path):
                     block.text += line
             elif line.startswith('```'):
                 name = ': '.join(filter(None, [heading, last_sentence(paragraph)]))
-                block = Block(line[3:].strip(), name, number + 1)
+                block = Block(line[3:].strip(), name, os.path.basename(path), number + 1)
             elif line.startswith('#'):
                 heading, paragraph = line.strip('# \n'), []
             elif line.strip():
@@ -85,11 +88,11 @@ class Tap:
     def __init__(self):
         self.count = self.failed = 0
 
-    def report(self, ok, name, place, detail='', directive=''):
+    def report(self, ok, block, detail='', command='', skip=''):
         self.count += 1
         self.failed += not ok
-        name = name.replace('#', '')
-        print(f'{"ok" if ok else "not ok"} {self.count} - {name} ({place}){directive}')
+        name = ': '.join(filter(None, [block.name, command])).replace('#', '')
+        print(f'{"ok" if ok else "not ok"} {self.count} - {name} ({block}){skip}')
         for line in [] if ok else detail.splitlines():
             print('# ' + line)
         sys.stdout.flush()
@@ -104,7 +107,7 @@ def compile_block(block, options, folder):
     source, program = os.path.join(folder, 'doc.c'), os.path.join(folder, 'doc')
     part = block.kind == 'c part'
     with open(source, 'w', encoding='utf-8') as file:
-        file.write((INCLUDES if part else '') + f'#line {block.line} "documentation"\n')
+        file.write((INCLUDES if part else '') + f'#line {block.line} "{block.file}"\n')
         file.write(block.text)
     flags = ['-Wall', '-Wextra', '-Werror', '-Wno-unused-parameter']
     flags += ['-Wno-unused-function', '-c', '-o', '/dev/null'] if part else ['-o', program]
@@ -112,16 +115,15 @@ def compile_block(block, options, folder):
     return program if status == 0 else None, said
 
 
-def check_program(tap, block, expected, options, place):
+def check_program(tap, block, expected, options):
     with tempfile.TemporaryDirectory() as folder:
         program, said = compile_block(block, options, folder)
         if not program or block.kind == 'c part':
-            tap.report(program is not None, block.name, place, said)
+            tap.report(program is not None, block, said)
             return
         status, got = run([program])
         ok = status == 0 and (expected is None or pattern(expected).fullmatch(got))
-        detail = f'exit status {status}\n' + difference(expected or '', got)
-        tap.report(ok, block.name, place, detail)
+        tap.report(ok, block, f'exit status {status}\n' + difference(expected or '', got))
 
 
 def built(command, folder):
@@ -130,29 +132,27 @@ def built(command, folder):
                for program in re.findall(r'\./[a-z_]+', command))
 
 
-def check_console(tap, block, options, place):
+def check_console(tap, block, options):
     for session in re.split(r'^\$ ', block.text, flags=re.MULTILINE)[1:]:
         command, _, expected = session.partition('\n')
-        name = f'{block.name}: {command}'
         if not built(command, options.dir):
-            tap.report(True, name, place, directive=' # SKIP not built')
+            tap.report(True, block, command=command, skip=' # SKIP not built')
             continue
         status, got = run(['sh', '-c', command], cwd=options.dir)
         ok = status is not None and pattern(expected).fullmatch(got)
-        tap.report(ok, name, place, difference(expected, got))
+        tap.report(ok, block, difference(expected, got), command)
 
 
 def check_file(tap, path, options):
     blocks = blocks_of(path)
-    for block, after in zip(blocks, blocks[1:] + [Block('', '', 0)]):
-        place = f'{os.path.basename(path)}:{block.line}'
+    for block, after in zip(blocks, blocks[1:] + [None]):
         if block.kind in ('c', 'c part'):
-            expected = after.text if after.kind == 'output' else None
-            check_program(tap, block, expected, options, place)
+            expected = after.text if after and after.kind == 'output' else None
+            check_program(tap, block, expected, options)
         elif block.kind == 'console':
-            check_console(tap, block, options, place)
+            check_console(tap, block, options)
         elif block.kind not in ('c fragment', 'output', 'text', 'sh'):
-            tap.report(False, f'a block of an unknown kind "{block.kind}"', place)
+            tap.report(False, block, f'a block of an unknown kind "{block.kind}"')
 
 
 def main():
