@@ -105,9 +105,11 @@ bool belay__cancel_with(belay_ctx *ctx, int err, int code, const struct belay_si
 	return false;
 }
 
+/* Where nobody could see the end, freeing is all there is to do: the usual fate of a request's context. */
 void belay_end_at(belay_ctx *ctx, const struct belay_site *site)
 {
-	belay_cancel_at(ctx, site);
+	if (ctx && !belay__ctx_is_private(ctx))
+		belay_cancel_at(ctx, site);
 	belay_unref(ctx);
 }
 

@@ -83,6 +83,7 @@ struct value {
 	belay_ctx ctx;
 	const belay_key *key;
 	void *value;
+	_Atomic(struct value_index *) index; /* of all from here up; NULL: none yet. index.c */
 };
 
 static inline bool is_node(const belay_ctx *ctx)
@@ -111,6 +112,10 @@ belay_ctx *belay__ctx_new(enum kind kind, belay_ctx *parent, const struct belay_
 belay_ctx *belay__ctx_publish(belay_ctx *ctx);
 void belay__node_init(struct node *node, int64_t deadline);
 
+/* True where the caller's is the only reference and there is nothing that an end of ctx would tell: no
+ * children, no hooks, no deferred calls. Acquire pairs with those who gave up theirs. */
+bool belay__ctx_is_private(const belay_ctx *ctx);
+
 /* ---- end.c: how an end travels ---------------------------------------------------------------------- */
 
 /* Hangs node below parent, or, where parent is done, ends it in the same way. */
@@ -136,6 +141,14 @@ void belay__hook_remove_weak(struct node *node, struct belay_hook *hook);
 void belay__owned_run(belay_ctx *ctx);
 void belay__done_fd_close(struct node *node);
 void belay__deadline_fini(struct deadline *deadline);
+
+/* ---- index.c: long chains of values --------------------------------------------------------------------- */
+
+/* The nearest value for key from start up to the end of its chain of values, which a merge ends too:
+ * *ret_rest is that merge, or NULL. */
+const struct value *belay__values_find(const struct value *start, const belay_key *key,
+				       const belay_ctx **ret_rest);
+void belay__value_index_free(struct value_index *index);
 
 /* ---- For describe.c and view.c --------------------------------------------------------------------- */
 

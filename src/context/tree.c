@@ -211,6 +211,8 @@ static void fini_kind(belay_ctx *ctx)
 	if (ctx->kind == KIND_VALUE) {
 		struct value *value = belay__container(ctx, struct value, ctx);
 
+		belay__value_index_free(
+			atomic_load_explicit(&value->index, memory_order_relaxed));
 		if (value->key->destroy)
 			value->key->destroy(value->value);
 	}
@@ -232,6 +234,16 @@ void belay_unref(belay_ctx *ctx)
 		give_up(parent, &dead);
 		give_up(second, &dead);
 	}
+}
+
+bool belay__ctx_is_private(const belay_ctx *ctx)
+{
+	const struct node *node = node_of(ctx);
+
+	return is_node(ctx) && !ctx->is_static &&
+	       atomic_load_explicit(&ctx->refs, memory_order_acquire) == 1 &&
+	       belay__list_empty(&node->children) && belay__list_empty(&node->hooks) &&
+	       !atomic_load_explicit(&ctx->owned, memory_order_relaxed);
 }
 
 /* ---- All of them ------------------------------------------------------------------------------------------ */

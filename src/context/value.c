@@ -3,7 +3,7 @@
  * value.c - values, and the merge of two contexts, whose values are those of both.
  *
  * Every context points to the nearest value above it (or merge of two that have values), so that a
- * look-up visits values only.
+ * look-up visits values only; and one that had to go far leaves an index behind (index.c).
  */
 #include "context/node.h"
 
@@ -32,6 +32,7 @@ belay_ctx *belay_with_value_at(belay_ctx *parent, const belay_key *key, void *va
 	made = belay__container(ctx, struct value, ctx);
 	made->key = key;
 	made->value = value;
+	atomic_store_explicit(&made->index, NULL, memory_order_relaxed);
 	ctx->values = ctx;
 	return belay__ctx_publish(ctx);
 }
@@ -41,23 +42,21 @@ belay_ctx *(belay_with_value)(belay_ctx *parent, const belay_key *key, void *val
 	return belay_with_value_at(parent, key, value, NULL);
 }
 
-/* Costs a step for each value above, and a stack frame for each merge of two contexts with values. */
+/* Costs a stack frame for each merge of two contexts with values. */
 static const struct value *find(const belay_ctx *at, const belay_key *key)
 {
 	while (at) {
-		if (at->kind == KIND_MERGE) {
-			const struct value *found = find(at->parent->values, key);
+		const struct value *found;
 
-			if (found)
-				return found;
+		if (at->kind == KIND_MERGE) {
+			found = find(at->parent->values, key);
 			at = belay__container(at, struct merge, node.ctx)->second->values;
 		} else {
-			const struct value *value = belay__container(at, struct value, ctx);
-
-			if (value->key == key)
-				return value;
-			at = at->parent->values;
+			found = belay__values_find(belay__container(at, struct value, ctx), key,
+						   &at);
 		}
+		if (found)
+			return found;
 	}
 	return NULL;
 }
