@@ -26,7 +26,7 @@ static struct belay__message *of(llhttp_t *parser)
 
 /* ---- What llhttp calls ---------------------------------------------------------------------------- */
 
-/* A part may be told in pieces, which stand side by side. */
+/* A part may be told in pieces, which stand side by side in the head. */
 static void extend(const char **part, size_t *size, const char *at, size_t length)
 {
 	if (!*part)
@@ -40,15 +40,18 @@ static int on_target(llhttp_t *parser, const char *at, size_t length)
 	return 0;
 }
 
+/* Trailers are parsed and thrown away: none is worth the confusion with headers. */
 static int on_name(llhttp_t *parser, const char *at, size_t length)
 {
-	extend(&of(parser)->name, &of(parser)->name_size, at, length);
+	if (!of(parser)->head_done)
+		extend(&of(parser)->name, &of(parser)->name_size, at, length);
 	return 0;
 }
 
 static int on_value(llhttp_t *parser, const char *at, size_t length)
 {
-	extend(&of(parser)->value, &of(parser)->value_size, at, length);
+	if (!of(parser)->head_done)
+		extend(&of(parser)->value, &of(parser)->value_size, at, length);
 	return 0;
 }
 
@@ -79,7 +82,6 @@ static int add_header(struct belay__message *msg)
 				  msg->value_size ? msg->value : "", msg->value_size);
 }
 
-/* Trailers are parsed and thrown away: none is worth the confusion with headers. */
 static int on_header_complete(llhttp_t *parser)
 {
 	struct belay__message *msg = of(parser);
@@ -130,13 +132,17 @@ static const llhttp_settings_t settings = {
 
 /* ---- The rules ------------------------------------------------------------------------------------ */
 
-/* The request line ends in "HTTP/1.0" or "HTTP/1.1": llhttp knows other protocols too. */
-static int check_version(const char *data, size_t size)
+/* The request line has two spaces and ends in "HTTP/1.0" or "HTTP/1.1": llhttp takes more of the former,
+ * and knows other protocols too. */
+static int check_line(const char *data, size_t size)
 {
 	const char *end = memchr(data, '\r', size);
 	const char *version = end && end - data > 9 ? end - 9 : NULL;
+	const char *space = version ? memchr(data, ' ', (size_t)(version - data)) : NULL;
 
-	if (!version || memcmp(version, " HTTP/", 6) != 0 || version[7] != '.')
+	if (!space || space + 1 == version || memchr(space + 1, ' ', (size_t)(version - space - 1)))
+		return -EBADMSG;
+	if (memcmp(version, " HTTP/", 6) != 0 || version[7] != '.')
 		return -EBADMSG;
 	if (version[6] != '1' || (version[8] != '0' && version[8] != '1'))
 		return -EPROTONOSUPPORT;
@@ -232,7 +238,7 @@ static int parse(struct belay__message *msg, const char *data, size_t size)
 int belay__message_head(struct belay__message *msg, struct belay_request *req,
 			unsigned most_headers, const char *data, size_t size)
 {
-	int r = check_version(data, size);
+	int r = check_line(data, size);
 
 	*msg = (struct belay__message){.req = req, .most_headers = most_headers};
 	llhttp_init(&msg->parser, HTTP_REQUEST, &settings);
@@ -240,6 +246,14 @@ int belay__message_head(struct belay__message *msg, struct belay_request *req,
 	if (r == 0)
 		r = parse(msg, data, size);
 	return r == 0 ? check(msg) : r;
+}
+
+/* The last line of a chunked body ends in CRLF: llhttp takes a line feed alone. */
+static bool ends_well(const struct belay__message *msg, const char *data, size_t used)
+{
+	char before = used > 1 ? data[used - 2] : msg->last;
+
+	return !msg->done || !msg->chunked || before == '\r';
 }
 
 ssize_t belay__message_body(struct belay__message *msg, const char *data, size_t size, char *out,
@@ -255,6 +269,9 @@ ssize_t belay__message_body(struct belay__message *msg, const char *data, size_t
 		used = (size_t)(llhttp_get_error_pos(&msg->parser) - data);
 	else if (error != HPE_OK)
 		return -EBADMSG;
+	if (used > 0 && !ends_well(msg, data, used))
+		return -EBADMSG;
+	msg->last = used > 0 ? data[used - 1] : msg->last;
 	msg->body_size += msg->produced;
 	msg->overhead += used - msg->produced;
 	if (msg->overhead > MOST_OVERHEAD + OVERHEAD_PER_BYTE * msg->body_size)

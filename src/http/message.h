@@ -31,6 +31,7 @@ struct belay__message {
 	size_t produced;
 	uint64_t body_size;     /* bytes of body so far                              */
 	uint64_t overhead;      /* bytes of coding so far                            */
+	char last;              /* the last byte of either                           */
 };
 
 /* Parses data[0..size), a head that belay__head_scan() found, into req, of which it sets method,
