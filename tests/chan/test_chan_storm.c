@@ -3,10 +3,10 @@
  * test_chan_storm.c - numbered elements under a storm of cancellations and closes, from threads and
  * tasks on both sides: nothing is lost, nothing is doubled, nothing is moved by a call that failed.
  *
- * Half of the actors are threads and half are tasks. Each call is made under a context of its own that
- * may be live, done, about to expire, or cancelled by a thread that does nothing else. What a send
- * returned 0 for is written down on one side, what a receive returned 0 for on the other; in the end
- * both lists must be the same.
+ * Half of the actors are threads and half are tasks. Each call is made under a context of its own,
+ * which may be live, done, about to expire, or cancelled by a thread that does nothing else. What a
+ * send returned 0 for is written down on one side, what a receive returned 0 for on the other; in
+ * the end both lists must be the same.
  */
 #include "check.h"
 

@@ -105,8 +105,8 @@ static void a_timeout_of_zero_or_less_is_done_on_return(void **state)
 	}
 }
 
-/* A hook that keeps the clock's thread, so that deadlines pass which it has not seen yet. It blocks,
- * which a hook must not do, to stand for a machine that is too busy for the clock. */
+/* A hook that keeps the clock's thread, so that deadlines pass which it has not seen yet. It
+ * blocks, which a hook must not do, to stand for a machine that is too busy for the clock. */
 struct late_clock {
 	struct belay_hook hook;
 	atomic_bool held, let_go;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_task_oom.c - tasks, the blocking pool, sleeps and groups where each allocation fails in turn.
+ * test_task_oom.c - tasks, the blocking pool, sleeps, groups where each allocation fails in turn.
  */
 #include "check.h"
 
