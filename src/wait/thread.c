@@ -10,8 +10,6 @@
 #include "base/futex.h"
 #include "wait/wait.h"
 
-#include <errno.h>
-
 enum { EMPTY, WOKEN, ASLEEP };
 enum { SPINS = 32 };
 
@@ -34,7 +32,6 @@ static bool take_token(struct thread *me)
 static void park(struct belay__runner *runner)
 {
 	struct thread *me = belay__container(runner, struct thread, runner);
-	int saved = errno;
 
 	for (int i = 0; i < SPINS; i++) {
 		if (take_token(me))
@@ -50,7 +47,6 @@ static void park(struct belay__runner *runner)
 		    empty == ASLEEP)
 			belay__futex_wait(&me->token, ASLEEP);
 	}
-	errno = saved;
 }
 
 static void wake(struct belay__runner *runner)
