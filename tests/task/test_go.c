@@ -258,6 +258,38 @@ static void errno_is_each_tasks_own_across_calls_that_block(void **state)
 	assert_true(check_until(atomic_load(&over) == N));
 }
 
+/* Elements so large that their copying keeps the channel's lock, and others have to sleep for it. */
+struct large {
+	char bytes[200000];
+};
+
+static void *contend(void *arg)
+{
+	belay_chan *ch = arg;
+	struct large *element = calloc(1, sizeof *element);
+
+	for (int i = 0; element && i < 1000; i++) {
+		errno = i % 100 + 1;
+		check(belay_select(bg(), BELAY_SEND(ch, element), BELAY_RECV(ch, element)) >= 0);
+		check(errno == i % 100 + 1);
+	}
+	free(element);
+	return NULL;
+}
+
+static void errno_is_preserved_where_many_contend(void **state)
+{
+	enum { N = 8 };
+	belay_chan *ch = belay_chan_new(sizeof(struct large), 8);
+	pthread_t thread[N];
+
+	for (int i = 0; i < N; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, contend, ch), 0);
+	for (int i = 0; i < N; i++)
+		pthread_join(thread[i], NULL);
+	belay_chan_unref(ch);
+}
+
 static void errno_is_preserved_on_threads_too(void **state)
 {
 	atomic_int over = 0;
@@ -513,6 +545,7 @@ BELAY_TEST_MAIN(
 	SETS_WORKERS(a_task_never_changes_its_thread),
 	cmocka_unit_test(errno_is_each_tasks_own_across_calls_that_block),
 	cmocka_unit_test(errno_is_preserved_on_threads_too),
+	cmocka_unit_test(errno_is_preserved_where_many_contend),
 	cmocka_unit_test(the_rounding_mode_is_each_tasks_own),
 	cmocka_unit_test(a_task_has_a_stack_for_a_hundred_kilobytes),
 	cmocka_unit_test(a_tasks_stack_is_aligned_for_any_code),
