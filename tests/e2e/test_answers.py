@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+"""What the store answers, to good questions and to bad ones."""
+
+import subprocess
+
+from store import PATIENCE_S, main
+
+
+def names(answer, key):
+    assert answer[0] == 200, answer
+    return [row["name"] for row in answer[1][key]]
+
+
+def a_search_finds_packages_by_all_their_words(store):
+    found = names(store.get("/packages?q=small+parser+maps&limit=100"), "packages")
+    assert found and all(int(name.split("-")[1]) % 7 == 0 for name in found)
+    assert names(store.get("/packages?q=number+117"), "packages")[0] == "pkg-117"
+    assert names(store.get("/packages?q=pkg-42"), "packages")[0] == "pkg-42"
+    assert names(store.get("/packages?q=nowheretobefound"), "packages") == []
+    assert len(names(store.get("/packages?limit=7"), "packages")) == 7
+
+
+def the_search_takes_whatever_is_typed(store):
+    for typed in ["%22", "%27", "*", "a+OR+NOT", "%22a", "NEAR(", "%2B%2B", "-", "^a", "name:x", "%F0%9F%98%80"]:
+        status, body = store.get(f"/packages?q={typed}")
+        assert status == 200, (typed, body)
+
+
+def a_package_says_what_it_needs(store):
+    status, package = store.get("/packages/pkg-10")
+    assert status == 200
+    assert package["version"] == "1.10" and package["section"] == "libs"
+    assert package["needs"] == ["pkg-3", "pkg-5"]
+    assert package["installed"] == 1
+
+
+def a_closure_is_all_that_is_needed(store):
+    assert names(store.get("/packages/pkg-10/closure"), "closure") == ["pkg-0", "pkg-1", "pkg-2", "pkg-3", "pkg-5"]
+    assert names(store.get("/packages/pkg-0/closure"), "closure") == []
+
+
+def similar_ones_are_the_nearest_first(store):
+    status, body = store.get("/packages/pkg-100/similar?limit=5")
+    distances = [row["distance"] for row in body["similar"]]
+    assert status == 200 and len(distances) == 5
+    assert distances == sorted(distances) and distances[0] > 0
+
+
+def twins_of_a_small_section_are_found(store):
+    status, body = store.get("/twins?section=tiny&limit=3")
+    assert status == 200
+    assert [pair["distance"] for pair in body["twins"]] == sorted(pair["distance"] for pair in body["twins"])
+    assert len(body["twins"]) == 3
+
+
+def the_first_replica_to_answer_wins(store):
+    status, body = store.get("/first/packages/pkg-7")
+    assert status == 200 and body["package"]["name"] == "pkg-7"
+    store.logged(r'GET /packages/pkg-7 499 .*cause="client disconnected"')
+    assert store.get("/first/packages/none")[0] == 404
+
+
+def the_health_check_and_the_page_answer(store):
+    assert store.get("/healthz") == (200, {"status": "ok"})
+    status, page = store.get("/")
+    assert status == 200 and page.startswith("<!doctype html>")
+
+
+def contexts_are_shown_as_text_and_as_json(store):
+    status, text = store.get("/debug/contexts")
+    assert status == 200 and "with_cancel" in text
+    for question in [["/debug/contexts?format=json"], ["/debug/contexts", "--header", "Accept: application/json"]]:
+        status, tree = store.get(*question)
+        assert status == 200 and all("kind" in node for node in tree)
+
+
+def every_error_has_the_same_form(store):
+    for path, status, word in [
+        ("/packages/none", 404, "none"),
+        ("/packages/none/closure", 404, "none"),
+        ("/packages/none/similar", 404, "none"),
+        ("/packages/%ff", 404, "no package"),
+        ("/packages?limit=many", 400, "many"),
+        ("/packages?limit=0", 400, "limit"),
+        ("/packages?limit=-1", 400, "limit"),
+        ("/packages?limit=", 400, "limit"),
+        ("/packages?limit=99999999999999999999", 400, "limit"),
+        ("/packages/pkg-1/similar?limit=1x", 400, "1x"),
+        ("/twins?limit=x", 400, "limit"),
+        ("/packages?timeout=soon", 400, "timeout"),
+        ("/packages?timeout=10", 400, "timeout"),
+        ("/packages?timeout=-1ms", 400, "timeout"),
+        ("/debug/contexts?format=xml", 400, "format"),
+        ("/nowhere", 404, ""),
+        ("/packages/pkg-1/nothing", 404, ""),
+    ]:
+        answer = store.get(path)
+        assert answer[0] == status, (path, answer)
+        assert set(answer[1]) == {"error", "cause", "trace_id"}, (path, answer)
+        assert word in answer[1]["error"], (path, answer)
+    assert store.get("/twins", "--header", "Request-Timeout: soon")[0] == 400
+    assert store.get("/packages", "--request", "DELETE")[0] == 405
+
+
+def the_trace_id_of_the_caller_is_kept(store):
+    status, body = store.get("/packages/none", "--header", "X-Trace-Id: my-own-1")
+    assert status == 404 and body["trace_id"] == "my-own-1"
+    assert "[my-own-1] GET /packages/none 404" in store.logged("my-own-1")
+
+
+def the_command_line_is_checked(program):
+    def run(*arguments):
+        return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+
+    assert run("--help").returncode == 0 and "--listen" in run("--help").stdout
+    assert run("--nonsense").returncode == 2
+    assert run("surplus").returncode == 2 and "surplus" in run("surplus").stderr
+
+
+if __name__ == "__main__":
+    main(
+        a_search_finds_packages_by_all_their_words,
+        the_search_takes_whatever_is_typed,
+        a_package_says_what_it_needs,
+        a_closure_is_all_that_is_needed,
+        similar_ones_are_the_nearest_first,
+        twins_of_a_small_section_are_found,
+        the_first_replica_to_answer_wins,
+        the_health_check_and_the_page_answer,
+        contexts_are_shown_as_text_and_as_json,
+        every_error_has_the_same_form,
+        the_trace_id_of_the_caller_is_kept,
+        the_command_line_is_checked,
+    )
