@@ -118,8 +118,10 @@ static ssize_t try_socket(int fd, struct transfer *transfer)
 /* Offset -1: as read(2) and write(2), at the file's own. */
 static ssize_t try_nowait(int fd, struct transfer *transfer)
 {
-	return result_of(transfer->writes ? pwritev2(fd, &transfer->part, 1, -1, RWF_NOWAIT)
-					  : preadv2(fd, &transfer->part, 1, -1, RWF_NOWAIT));
+	struct iovec part = transfer->part;
+
+	return result_of(transfer->writes ? pwritev2(fd, &part, 1, -1, RWF_NOWAIT)
+					  : preadv2(fd, &part, 1, -1, RWF_NOWAIT));
 }
 
 static bool can_be_polled(int fd)

@@ -20,6 +20,33 @@ static inline void from_both(void (*fn)(belay_ctx *ctx, void *arg), void *arg)
 	check_in_task(fn, arg);
 }
 
+/* A task beside the test's own code, joined before anything goes that it uses. */
+struct aside {
+	void (*fn)(belay_ctx *ctx, void *arg);
+	void *arg;
+	belay_group *group;
+};
+
+static inline int aside_run(belay_ctx *ctx, void *arg)
+{
+	struct aside *aside = arg;
+
+	aside->fn(ctx, aside->arg);
+	return 0;
+}
+
+static inline void aside_start(struct aside *aside, belay_ctx *ctx,
+			       void (*fn)(belay_ctx *ctx, void *arg), void *arg)
+{
+	*aside = (struct aside){fn, arg, belay_group_new(ctx)};
+	check(belay_group_go(aside->group, aside_run, aside) == 0);
+}
+
+static inline void aside_join(struct aside *aside)
+{
+	check(belay_group_wait(aside->group) == 0);
+}
+
 /* True where one line of an epoll's fdinfo says that fd is registered there and armed for event. */
 static inline bool line_arms(const char *line, int fd, unsigned event)
 {

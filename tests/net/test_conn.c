@@ -142,16 +142,26 @@ static void a_shutdown_ends_the_stream_one_way(void **state)
 
 /* ---- Ends ----------------------------------------------------------------------------------------------- */
 
-static void cancel_read(belay_ctx *ctx, void *arg)
+static void read_cancelled(belay_ctx *ctx, void *arg)
 {
 	struct pair *pair = arg;
 	struct canceller canceller = {belay_with_cancel(ctx), belay_conn_fd(pair->a), EPOLLIN};
+	struct aside aside;
 	char byte = 'y';
 
-	check(belay_go(ctx, cancel_when_waited_for, &canceller) == 0);
+	aside_start(&aside, ctx, cancel_when_waited_for, &canceller);
 	check(belay_conn_read(canceller.ctx, pair->a, &byte, 1) == -ECANCELED);
 	check(byte == 'y');
+	aside_join(&aside);
 	belay_end(canceller.ctx);
+}
+
+static void cancel_read(belay_ctx *ctx, void *arg)
+{
+	struct pair *pair = arg;
+	char byte;
+
+	read_cancelled(ctx, pair);
 	check(belay_conn_write(ctx, pair->b, "x", 1, NULL) == 0);
 	check(belay_conn_read(ctx, pair->a, &byte, 1) == 1 && byte == 'x');
 	close_pair(*pair);
@@ -168,9 +178,10 @@ static void cancel_write(belay_ctx *ctx, void *arg)
 	struct canceller canceller = {belay_with_cancel(ctx), belay_conn_fd(pair->a), EPOLLOUT};
 	size_t written = 0, received = 0;
 	char *load = calloc(1, 2 * LOAD), buf[5000];
+	struct aside aside;
 	ssize_t count;
 
-	check(belay_go(ctx, cancel_when_waited_for, &canceller) == 0);
+	aside_start(&aside, ctx, cancel_when_waited_for, &canceller);
 	while (belay_conn_write(canceller.ctx, pair->a, load, 2 * LOAD, &written) == 0)
 		received -= written; /* the buffers took it all: go on */
 	check(belay_err(canceller.ctx) == -ECANCELED);
@@ -178,6 +189,7 @@ static void cancel_write(belay_ctx *ctx, void *arg)
 	while ((count = belay_conn_read(ctx, pair->b, buf, sizeof buf)) > 0)
 		received += (size_t)count;
 	check(received == written);
+	aside_join(&aside);
 	belay_end(canceller.ctx);
 	free(load);
 	close_pair(*pair);
@@ -244,32 +256,25 @@ static void a_write_to_a_peer_that_is_gone_raises_no_signal(void **state)
 
 static void lend_descriptor(belay_ctx *ctx, void *arg)
 {
-	struct canceller *lent = arg;
-
-	check(belay_wait_fd(ctx, lent->fd, BELAY_READABLE) == BELAY_READABLE);
-	belay_cancel(lent->ctx);
+	check(belay_wait_fd(ctx, *(int *)arg, BELAY_READABLE) == BELAY_READABLE);
 }
 
 /* As TLS libraries do that are given the descriptor. */
 static void share_descriptor(belay_ctx *ctx, void *arg)
 {
 	struct pair *pair = arg;
-	struct canceller lent = {belay_with_cancel(ctx), belay_conn_fd(pair->a), 0};
+	int fd = belay_conn_fd(pair->a);
+	struct aside aside;
 	char byte;
 
 	for (int round = 0; round < 3; round++) {
-		struct canceller end = {belay_with_cancel(ctx), lent.fd, EPOLLIN};
-
-		check(belay_go(ctx, cancel_when_waited_for, &end) == 0);
-		check(belay_conn_read(end.ctx, pair->a, &byte, 1) == -ECANCELED);
-		belay_end(end.ctx);
-		check(belay_wait_fd(ctx, lent.fd, BELAY_READABLE | BELAY_WRITABLE) == BELAY_WRITABLE);
+		read_cancelled(ctx, pair);
+		check(belay_wait_fd(ctx, fd, BELAY_READABLE | BELAY_WRITABLE) == BELAY_WRITABLE);
 	}
-	check(belay_go(ctx, lend_descriptor, &lent) == 0);
+	aside_start(&aside, ctx, lend_descriptor, &fd);
 	check(belay_conn_write(ctx, pair->b, "x", 1, NULL) == 0);
-	check(belay_wait(lent.ctx) == -ECANCELED);
+	aside_join(&aside);
 	check(belay_conn_read(ctx, pair->a, &byte, 1) == 1);
-	belay_end(lent.ctx);
 	close_pair(*pair);
 }
 
@@ -294,13 +299,15 @@ static void stop_it(belay_ctx *ctx, void *arg)
 static void never_wait(belay_ctx *ctx, void *arg)
 {
 	struct shared *shared = arg;
+	struct aside aside;
 	char byte;
 
-	check(belay_go(ctx, stop_it, shared) == 0);
+	aside_start(&aside, ctx, stop_it, shared);
 	for (; !shared->stop && shared->rounds < 100000; shared->rounds++) {
 		check(belay_conn_write(ctx, shared->pair.a, "x", 1, NULL) == 0);
 		check(belay_conn_read(ctx, shared->pair.b, &byte, 1) == 1);
 	}
+	aside_join(&aside);
 }
 
 static void a_task_whose_connection_is_always_ready_lets_others_run(void **state)
@@ -315,23 +322,12 @@ static void a_task_whose_connection_is_always_ready_lets_others_run(void **state
 	close_pair(shared.pair);
 }
 
-static void read_late(belay_ctx *ctx, void *arg)
-{
-	struct pair *pair = arg;
-	struct canceller end = {belay_with_cancel(ctx), belay_conn_fd(pair->a), EPOLLIN};
-	char byte;
-
-	check(belay_go(ctx, cancel_when_waited_for, &end) == 0);
-	check(belay_conn_read(end.ctx, pair->a, &byte, 1) == -ECANCELED);
-	belay_end(end.ctx);
-}
-
 static void a_connection_outlives_a_shutdown(void **state)
 {
 	struct pair pair = unix_pair();
 
 	for (int i = 0; i < 3; i++) {
-		from_both(read_late, &pair);
+		from_both(read_cancelled, &pair);
 		belay_shutdown();
 	}
 	close_pair(pair);

@@ -82,10 +82,12 @@ static void accept_one(belay_ctx *ctx, void *arg)
 	struct caller caller = {server, client_of(server, 0)};
 	struct sockaddr_storage peer = {.ss_family = 0};
 	socklen_t len = sizeof peer;
+	struct aside aside;
 	int fd;
 
-	check(belay_go(ctx, connect_when_waited_for, &caller) == 0);
+	aside_start(&aside, ctx, connect_when_waited_for, &caller);
 	fd = belay_accept(ctx, server->fd, (struct sockaddr *)&peer, &len);
+	aside_join(&aside);
 	check(fd >= 0);
 	check(peer.ss_family == server->addr.ss_family);
 	check(fcntl(fd, F_GETFL) & O_NONBLOCK);
@@ -108,9 +110,11 @@ static void accept_cancelled(belay_ctx *ctx, void *arg)
 	int flags = fcntl(server->fd, F_GETFL), fd;
 	struct sockaddr_storage peer;
 	socklen_t len = sizeof peer;
+	struct aside aside;
 
-	check(belay_go(ctx, cancel_when_waited_for, &canceller) == 0);
+	aside_start(&aside, ctx, cancel_when_waited_for, &canceller);
 	check(belay_accept(canceller.ctx, server->fd, (struct sockaddr *)&peer, &len) == -ECANCELED);
+	aside_join(&aside);
 	check(len == sizeof peer);
 	check(fcntl(server->fd, F_GETFL) == flags);
 	fd = client_of(server, 0);
@@ -236,9 +240,11 @@ static void connect_cancelled(belay_ctx *ctx, void *arg)
 	struct server server = server_of(AF_INET, 0, 0);
 	int first = fill_queue(&server), fd = client_of(&server, 0);
 	struct canceller canceller = {belay_with_cancel(ctx), fd, EPOLLOUT};
+	struct aside aside;
 
-	check(belay_go(ctx, cancel_when_waited_for, &canceller) == 0);
+	aside_start(&aside, ctx, cancel_when_waited_for, &canceller);
 	check(connect_to(canceller.ctx, fd, &server) == -ECANCELED);
+	aside_join(&aside);
 	check(!is_waited_for(fd, EPOLLOUT));
 	belay_end(canceller.ctx);
 	close(first);
@@ -274,7 +280,7 @@ struct queue {
 	_Atomic int connected;
 };
 
-static void connect_one_more(belay_ctx *ctx, void *arg)
+static int connect_one_more(belay_ctx *ctx, void *arg)
 {
 	struct queue *queue = arg;
 	int fd = client_of(&queue->server, 0);
@@ -282,6 +288,7 @@ static void connect_one_more(belay_ctx *ctx, void *arg)
 	check(connect_to(ctx, fd, &queue->server) == 0);
 	atomic_fetch_add(&queue->connected, 1);
 	close(fd);
+	return 0;
 }
 
 /* No event tells a client of a Unix socket that there is room again. */
@@ -289,12 +296,13 @@ static void a_connect_waits_for_room_in_a_unix_sockets_queue(void **state)
 {
 	struct queue queue = {server_of(AF_UNIX, 0, 0), 0};
 	struct acceptors acceptors = {queue.server, 0};
+	belay_group *clients = belay_group_new(belay_background());
 	belay_group *group = belay_group_new(belay_background());
 	BELAY_SCOPED belay_ctx *soon = belay_with_timeout(belay_background(), BELAY_MS(20));
 	int fd;
 
 	for (int i = 0; i < 4; i++)
-		assert_int_equal(belay_go(belay_background(), connect_one_more, &queue), 0);
+		assert_int_equal(belay_group_go(clients, connect_one_more, &queue), 0);
 	assert_true(check_until(queue.connected >= 1));
 	fd = client_of(&queue.server, 0);
 	while (belay_err(soon) == 0 && connect_to(soon, fd, &queue.server) == 0) {
@@ -304,7 +312,8 @@ static void a_connect_waits_for_room_in_a_unix_sockets_queue(void **state)
 	assert_int_equal(belay_err(soon), -ETIME);
 	close(fd);
 	assert_int_equal(belay_group_go(group, accept_some, &acceptors), 0);
-	assert_true(check_until(queue.connected == 4));
+	assert_int_equal(belay_group_wait(clients), 0);
+	assert_int_equal(queue.connected, 4);
 	belay_cancel(belay_group_ctx(group));
 	assert_int_equal(belay_group_wait(group), 0);
 	close(queue.server.fd);

@@ -146,11 +146,13 @@ static void write_when_waited_for(belay_ctx *ctx, void *arg)
 static void read_before_it_comes(belay_ctx *ctx, void *arg)
 {
 	struct ends *ends = arg;
+	struct aside aside;
 	char byte = 0;
 
-	check(belay_go(ctx, write_when_waited_for, ends) == 0);
+	aside_start(&aside, ctx, write_when_waited_for, ends);
 	check(belay_read(ctx, ends->out, &byte, 1) == 1);
 	check(byte == 'x');
+	aside_join(&aside);
 }
 
 static void a_read_waits_for_data(void **state)
@@ -182,12 +184,14 @@ static void read_cancelled(belay_ctx *ctx, void *arg)
 {
 	struct ends *ends = arg;
 	struct canceller canceller = {belay_with_cancel(ctx), ends->out, EPOLLIN};
+	struct aside aside;
 	char byte = 'y';
 
-	check(belay_go(ctx, cancel_when_waited_for, &canceller) == 0);
+	aside_start(&aside, ctx, cancel_when_waited_for, &canceller);
 	check(belay_read(canceller.ctx, ends->out, &byte, 1) == -ECANCELED);
 	check(byte == 'y');
 	check(!is_waited_for(ends->out, EPOLLIN));
+	aside_join(&aside);
 	belay_end(canceller.ctx);
 }
 
@@ -251,10 +255,12 @@ static void write_cancelled(belay_ctx *ctx, void *arg)
 {
 	struct ends *ends = arg;
 	struct canceller canceller = {belay_with_cancel(ctx), ends->in, EPOLLOUT};
+	struct aside aside;
 
 	fill(ends->in);
-	check(belay_go(ctx, cancel_when_waited_for, &canceller) == 0);
+	aside_start(&aside, ctx, cancel_when_waited_for, &canceller);
 	check(belay_write(canceller.ctx, ends->in, "x", 1) == -ECANCELED);
+	aside_join(&aside);
 	belay_end(canceller.ctx);
 }
 
@@ -291,20 +297,20 @@ static void read_load(belay_ctx *ctx, void *arg)
 				return;
 			}
 	}
-	close(ends->out);
 }
 
 static void write_load(belay_ctx *ctx, void *arg)
 {
-	struct ends *ends = arg, reader = {dup(ends->out), -1};
+	struct ends *ends = arg;
 	char *load = malloc(LOAD);
+	struct aside aside;
 	size_t total = 0;
 
 	if (!check(load != NULL))
 		return;
 	for (size_t i = 0; i < LOAD; i++)
 		load[i] = (char)(i % 251);
-	check(belay_go(ctx, read_load, &reader) == 0);
+	aside_start(&aside, ctx, read_load, ends);
 	while (total < LOAD) {
 		ssize_t count = belay_write(ctx, ends->in, load + total, LOAD - total);
 
@@ -313,7 +319,7 @@ static void write_load(belay_ctx *ctx, void *arg)
 		total += (size_t)count;
 	}
 	free(load);
-	check(check_until(fcntl(reader.out, F_GETFD) < 0));
+	aside_join(&aside);
 }
 
 /* With one worker: whoever held it would keep the other side from ever coming. */
@@ -348,7 +354,7 @@ struct readers {
 	_Atomic int waiting, got;
 };
 
-static void read_one(belay_ctx *ctx, void *arg)
+static int read_one(belay_ctx *ctx, void *arg)
 {
 	struct readers *readers = arg;
 	char byte;
@@ -356,19 +362,22 @@ static void read_one(belay_ctx *ctx, void *arg)
 	atomic_fetch_add(&readers->waiting, 1);
 	check(belay_read(ctx, readers->fd, &byte, 1) == 1);
 	atomic_fetch_add(&readers->got, 1);
+	return 0;
 }
 
 static void feed_readers(struct ends ends)
 {
+	belay_group *group = belay_group_new(belay_background());
 	struct readers readers = {.fd = ends.out};
 
 	for (int i = 0; i < READERS; i++)
-		check(belay_go(belay_background(), read_one, &readers) == 0);
+		assert_int_equal(belay_group_go(group, read_one, &readers), 0);
 	assert_true(check_until(readers.waiting == READERS && is_waited_for(ends.out, EPOLLIN)));
 	for (int i = 1; i <= READERS; i++) {
 		assert_int_equal(write(ends.in, "x", 1), 1);
 		assert_true(check_until(readers.got == i));
 	}
+	assert_int_equal(belay_group_wait(group), 0);
 	close_ends(ends);
 }
 
@@ -406,20 +415,23 @@ static void read_while_another_writes(belay_ctx *ctx, void *arg)
 	struct ends *ends = arg;
 	struct two_ways ways = {.fd = ends->out};
 	struct canceller canceller = {belay_with_cancel(ctx), ends->out, EPOLLIN};
+	struct aside writer, aside;
 	char buf[4096];
 	ssize_t count;
 
 	fill(ends->out);
-	check(belay_go(ctx, write_one, &ways) == 0);
+	aside_start(&writer, ctx, write_one, &ways);
 	check(check_until(is_waited_for(ends->out, EPOLLOUT)));
-	check(belay_go(ctx, cancel_when_waited_for, &canceller) == 0);
+	aside_start(&aside, ctx, cancel_when_waited_for, &canceller);
 	check(belay_read(canceller.ctx, ends->out, buf, 1) == -ECANCELED);
 	check(is_waited_for(ends->out, EPOLLOUT));
 	check(!ways.written);
 	do
 		count = belay_read(ctx, ends->in, buf, sizeof buf);
 	while (count > 0 && buf[count - 1] != 'x');
-	check(check_until(ways.written));
+	aside_join(&aside);
+	aside_join(&writer);
+	check(ways.written);
 	belay_end(canceller.ctx);
 }
 
@@ -441,6 +453,7 @@ static void a_reader_and_a_writer_of_one_descriptor_dont_disturb_each_other(void
 static void wait_for_both(belay_ctx *ctx, void *arg)
 {
 	struct ends ends = sockets_with(0);
+	struct aside aside;
 	char byte;
 
 	check(belay_wait_fd(ctx, ends.out, BELAY_READABLE | BELAY_WRITABLE) == BELAY_WRITABLE);
@@ -449,8 +462,9 @@ static void wait_for_both(belay_ctx *ctx, void *arg)
 	      (BELAY_READABLE | BELAY_WRITABLE));
 	check(read(ends.out, &byte, 1) == 1);
 	fill(ends.out);
-	check(belay_go(ctx, write_when_waited_for, &ends) == 0);
+	aside_start(&aside, ctx, write_when_waited_for, &ends);
 	check(belay_wait_fd(ctx, ends.out, BELAY_READABLE | BELAY_WRITABLE) == BELAY_READABLE);
+	aside_join(&aside);
 	close(ends.in);
 	check(belay_wait_fd(ctx, ends.out, BELAY_WRITABLE) == BELAY_WRITABLE);
 	close(ends.out);

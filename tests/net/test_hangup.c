@@ -31,7 +31,7 @@ static void peer_closes(belay_ctx *ctx, void *arg)
 	check(belay_err(live) == 0);
 	belay_conn_close(pair->a);
 	check_gone(live);
-	check(belay_err(below) == -ECANCELED);
+	check(belay_wait(below) == -ECANCELED);
 	belay_end(below);
 	belay_end(live);
 	belay_conn_close(pair->b);
@@ -97,26 +97,29 @@ static void a_peer_that_has_left_before_ends_it(void **state)
 }
 
 /* Until ctx ends; never yields. */
-static void compute(belay_ctx *ctx, void *arg)
+static int compute(belay_ctx *ctx, void *arg)
 {
 	atomic_fetch_add((_Atomic int *)arg, 1);
 	while (belay_err(ctx) == 0)
 		;
+	return 0;
 }
 
 static void it_ends_while_every_worker_computes(void **state)
 {
 	struct pair pair = tcp_pair();
 	belay_ctx *live = belay_with_hangup(belay_background(), pair.b, -EPIPE, gone);
+	belay_group *group = belay_group_new(live);
 	_Atomic int running = 0;
 
 	setenv("BELAY_WORKERS", "2", 1);
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(belay_go(live, compute, &running), 0);
+		assert_int_equal(belay_group_go(group, compute, &running), 0);
 	unsetenv("BELAY_WORKERS");
 	assert_true(check_until(running == 2));
 	belay_conn_close(pair.a);
 	check_gone(live);
+	assert_int_equal(belay_group_wait(group), 0);
 	belay_end(live);
 	belay_conn_close(pair.b);
 }
@@ -210,7 +213,7 @@ enum { ROUNDS = 300 };
 
 struct ending {
 	belay_ctx *parent;
-	_Atomic(belay_conn *) peer;
+	belay_conn *peer;
 	unsigned seed;
 };
 
@@ -231,7 +234,6 @@ static void close_peer(belay_ctx *ctx, void *arg)
 	for (unsigned i = rand_r(&ending->seed) % 50; i > 0; i--)
 		belay_yield();
 	belay_conn_close(ending->peer);
-	atomic_store(&ending->peer, NULL);
 }
 
 /* Ends live at a random moment, watches again in every other round, and closes. */
@@ -261,13 +263,14 @@ static void every_order_of_ends_is_survived(void **state)
 		struct ending parent = {belay_with_cancel(ctx), NULL, (unsigned)rand_r(&seed)};
 		struct ending peer = {NULL, pair.a, (unsigned)rand_r(&seed)};
 		belay_ctx *live = belay_with_hangup(parent.parent, pair.b, -EPIPE, gone);
+		struct aside aside;
 		pthread_t thread;
 
 		assert_int_equal(pthread_create(&thread, NULL, end_parent, &parent), 0);
-		assert_int_equal(belay_go(ctx, close_peer, &peer), 0);
+		aside_start(&aside, ctx, close_peer, &peer);
 		end_and_close(live, pair.b, i, &seed);
 		pthread_join(thread, NULL);
-		assert_true(check_until(peer.peer == NULL));
+		aside_join(&aside);
 	}
 }
 

@@ -234,10 +234,11 @@ static void accept_one(belay_ctx *ctx, void *arg)
 {
 	struct caller caller = {arg, NULL};
 	belay_conn *conn = NULL;
+	struct aside aside;
 
-	check(belay_go(ctx, dial_when_waited_for, &caller) == 0);
+	aside_start(&aside, ctx, dial_when_waited_for, &caller);
 	check(belay_listener_accept(ctx, caller.listener, &conn) == 0);
-	check(check_until(caller.conn != NULL));
+	aside_join(&aside);
 	belay_conn_close(conn);
 	belay_conn_close(caller.conn);
 }
@@ -267,9 +268,11 @@ static void accept_cancelled(belay_ctx *ctx, void *arg)
 	struct canceller canceller = {belay_with_cancel(ctx), belay_listener_fd(listener), EPOLLIN};
 	BELAY_SCOPED belay_ctx *soon = belay_with_timeout(ctx, BELAY_MS(5));
 	belay_conn *conn = NULL;
+	struct aside aside;
 
-	check(belay_go(ctx, cancel_when_waited_for, &canceller) == 0);
+	aside_start(&aside, ctx, cancel_when_waited_for, &canceller);
 	check(belay_listener_accept(canceller.ctx, listener, &conn) == -ECANCELED);
+	aside_join(&aside);
 	check(belay_listener_accept(soon, listener, &conn) == -ETIME);
 	check(conn == NULL);
 	belay_end(canceller.ctx);

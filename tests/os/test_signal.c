@@ -154,7 +154,7 @@ static void a_second_signal_ends_the_process_even_where_the_first_is_still_worke
 
 /* ---- Former dispositions -------------------------------------------------------------------------------- */
 
-static volatile sig_atomic_t users, users_number;
+static _Atomic int users, users_number; /* lock-free */
 
 static void users_handler(int number, siginfo_t *info, void *context)
 {
@@ -455,12 +455,15 @@ static void signals_without_a_name_are_told_by_their_number(void **state)
 
 static void no_descriptor(void)
 {
-	struct rlimit none = {0, 0};
+	struct rlimit before, none;
 	belay_ctx *ctx;
 	belay_cause cause;
 
+	getrlimit(RLIMIT_NOFILE, &before);
+	none = (struct rlimit){0, before.rlim_max};
 	setrlimit(RLIMIT_NOFILE, &none);
 	ctx = belay_with_signal(belay_background(), SIGINT, 0);
+	setrlimit(RLIMIT_NOFILE, &before);
 	must(belay_err(ctx) == -ENOMEM);
 	must(belay_cause_of(ctx, &cause) == 0 && cause.code == -EMFILE);
 	must(has_default(SIGINT));
