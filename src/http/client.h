@@ -66,10 +66,11 @@ int belay__reply_head_line(struct belay__reply_head *head, const char *line, siz
 /* What only the driver touches once it runs. */
 struct belay__driver {
 	CURLM *multi;
-	int epoll_fd;                /* curl's sockets, timer_fd and the client's wake_fd */
-	int timer_fd;                /* when curl wants to be called without an event     */
-	struct belay__list running;  /* replies whose handle is in multi */
+	int epoll_fd;                 /* curl's sockets, timer_fd and the client's wake_fd */
+	int timer_fd;                 /* when curl wants to be called without an event */
+	struct belay__list running;   /* replies whose handle is in multi */
 	struct belay__list unwatched; /* replies whose socket could not be watched */
+	CURLMcode failure;            /* of curl as a whole, not of one transfer */
 };
 
 static inline void belay__client_lock(struct belay__lock *lock)

@@ -173,6 +173,19 @@ static belay_http_reply *first_of(struct belay__list *list)
 	return belay__container(list->next, belay_http_reply, link);
 }
 
+/* Where curl fails as a whole, out of memory, it may have lost sight of any of its transfers, and
+ * does not say which. */
+static void fail_all(struct belay__driver *driver)
+{
+	int result = driver->failure == CURLM_OUT_OF_MEMORY ? -ENOMEM : -EIO;
+	const char *text = curl_multi_strerror(driver->failure);
+	belay_http_reply *reply;
+
+	driver->failure = CURLM_OK;
+	while ((reply = first_of(&driver->running)))
+		retire(driver, reply, result, text);
+}
+
 static void collect_done(struct belay__driver *driver)
 {
 	belay_http_reply *reply;
@@ -184,6 +197,8 @@ static void collect_done(struct belay__driver *driver)
 			transfer_done(driver, message->easy_handle, message->data.result);
 	while ((reply = first_of(&driver->unwatched)))
 		retire(driver, reply, reply->failure, belay_strerror(reply->failure));
+	if (driver->failure != CURLM_OK)
+		fail_all(driver);
 }
 
 /* Its context may be done by now, which the hook has told before we were asked to start: or it will
@@ -201,6 +216,15 @@ static void start(struct belay__driver *driver, belay_http_reply *reply)
 		       curl_multi_strerror(code));
 }
 
+static void go_on(struct belay__driver *driver, belay_http_reply *reply)
+{
+	CURLcode code = curl_easy_pause(reply->easy, CURLPAUSE_CONT);
+	int result = reply->failure ? reply->failure : belay__curl_errno(reply->easy, code);
+
+	if (code != CURLE_OK)
+		retire(driver, reply, result, text_of(reply, result, code));
+}
+
 /* A transfer that is taken away before its end loses its connection: that is the cancellation. */
 static void operate(struct belay__driver *driver, belay_http_reply *reply, unsigned operations)
 {
@@ -214,7 +238,7 @@ static void operate(struct belay__driver *driver, belay_http_reply *reply, unsig
 	if (operations & BELAY__OP_ADD)
 		start(driver, reply);
 	else if (running)
-		curl_easy_pause(reply->easy, CURLPAUSE_CONT);
+		go_on(driver, reply);
 }
 
 static void operate_all(belay_http_client *client)
@@ -232,20 +256,28 @@ static void operate_all(belay_http_client *client)
 
 /* ---- The loop -------------------------------------------------------------------------------- */
 
+static void act(struct belay__driver *driver, curl_socket_t fd, int mask)
+{
+	int running;
+	CURLMcode code = curl_multi_socket_action(driver->multi, fd, mask, &running);
+
+	if (code != CURLM_OK)
+		driver->failure = code;
+}
+
 static void on_time(struct belay__driver *driver)
 {
 	uint64_t expirations;
-	int running;
 
 	if (read(driver->timer_fd, &expirations, sizeof expirations) > 0)
-		curl_multi_socket_action(driver->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+		act(driver, CURL_SOCKET_TIMEOUT, 0);
 }
 
 /* Of a socket that curl has closed since the event was fetched it knows nothing, and ignores it. */
 static void on_event(belay_http_client *client, const struct epoll_event *event)
 {
 	struct belay__driver *driver = &client->driver;
-	int mask = 0, running;
+	int mask = 0;
 
 	if (event->data.fd == client->wake_fd) {
 		operate_all(client);
@@ -261,7 +293,7 @@ static void on_event(belay_http_client *client, const struct epoll_event *event)
 		mask |= CURL_CSELECT_OUT;
 	if (event->events & (EPOLLERR | EPOLLHUP))
 		mask |= CURL_CSELECT_ERR;
-	curl_multi_socket_action(driver->multi, event->data.fd, mask, &running);
+	act(driver, event->data.fd, mask);
 }
 
 static void turn(belay_http_client *client)
