@@ -4,7 +4,7 @@
 
 PREFIX ?= /usr/local
 DESTDIR ?=
-ADDRESS ?= 127.0.0.1:8080
+ADDRESS ?= $(or $(STORE_LISTEN),127.0.0.1:8080)
 BUILD = build
 
 .PHONY: build help run test check check-asan check-tsan check-valgrind bench install clean
@@ -26,8 +26,10 @@ help:
 	@echo 'run and test install the Debian packages that they miss (scripts/packages).'
 
 run: build
+	@test -x $(BUILD)/examples/store/store || { echo 'The store was not built: what scripts/packages \
+	lists under build: was not all found. See $(BUILD)/meson-logs/meson-log.txt.'; exit 1; }
 	@echo '== Starting the store on http://$(ADDRESS) (Ctrl-C ends it)'
-	@exec $(BUILD)/examples/store/store
+	@exec $(BUILD)/examples/store/store --listen '$(ADDRESS)'
 
 test:
 	@scripts/test plain asan tsan

@@ -26,7 +26,7 @@ headers() {
 
 declared() {
 	sed 's/^#.*//' $(headers) | tr '\n' ' ' |
-		grep -oP 'BELAY_EXPORT[^;{]*?\b\Kbelay_\w+(?= *\()' | sort -u
+		grep -oP 'BELAY_EXPORT[^;{(]*?\b\Kbelay_\w+(?= *[(;])' | sort -u
 }
 
 only_public_names() {
