@@ -147,7 +147,8 @@ static const char *https_url(const struct peer *peer, char *url, size_t size)
 
 /* ---- Tests ----------------------------------------------------------------------------------- */
 
-/* The error of a GET from a peer whose certificate is for that name, with that file of authorities. */
+/* The error of a GET from a peer whose certificate is for that name, with that file of authorities;
+ * "": the peer's own. */
 static int get_error(const char *name, const char *ca_file)
 {
 	struct scene scene = {0};
