@@ -120,8 +120,9 @@ BELAY_EXPORT int belay_response_flush(belay_ctx *ctx, belay_response *res);
 
 /* Answers with the error page for status (400 to 599) in place of what was written so far; headers
  * that were set stay, but those that describe a body. fmt (NULL: the status' own phrase) is a message
- * for the client. Where ctx is done, its cause is noted for the access log and told the page. 0;
- * -EALREADY: the head has been sent; -EINVAL; -ENOMEM; the page's own error. */
+ * for the client, cut at 511 bytes. Where ctx is done, its cause is noted for the access log and told the
+ * page. 0; -EALREADY: the head has been sent; -EINVAL; the context's error, where somebody else has
+ * answered after the handler's deadline. */
 BELAY_EXPORT int belay_response_error(belay_ctx *ctx, belay_request *req, belay_response *res,
 				      int status, const char *fmt, ...) BELAY_PRINTF(5, 6);
 

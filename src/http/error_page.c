@@ -45,9 +45,10 @@ int belay__response_error_page(belay_ctx *ctx, const belay_router *router,
 		return r;
 	r = router && router->page ? router->page(ctx, req, res, &error, router->page_arg)
 				   : default_page(ctx, res, &error);
-	if (r < 0 && !belay_response_is_sent(res))
-		belay__response_clear_body(res);
-	return r;
+	if (r == 0 || belay_response_is_sent(res))
+		return r;
+	belay__response_clear_body(res);
+	return 0;
 }
 
 int belay_response_error(belay_ctx *ctx, belay_request *req, belay_response *res, int status,

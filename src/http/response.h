@@ -71,7 +71,8 @@ void belay__response_clear_body(struct belay_response *res);
 const char *belay__response_note_cause(struct belay_response *res, const belay_ctx *ctx);
 
 /* Answers with the router's error page (router NULL: the default one), in place of what is there. ctx
- * must be live. req may be NULL. 0, -EALREADY, -ENOMEM, the page's own error. */
+ * must be live. req may be NULL. A page that fails leaves an empty body. 0; -EALREADY; what a page got
+ * that failed after it had sent something. */
 int belay__response_error_page(belay_ctx *ctx, const belay_router *router,
 			       const belay_request *req, struct belay_response *res, int status,
 			       const char *message, const char *cause);
