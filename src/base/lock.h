@@ -9,6 +9,7 @@
 #define BELAY_SRC_BASE_LOCK_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum belay__rank {
@@ -48,6 +49,18 @@ static inline void belay__lock_take(struct belay__lock *lock, enum belay__rank r
 	if (!atomic_compare_exchange_strong_explicit(&lock->word, &free_word, 1,
 						     memory_order_acquire, memory_order_relaxed))
 		belay__lock_slow(lock);
+}
+
+/* True: taken. */
+static inline bool belay__lock_try(struct belay__lock *lock, enum belay__rank rank)
+{
+	uint32_t free_word = 0;
+
+	if (!atomic_compare_exchange_strong_explicit(&lock->word, &free_word, 1,
+						     memory_order_acquire, memory_order_relaxed))
+		return false;
+	belay__rank_push(rank);
+	return true;
 }
 
 static inline void belay__lock_give(struct belay__lock *lock, enum belay__rank rank)

@@ -102,7 +102,7 @@ static belay_ctx *with_deadline(belay_ctx *parent, int64_t when, int code, const
 	deadline = deadline_new(parent, earlier(parent, when), code, message, site);
 	if (!deadline)
 		return belay__failed_ctx(-ENOMEM);
-	belay__node_join(&deadline->node, &deadline->node.child, parent->node);
+	belay__node_join(&deadline->node, &deadline->node.place, parent->node);
 	if (when <= belay_now())
 		expire(deadline);
 	else if (node_err(&deadline->node) == 0)

@@ -4,23 +4,23 @@
  *
  * State       A node's error goes from 0 to what ended it, once, under its lock.
  * Invariants  (1) A node that is done gains no children: who joins it becomes done instead.
- *             (2) A node leaves its parent's list only when it is live (it is being freed), or when it
- *                 is done and its own list is empty. So an empty list below a node that is done
- *                 means that the whole subtree is done, whoever has walked it.
- *             (3) Whoever ends a node, or finds it ended, returns only once its list is empty. With (2)
- *                 that makes every cancel synchronous, also one that came second, and any number of
- *                 walks may work on one subtree at once: what they have done stands in the tree.
- * Locking     Parent's node before child's. Walking up takes one lock at a time. Hooks and wakes run
- *             with none.
- * Walk        Down to the first child that has something below it, up when nothing is left; no
+ *             (2) A node is taken off its parent's list by an end only when it is done and nothing is
+ *                 listed below it. So a node that is done and has nothing listed stands above a
+ *                 subtree that is done throughout, whoever has walked it.
+ *             (3) Whoever ends a node, or finds it ended, returns only once nothing is listed below it.
+ *                 With (2) that makes every cancel synchronous, also one that came second, and any
+ *                 number of walks may work on one subtree at once: what they did stands in the tree.
+ * Locking     A node's lock, then its branches' (branch.c), before its children's. Walking up takes one
+ *             lock at a time. Hooks and wakes run with none.
+ * Walk        Down to the first child that may have something below it, up when nothing is left; no
  *             recursion, no memory. A reference to the node at hand keeps the path above it alive.
- *             Children without anything below them are ended a batch at a time under the parent's
- *             lock, which is free for others between batches.
- * Dying       A child whose last reference has gone stays in the list until its freeing thread gets
- *             the parent's lock: until then it is valid memory. It has no children (they would hold
+ *             Children with nothing below them are ended a batch at a time under their branch's lock,
+ *             which is free for others between batches.
+ * Dying       A child whose last reference has gone stays listed until its freeing thread gets the
+ *             branch's lock: until then it is valid memory. It has no children (they would hold
  *             references), so it needs no visit of its own, only its mark.
- * Merges      stand in two lists. From a merge it is not known through which one the walk came, so
- *             it starts again at its root, whose subtree has shrunk by then.
+ * Merges      are listed twice. From a merge it is not known through which list the walk came, so it
+ *             starts again at its root, whose subtree has shrunk by then.
  */
 #include "context/node.h"
 
@@ -40,16 +40,18 @@ static void disarm(struct node *node)
 		belay__timer_disarm(&belay__container(node, struct deadline, node)->timer);
 }
 
+/* Only a node that never had children is known to have none without a visit. */
 static bool has_more(const struct node *node)
 {
-	return !belay__list_empty(&node->children) || !belay__list_empty(&node->hooks);
+	return atomic_load_explicit(&node->is_parent, memory_order_relaxed) ||
+	       !belay__list_empty(&node->hooks);
 }
 
-/* Ends child as parent was, both locked. True: it has something below it, and a reference was taken
- * for the walk to visit it; else it has left the list. */
-static bool end_child(struct child *child, struct node *parent, struct belay__list *woken)
+/* Ends the node at place as parent was, its branch locked. True: it may have something below it, and a
+ * reference was taken for the walk to visit it; else it has left the list. */
+static bool end_child(struct place *place, struct node *parent, struct belay__list *woken)
 {
-	struct node *node = child->node;
+	struct node *node = place->node;
 	bool visit;
 
 	belay__lock_take(&node->done.lock, BELAY__RANK_NODE);
@@ -59,41 +61,47 @@ static bool end_child(struct child *child, struct node *parent, struct belay__li
 	}
 	visit = has_more(node) && belay__try_ref(&node->ctx);
 	if (!visit)
-		belay__list_remove(&child->link);
+		belay__place_unlist(place);
 	belay__lock_give(&node->done.lock, BELAY__RANK_NODE);
 	return visit;
 }
 
-/* One batch of node's children. *visit: a child to go down to, referenced. False: none are left. */
+/* One batch of the children in branch, which is locked. */
+static struct node *end_some(struct branch *branch, struct node *parent, struct belay__list *woken)
+{
+	struct node *visit = NULL;
+	uint32_t left = 0;
+
+	while (left < BATCH && !visit && !belay__list_empty(&branch->children)) {
+		struct place *place =
+			belay__container(branch->children.next, struct place, link);
+
+		if (end_child(place, parent, woken))
+			visit = place->node;
+		else
+			left++;
+	}
+	belay__branch_unlisted(branch, parent, left);
+	return visit;
+}
+
+/* One batch of node's children. *visit: one to go down to, referenced. False: none are left. */
 static bool end_batch(struct node *node, struct node **visit)
 {
 	struct belay__list woken;
-	bool more;
+	struct branch *branch;
+	bool more = false;
 
 	*visit = NULL;
 	belay__list_init(&woken);
-	belay__lock_take(&node->done.lock, BELAY__RANK_NODE);
-	for (int i = 0; i < BATCH && !belay__list_empty(&node->children) && !*visit; i++) {
-		struct child *child =
-			belay__container(node->children.next, struct child, link);
-
-		if (end_child(child, node, &woken))
-			*visit = child->node;
+	for (unsigned i = 0; !more && (branch = belay__branch_at(node, i)); i++) {
+		belay__lock_take(&branch->lock, BELAY__RANK_NODE);
+		more = !belay__list_empty(&branch->children);
+		*visit = end_some(branch, node, &woken);
+		belay__lock_give(&branch->lock, BELAY__RANK_NODE);
 	}
-	more = !belay__list_empty(&node->children);
-	belay__lock_give(&node->done.lock, BELAY__RANK_NODE);
 	belay__wake_all(&woken);
 	return more;
-}
-
-static void leave(struct child *place, struct node *parent)
-{
-	if (!parent)
-		return;
-	belay__lock_take(&parent->done.lock, BELAY__RANK_NODE);
-	if (belay__list_linked(&place->link))
-		belay__list_remove(&place->link);
-	belay__lock_give(&parent->done.lock, BELAY__RANK_NODE);
 }
 
 static struct merge *merge_of(struct node *node)
@@ -108,11 +116,13 @@ static struct node *parent_node(const struct node *node)
 
 static void leave_parents(struct node *node)
 {
+	struct node *parent = parent_node(node);
 	struct merge *merge = merge_of(node);
 
-	leave(&node->child, parent_node(node));
-	if (merge)
-		leave(&merge->child, merge->second->node);
+	if (parent)
+		belay__place_leave(&node->place, parent);
+	if (merge && merge->second->node)
+		belay__place_leave(&merge->place, merge->second->node);
 }
 
 /* Everything below root is done on return. */
@@ -159,36 +169,25 @@ bool belay__node_end(struct node *node, int err, int code, const struct belay_si
 	belay__wake_all(&woken);
 	if (more)
 		walk(node);
-	if (won)
-		belay__node_detach(node);
+	if (won) {
+		disarm(node);
+		leave_parents(node);
+	}
 	return won;
 }
 
-void belay__node_detach(struct node *node)
-{
-	disarm(node);
-	leave_parents(node);
-}
 
-/* parent's lock covers the look at its error and the registration, so that an end either sees the
- * child in the list or is seen by it. node's own lock: for a merge, which the end of its first parent
- * may reach while it joins the second. */
-void belay__node_join(struct node *node, struct child *place, struct node *parent)
+/* node's own lock: for a merge, which the end of its first parent may reach while it joins the second. */
+void belay__node_join(struct node *node, struct place *place, struct node *parent)
 {
 	struct belay__list woken;
 
-	if (!parent)
+	if (!parent || belay__place_join(place, parent))
 		return;
 	belay__list_init(&woken);
-	belay__lock_take(&parent->done.lock, BELAY__RANK_NODE);
-	if (node_err(parent) == 0) {
-		belay__list_append(&parent->children, &place->link);
-	} else {
-		belay__lock_take(&node->done.lock, BELAY__RANK_NODE);
-		if (node_err(node) == 0)
-			mark(node, node_err(parent), parent->origin, &woken);
-		belay__lock_give(&node->done.lock, BELAY__RANK_NODE);
-	}
-	belay__lock_give(&parent->done.lock, BELAY__RANK_NODE);
+	belay__lock_take(&node->done.lock, BELAY__RANK_NODE);
+	if (node_err(node) == 0)
+		mark(node, node_err(parent), parent->origin, &woken);
+	belay__lock_give(&node->done.lock, BELAY__RANK_NODE);
 	belay__wake_all(&woken);
 }

@@ -10,6 +10,7 @@
 #define BELAY_SRC_CONTEXT_NODE_H
 
 #include "base/list.h"
+#include "context/branch.h"
 #include "context/context.h"
 #include "wait/timer.h"
 #include "wait/wait.h"
@@ -31,7 +32,8 @@ struct belay_ctx {
 	_Atomic uint32_t refs;         /* first: the slab's promise. 0: free, or dying            */
 	uint8_t kind;
 	bool is_static;                /* references are not counted                              */
-	belay_ctx *parent;             /* referenced; NULL for a root                             */
+	belay_ctx *parent;             /* NULL for a root. Referenced: counted, or, of a node by a
+					  node, by its place                                     */
 	struct node *node;             /* the nearest at or above; NULL: can never be done        */
 	const belay_ctx *values;       /* the nearest value (or merge of values) at or above      */
 	const struct belay_site *site; /* the line that made it; NULL: unknown                    */
@@ -40,12 +42,6 @@ struct belay_ctx {
 		int64_t born;          /* on the coarse monotonic clock                           */
 		belay_ctx *next_dead;  /* once refs is 0                                          */
 	};
-};
-
-/* A place in a node's list of children. */
-struct child {
-	struct belay__list link; /* guarded by the parent's lock */
-	struct node *node;
 };
 
 struct node {
@@ -58,10 +54,12 @@ struct node {
 	int code;
 	/* Immutable. */
 	int64_t deadline;                   /* the earliest from here up; BELAY_FOREVER: none     */
-	struct child child;                 /* its place below the nearest node above; unlinked:
-					       it has none, or has left                           */
+	struct place place;                 /* below the nearest node above                       */
+	/* Children: branch.c. */
+	struct branch own;
+	_Atomic(struct branches *) more;    /* set once; NULL: own is enough                      */
+	_Atomic bool is_parent;             /* has, or had, children; set under done.lock         */
 	/* Guarded by done.lock. */
-	struct belay__list children;        /* struct child; only of live ones, or on their way out */
 	struct belay__list hooks;           /* struct belay_hook                                  */
 	struct done_fd *done_fd;
 };
@@ -76,7 +74,7 @@ struct deadline {
 struct merge {
 	struct node node;
 	belay_ctx *second;   /* referenced */
-	struct child child;  /* its place below second's node */
+	struct place place;  /* below second's node */
 };
 
 struct value {
@@ -113,20 +111,17 @@ belay_ctx *belay__ctx_publish(belay_ctx *ctx);
 void belay__node_init(struct node *node, int64_t deadline);
 
 /* True where the caller's is the only reference and there is nothing that an end of ctx would tell: no
- * children, no hooks, no deferred calls. Acquire pairs with those who gave up theirs. */
+ * children ever, no hooks, no deferred calls. Acquire pairs with those who gave up theirs. */
 bool belay__ctx_is_private(const belay_ctx *ctx);
 
 /* ---- end.c: how an end travels ---------------------------------------------------------------------- */
 
-/* Hangs node below parent, or, where parent is done, ends it in the same way. */
-void belay__node_join(struct node *node, struct child *place, struct node *parent);
+/* Hangs node below parent, or, where parent is done, ends it in the same way. NULL: nothing to do. */
+void belay__node_join(struct node *node, struct place *place, struct node *parent);
 
 /* Ends node and all below it. message becomes the node's where it returns true. */
 bool belay__node_end(struct node *node, int err, int code, const struct belay_site *site,
 		     char *message);
-
-/* Takes every registration of node's own (as a child, in the wheel) off. */
-void belay__node_detach(struct node *node);
 
 /* Frees a node's message, which may be a static one. */
 void belay__message_free(char *message);
@@ -149,6 +144,7 @@ void belay__deadline_fini(struct deadline *deadline);
 const struct value *belay__values_find(const struct value *start, const belay_key *key,
 				       const belay_ctx **ret_rest);
 void belay__value_index_free(struct value_index *index);
+void belay__value_fini(struct value *value); /* value.c */
 
 /* ---- For describe.c and view.c --------------------------------------------------------------------- */
 

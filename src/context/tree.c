@@ -2,9 +2,11 @@
  *
  * tree.c - how contexts are made, counted and freed.
  *
- * Lifetime    A context holds a reference to its parent (a merge to both). A node's list of children
- *             holds none: a child takes itself off before it is freed, under the parent's lock, so
- *             that who finds a child in a list, under that lock, finds valid memory.
+ * Lifetime    A context holds a reference to its parent (a merge to both). Where both are nodes it is
+ *             the child's place in a list (branch.c), else a counted one. A list holds no references to
+ *             children: a child takes itself off before it is freed, under the list's lock, so that who
+ *             finds a child there, under that lock, finds valid memory.
+ *             refs counts users, and from the last user's leave on the lists that are not empty.
  * Memory      refs: taking one is relaxed (the caller has one already, or belay__try_ref() acquires);
  *             giving one up releases, and who gives up the last acquires, so that everything done
  *             with the context comes before its memory is freed. publish() releases what was filled in.
@@ -50,7 +52,6 @@ static belay_ctx todo = {.refs = 1, .kind = KIND_TODO, .is_static = true};
 		.origin = &name,                                                                   \
 		.code = (error),                                                                   \
 		.deadline = BELAY_FOREVER,                                                         \
-		.children = {&name.children, &name.children},                                      \
 		.hooks = {&name.hooks, &name.hooks},                                               \
 	}
 
@@ -83,6 +84,11 @@ static int64_t coarse_now(void)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+static bool counts_parent(enum kind kind, const belay_ctx *parent)
+{
+	return kind < KIND_ERROR || !is_node(parent);
+}
+
 belay_ctx *belay__ctx_new(enum kind kind, belay_ctx *parent, const struct belay_site *site)
 {
 	belay_ctx *ctx = belay__slab_alloc(&slabs[slab_of_kind[kind]]);
@@ -91,7 +97,7 @@ belay_ctx *belay__ctx_new(enum kind kind, belay_ctx *parent, const struct belay_
 		return NULL;
 	ctx->kind = kind;
 	ctx->is_static = false;
-	ctx->parent = belay_ref(parent);
+	ctx->parent = counts_parent(kind, parent) ? belay_ref(parent) : parent;
 	ctx->node = parent->node;
 	ctx->values = parent->values;
 	ctx->site = site;
@@ -119,8 +125,10 @@ void belay__node_init(struct node *node, int64_t deadline)
 	node->message = NULL;
 	node->code = 0;
 	node->deadline = deadline;
-	node->child = (struct child){.node = node};
-	belay__list_init(&node->children);
+	node->place = (struct place){.node = node};
+	belay__branch_init(&node->own);
+	atomic_store_explicit(&node->more, NULL, memory_order_relaxed);
+	atomic_store_explicit(&node->is_parent, false, memory_order_relaxed);
 	belay__list_init(&node->hooks);
 	node->done_fd = NULL;
 }
@@ -136,7 +144,7 @@ belay_ctx *belay_with_cancel_at(belay_ctx *parent, const struct belay_site *site
 		return belay__failed_ctx(-ENOMEM);
 	belay__node_init(node_of(ctx), parent->node ? parent->node->deadline : BELAY_FOREVER);
 	belay__ctx_publish(ctx);
-	belay__node_join(node_of(ctx), &node_of(ctx)->child, parent->node);
+	belay__node_join(node_of(ctx), &node_of(ctx)->place, parent->node);
 	return ctx;
 }
 
@@ -184,38 +192,83 @@ bool belay__try_ref(belay_ctx *ctx)
 	return false;
 }
 
-/* Gives up one reference; a context that this kills goes to the front of dead. */
+/* Gives up one reference; a context that this kills goes to the front of dead. The last user's own is
+ * given up only when the lists that are not empty have theirs. */
 static void give_up(belay_ctx *ctx, belay_ctx **dead)
 {
+	uint32_t refs;
+
 	if (!ctx || ctx->is_static)
 		return;
-	if (atomic_fetch_sub_explicit(&ctx->refs, 1, memory_order_release) != 1)
+	refs = atomic_load_explicit(&ctx->refs, memory_order_relaxed);
+	while (refs > 1)
+		if (atomic_compare_exchange_weak_explicit(&ctx->refs, &refs, refs - 1,
+							  memory_order_release,
+							  memory_order_relaxed))
+			return;
+	if (is_node(ctx))
+		belay__branches_orphan(node_of(ctx));
+	/* acquire: pairs with all other releases */
+	if (atomic_fetch_sub_explicit(&ctx->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	atomic_load_explicit(&ctx->refs, memory_order_acquire); /* pairs with all other releases */
 	ctx->next_dead = *dead;
 	*dead = ctx;
 }
 
-/* What the kinds have besides. The registrations go first: after that nobody can find the node. */
+/* The node below which ctx is listed a second time: a merge's; NULL: none. */
+static struct node *second_node(const belay_ctx *ctx)
+{
+	const struct merge *merge = belay__container(ctx, struct merge, node.ctx);
+
+	return ctx->kind == KIND_MERGE && merge->second->node != ctx->parent->node
+		       ? merge->second->node
+		       : NULL;
+}
+
+/* What a kind has besides, once nobody can find the context any more. */
 static void fini_kind(belay_ctx *ctx)
 {
 	if (is_node(ctx)) {
-		belay__node_detach(node_of(ctx));
-		belay__done_fd_close(node_of(ctx));
-	}
-	belay__owned_run(ctx);
-	if (is_node(ctx))
+		belay__branches_free(node_of(ctx));
 		belay__message_free(node_of(ctx)->message);
+	}
 	if (ctx->kind == KIND_DEADLINE)
 		belay__deadline_fini(belay__container(ctx, struct deadline, node.ctx));
-	if (ctx->kind == KIND_VALUE) {
-		struct value *value = belay__container(ctx, struct value, ctx);
+	if (ctx->kind == KIND_VALUE)
+		belay__value_fini(belay__container(ctx, struct value, ctx));
+}
 
-		belay__value_index_free(
-			atomic_load_explicit(&value->index, memory_order_relaxed));
-		if (value->key->destroy)
-			value->key->destroy(value->value);
-	}
+static void destroy_plain(belay_ctx *ctx, belay_ctx **dead)
+{
+	belay_ctx *parent = ctx->parent;
+
+	belay__owned_run(ctx);
+	fini_kind(ctx);
+	belay__slab_free(&slabs[slab_of_kind[ctx->kind]], ctx);
+	give_up(parent, dead);
+}
+
+static void destroy_node(belay_ctx *ctx, belay_ctx **dead)
+{
+	struct merge *merge = belay__container(ctx, struct merge, node.ctx);
+	belay_ctx *parent = counts_parent(ctx->kind, ctx->parent) ? ctx->parent : NULL;
+	belay_ctx *second = ctx->kind == KIND_MERGE ? merge->second : NULL;
+	struct node *above = ctx->parent->node, *other = second_node(ctx);
+
+	if (ctx->kind == KIND_DEADLINE)
+		belay__timer_disarm(&belay__container(ctx, struct deadline, node.ctx)->timer);
+	if (above && !belay__place_fini(&node_of(ctx)->place))
+		above = NULL;
+	if (other && !belay__place_fini(&merge->place))
+		other = NULL;
+	belay__done_fd_close(node_of(ctx));
+	belay__owned_run(ctx);
+	fini_kind(ctx);
+	belay__slab_free(&slabs[slab_of_kind[ctx->kind]], ctx);
+	give_up(parent, dead);
+	give_up(second, dead);
+	give_up(above ? &above->ctx : NULL, dead);
+	give_up(other ? &other->ctx : NULL, dead);
 }
 
 void belay_unref(belay_ctx *ctx)
@@ -224,15 +277,11 @@ void belay_unref(belay_ctx *ctx)
 
 	give_up(ctx, &dead);
 	while ((ctx = dead)) {
-		struct merge *merge = belay__container(ctx, struct merge, node.ctx);
-		belay_ctx *second = ctx->kind == KIND_MERGE ? merge->second : NULL;
-		belay_ctx *parent = ctx->parent;
-
 		dead = ctx->next_dead;
-		fini_kind(ctx);
-		belay__slab_free(&slabs[slab_of_kind[ctx->kind]], ctx);
-		give_up(parent, &dead);
-		give_up(second, &dead);
+		if (is_node(ctx))
+			destroy_node(ctx, &dead);
+		else
+			destroy_plain(ctx, &dead);
 	}
 }
 
@@ -242,7 +291,8 @@ bool belay__ctx_is_private(const belay_ctx *ctx)
 
 	return is_node(ctx) && !ctx->is_static &&
 	       atomic_load_explicit(&ctx->refs, memory_order_acquire) == 1 &&
-	       belay__list_empty(&node->children) && belay__list_empty(&node->hooks) &&
+	       !atomic_load_explicit(&node->is_parent, memory_order_relaxed) &&
+	       belay__list_empty(&node->hooks) &&
 	       !atomic_load_explicit(&ctx->owned, memory_order_relaxed);
 }
 

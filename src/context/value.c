@@ -37,6 +37,13 @@ belay_ctx *belay_with_value_at(belay_ctx *parent, const belay_key *key, void *va
 	return belay__ctx_publish(ctx);
 }
 
+void belay__value_fini(struct value *value)
+{
+	belay__value_index_free(atomic_load_explicit(&value->index, memory_order_relaxed));
+	if (value->key->destroy)
+		value->key->destroy(value->value);
+}
+
 belay_ctx *(belay_with_value)(belay_ctx *parent, const belay_key *key, void *value)
 {
 	return belay_with_value_at(parent, key, value, NULL);
@@ -91,15 +98,15 @@ belay_ctx *belay_with_merge_at(belay_ctx *first, belay_ctx *second, const struct
 	merge = belay__container(ctx, struct merge, node.ctx);
 	belay__node_init(&merge->node, earlier_deadline(first, second));
 	merge->second = belay_ref(second);
-	merge->child = (struct child){.node = &merge->node};
+	merge->place = (struct place){.node = &merge->node};
 	if (!first->values)
 		ctx->values = second->values;
 	else if (second->values && second->values != first->values)
 		ctx->values = ctx;
 	belay__ctx_publish(ctx);
-	belay__node_join(&merge->node, &merge->node.child, first->node);
+	belay__node_join(&merge->node, &merge->node.place, first->node);
 	if (second->node != first->node)
-		belay__node_join(&merge->node, &merge->child, second->node);
+		belay__node_join(&merge->node, &merge->place, second->node);
 	return ctx;
 }
 

@@ -23,7 +23,12 @@ static size_t length(const struct belay__list *list)
 
 static size_t children(belay_ctx *ctx)
 {
-	return length(&node_of(ctx)->children);
+	struct branch *branch;
+	size_t n = 0;
+
+	for (unsigned i = 0; (branch = belay__branch_at(node_of(ctx), i)); i++)
+		n += length(&branch->children);
+	return n;
 }
 
 static size_t hooks(belay_ctx *ctx)
@@ -152,9 +157,9 @@ static void after_a_childs_end_exactly_that_one_is_gone(void **state)
 
 	belay_cancel(second);
 	assert_int_equal(children(top), 2);
-	assert_true(belay__list_linked(&node_of(first)->child.link));
-	assert_true(belay__list_linked(&node_of(third)->child.link));
-	assert_false(belay__list_linked(&node_of(second)->child.link));
+	assert_true(belay__list_linked(&node_of(first)->place.link));
+	assert_true(belay__list_linked(&node_of(third)->place.link));
+	assert_false(belay__list_linked(&node_of(second)->place.link));
 	belay_end(third);
 	assert_int_equal(children(top), 1);
 	belay_unref(first);
