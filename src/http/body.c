@@ -45,9 +45,8 @@ static ssize_t decode(struct belay__wire *wire, char *buf, size_t size)
 	return wire->msg.body_size > wire->body_limit ? -EMSGSIZE : (ssize_t)produced;
 }
 
-ssize_t belay__body_read(belay_ctx *ctx, struct belay__source *source, void *buf, size_t size)
+static ssize_t read_some(belay_ctx *ctx, struct belay__wire *wire, void *buf, size_t size)
 {
-	struct belay__wire *wire = wire_of(source);
 	int r = wire->msg.done ? 0 : send_continue(ctx, wire);
 	ssize_t n = 0;
 
@@ -62,10 +61,22 @@ ssize_t belay__body_read(belay_ctx *ctx, struct belay__source *source, void *buf
 	return n;
 }
 
+ssize_t belay__body_read(belay_ctx *ctx, struct belay__source *source, void *buf, size_t size)
+{
+	struct belay__wire *wire = wire_of(source);
+	ssize_t n = read_some(ctx, wire, buf, size);
+
+	if (n < 0 && n != belay_err(ctx))
+		wire->stuck = true;
+	return n;
+}
+
 bool belay__body_can_drain(const struct belay__wire *wire)
 {
 	const struct belay__message *msg = &wire->msg;
 
+	if (wire->stuck)
+		return false;
 	if (msg->done)
 		return true;
 	if (msg->wants_continue)

@@ -111,8 +111,8 @@ static int read_request(struct connection *c)
 	wire->start += (size_t)size;
 	wire->body_limit = options_of(c)->body_size;
 	c->req.source = &wire->source;
-	if (!wire->msg.chunked && wire->msg.length > wire->body_limit)
-		c->req.failed = -EMSGSIZE;
+	wire->stuck = !wire->msg.chunked && wire->msg.length > wire->body_limit;
+	c->req.failed = wire->stuck ? -EMSGSIZE : 0;
 	return 0;
 }
 

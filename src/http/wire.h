@@ -23,6 +23,7 @@ struct belay__wire {
 	struct belay__source source; /* of its body */
 	uint64_t body_limit;
 	size_t drain_limit;
+	bool stuck;                  /* nobody can tell where it ends, or wants to know */
 
 	/* The answer. */
 	struct belay__sink sink;
