@@ -37,6 +37,14 @@ void site_start(struct site *site, belay_ctx *base, const struct belay_server_op
 	snprintf(site->address, sizeof site->address, "%s",
 		 belay_listener_address(site->listener));
 	assert_int_equal(pthread_create(&site->thread, NULL, serve, site), 0);
+	site->serving = true;
+}
+
+void site_join(struct site *site)
+{
+	if (site->serving)
+		pthread_join(site->thread, NULL);
+	site->serving = false;
 }
 
 void site_stop(struct site *site)
@@ -47,7 +55,7 @@ void site_stop(struct site *site)
 		belay_cancel(now);
 		belay_cancel(site->stop);
 		belay_server_shutdown(now, site->server);
-		pthread_join(site->thread, NULL);
+		site_join(site);
 		belay_server_free(site->server);
 		belay_end(site->stop);
 	}

@@ -20,12 +20,16 @@ struct site {
 	belay_ctx *stop;      /* the one that belay_server_serve() is given */
 	belay_listener *listener;
 	pthread_t thread;
+	bool serving;         /* the thread has not been joined yet */
 	char address[64];
 	int result;           /* of belay_server_serve() */
 };
 
 void site_init(struct site *site);
 void site_start(struct site *site, belay_ctx *base, const struct belay_server_options *options);
+
+/* Waits until belay_server_serve() has returned; its result is in result. */
+void site_join(struct site *site);
 
 /* Shuts down (ending requests that still run), joins, frees. */
 void site_stop(struct site *site);

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_server_shutdown.c - how a server stops: semantics 4.6.
+ */
+#include "site.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* A handler that waits for the gate, or its end. */
+struct gate {
+	belay_chan *started, *open;
+	_Atomic int code;       /* of the cause of the end that it saw */
+	char message[64];
+};
+
+static struct site site;
+static struct gate gate;
+
+static int pass_gate(belay_ctx *ctx, belay_request *req, belay_response *res)
+{
+	belay_cause cause;
+	int r;
+
+	check((belay_send)(belay_background(), gate.started, "") == 0);
+	r = (belay_recv)(ctx, gate.open, NULL);
+	if (r == 0)
+		return belay_response_puts(ctx, res, "passed");
+	if (check(belay_cause_of(ctx, &cause) == 0)) {
+		snprintf(gate.message, sizeof gate.message, "%s", cause.message);
+		atomic_store(&gate.code, cause.code);
+	}
+	return r;
+}
+
+static int set_up(void **state)
+{
+	gate = (struct gate){belay_chan_new(0, 16), belay_chan_new(0, 0)};
+	site_init(&site);
+	belay_router_add(site.router, "GET /", pass_gate, NULL);
+	site_start(&site, belay_background(), NULL);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	site_stop(&site);
+	belay_chan_unref(gate.started);
+	belay_chan_unref(gate.open);
+	return 0;
+}
+
+/* A client whose request's handler has started. */
+static int begin_request(void)
+{
+	int fd = site_dial(&site);
+
+	raw_send(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+	assert_int_equal((belay_recv)(belay_background(), gate.started, NULL), 0);
+	return fd;
+}
+
+static void open_gate(void)
+{
+	assert_int_equal((belay_send)(belay_background(), gate.open, ""), 0);
+}
+
+/* A shutdown in a thread of its own. */
+struct stopper {
+	pthread_t thread;
+	belay_ctx *ctx;
+	_Atomic bool returned;
+	int result;
+};
+
+static void *stop(void *arg)
+{
+	struct stopper *stopper = arg;
+
+	stopper->result = belay_server_shutdown(stopper->ctx, site.server);
+	atomic_store(&stopper->returned, true);
+	return NULL;
+}
+
+static void begin_shutdown(struct stopper *stopper, belay_ctx *ctx)
+{
+	*stopper = (struct stopper){.ctx = ctx};
+	assert_int_equal(pthread_create(&stopper->thread, NULL, stop, stopper), 0);
+}
+
+static int join(struct stopper *stopper)
+{
+	pthread_join(stopper->thread, NULL);
+	return stopper->result;
+}
+
+static bool is_refused_a_connection(void)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), r;
+
+	to.sin_port = htons((uint16_t)atoi(strrchr(site.address, ':') + 1));
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	r = connect(fd, (struct sockaddr *)&to, sizeof to);
+	close(fd);
+	return r < 0;
+}
+
+/* semantics 4.6 */
+static void a_shutdown_stops_listening(void **state)
+{
+	close(begin_request());
+	assert_int_equal(belay_server_shutdown(belay_background(), site.server), 0);
+	assert_true(is_refused_a_connection());
+	site_join(&site);
+	assert_int_equal(site.result, 0);
+}
+
+/* semantics 4.6 */
+static void a_shutdown_closes_idle_connections(void **state)
+{
+	struct reply reply;
+	int used = begin_request(), fresh = site_dial(&site);
+
+	open_gate();
+	raw_read_reply(used, &reply, false);
+	assert_true(check_until(belay_server_connections(site.server) == 2));
+	assert_int_equal(belay_server_shutdown(belay_background(), site.server), 0);
+	assert_true(raw_is_closed(used));
+	assert_true(raw_is_closed(fresh));
+	assert_int_equal(belay_server_connections(site.server), 0);
+	close(used);
+	close(fresh);
+}
+
+/* semantics 4.6 */
+static void a_shutdown_lets_running_requests_finish(void **state)
+{
+	struct stopper stopper;
+	struct reply reply;
+	int fd = begin_request();
+
+	begin_shutdown(&stopper, belay_background());
+	assert_true(check_until(is_refused_a_connection()));
+	assert_false(atomic_load(&stopper.returned));
+	open_gate();
+	raw_read_reply(fd, &reply, false);
+	assert_int_equal(reply.status, 200);
+	assert_string_equal(reply.body, "passed");
+	assert_true(reply.closes);
+	assert_true(raw_is_closed(fd));
+	assert_int_equal(join(&stopper), 0);
+	close(fd);
+}
+
+/* semantics 4.6 */
+static void a_shutdown_whose_context_is_done_ends_the_requests_that_run(void **state)
+{
+	BELAY_SCOPED belay_ctx *patience = belay_with_cancel(belay_background());
+	struct stopper stopper;
+	struct reply reply;
+	int fd = begin_request();
+
+	begin_shutdown(&stopper, patience);
+	assert_true(check_until(is_refused_a_connection()));
+	assert_int_equal(atomic_load(&gate.code), 0);
+	belay_cancel(patience);
+	assert_int_equal(join(&stopper), -ECANCELED);
+	raw_read_reply(fd, &reply, false);
+	assert_int_equal(reply.status, 503);
+	assert_non_null(strstr(reply.body, "server shutting down"));
+	assert_string_equal(gate.message, "server shutting down");
+	assert_int_equal(atomic_load(&gate.code), -ESHUTDOWN);
+	close(fd);
+}
+
+/* semantics 4.6 */
+static void a_shutdown_by_a_deadline_returns_its_error(void **state)
+{
+	BELAY_SCOPED belay_ctx *patience = belay_with_timeout(belay_background(), BELAY_MS(20));
+	struct reply reply;
+	int fd = begin_request();
+
+	assert_int_equal(belay_server_shutdown(patience, site.server), -ETIME);
+	raw_read_reply(fd, &reply, false);
+	assert_int_equal(reply.status, 503);
+	close(fd);
+}
+
+static void a_shutdown_of_an_idle_server_succeeds_under_any_context(void **state)
+{
+	BELAY_SCOPED belay_ctx *done = belay_with_cancel(belay_background());
+
+	assert_int_equal(belay_server_shutdown(belay_background(), site.server), 0);
+	belay_cancel(done);
+	assert_int_equal(belay_server_shutdown(done, site.server), 0);
+}
+
+static void a_server_that_was_shut_down_serves_nobody(void **state)
+{
+	belay_listener *listener;
+
+	assert_int_equal(belay_server_shutdown(belay_background(), site.server), 0);
+	assert_int_equal(belay_listen(belay_background(), "127.0.0.1:0", &listener), 0);
+	assert_int_equal(belay_server_serve(belay_background(), site.server, listener), 0);
+}
+
+/* semantics 4.6 */
+static void the_end_of_serving_s_own_context_stops_listening_alone(void **state)
+{
+	struct reply reply;
+	int fd = begin_request();
+
+	belay_cancel(site.stop);
+	site_join(&site);
+	assert_int_equal(site.result, -ECANCELED);
+	assert_true(is_refused_a_connection());
+	assert_int_equal(atomic_load(&gate.code), 0);
+	open_gate();
+	raw_read_reply(fd, &reply, false);
+	assert_int_equal(reply.status, 200);
+	close(fd);
+}
+
+static void freeing_a_server_ends_its_requests_and_waits_for_them(void **state)
+{
+	int fd = begin_request();
+
+	site_stop(&site);
+	assert_int_equal(atomic_load(&gate.code), -ESHUTDOWN);
+	close(fd);
+	site_init(&site);
+}
+
+/* Pipelined requests behind the one that runs are not begun. */
+static void requests_behind_the_one_that_runs_are_not_begun(void **state)
+{
+	struct stopper stopper;
+	struct reply reply;
+	int fd = begin_request();
+
+	raw_send(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+	begin_shutdown(&stopper, belay_background());
+	assert_true(check_until(is_refused_a_connection()));
+	open_gate();
+	raw_read_reply(fd, &reply, false);
+	assert_true(reply.closes);
+	assert_true(raw_is_closed(fd));
+	assert_int_equal(join(&stopper), 0);
+	assert_int_equal(belay_chan_len(gate.started), 0);
+	close(fd);
+}
+
+#define SITE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+BELAY_TEST_MAIN(SITE_TEST(a_shutdown_stops_listening),
+		SITE_TEST(a_shutdown_closes_idle_connections),
+		SITE_TEST(a_shutdown_lets_running_requests_finish),
+		SITE_TEST(a_shutdown_whose_context_is_done_ends_the_requests_that_run),
+		SITE_TEST(a_shutdown_by_a_deadline_returns_its_error),
+		SITE_TEST(a_shutdown_of_an_idle_server_succeeds_under_any_context),
+		SITE_TEST(a_server_that_was_shut_down_serves_nobody),
+		SITE_TEST(the_end_of_serving_s_own_context_stops_listening_alone),
+		SITE_TEST(freeing_a_server_ends_its_requests_and_waits_for_them),
+		SITE_TEST(requests_behind_the_one_that_runs_are_not_begun))
