@@ -25,11 +25,12 @@ BELAY_EXPORT belay_ctx *belay_group_ctx(belay_group *group);
 BELAY_EXPORT void belay_group_limit(belay_group *group, unsigned most);
 
 /* Starts fn(group's context, arg) in a task. Blocks while the limit is reached, first come, first
- * served: so a task of the group that starts others must not be the one that keeps the limit reached.
- * An fn that returns anything but 0 has failed; the first one ends the group's context with what it
- * returned as its cause. 0; the context's error; -ENOMEM, -EAGAIN as belay_go(); -EINVAL: group or fn
- * is NULL. */
-BELAY_EXPORT int belay_group_go(belay_group *group, int (*fn)(belay_ctx *ctx, void *arg), void *arg);
+ * served: so a task of the group that starts others must not be the one that keeps the limit
+ * reached. An fn that returns anything but 0 has failed; the first one ends the group's context
+ * with what it returned as its cause. 0; the context's error; -ENOMEM, -EAGAIN as belay_go();
+ * -EINVAL: group or fn is NULL. */
+BELAY_EXPORT int belay_group_go(belay_group *group, int (*fn)(belay_ctx *ctx, void *arg),
+				void *arg);
 BELAY_EXPORT int belay_group_go_at(belay_group *group, int (*fn)(belay_ctx *ctx, void *arg),
 				   void *arg, const struct belay_site *site);
 #define belay_group_go(group, fn, ...)                                                             \
@@ -49,14 +50,14 @@ BELAY_EXPORT int belay_group_try_go_at(belay_group *group, int (*fn)(belay_ctx *
 BELAY_EXPORT int belay_group_wait(belay_group *group);
 
 /* Runs fn on each of args[0..n) in tasks: all at once where stagger_ns is 0, else each that long
- * after the one before it or as soon as one fails, whichever is sooner. Each has a context of its own,
- * a child of ctx, which ends when fn returns. Blocks, and returns the index of the first that returned
- * 0, once all others have been cancelled (cause: "a sibling won") and have returned; a loser may have
- * succeeded too by then, so what it made is still in its argument. Where none returns 0: the context's
- * error where ctx is done, else the error of the last to fail (a positive result counts as its
- * negative; one that can't be started fails with -ENOMEM or -EAGAIN). Where nothing was started: the
- * context's error; -ENOMEM, -EAGAIN; -EINVAL: fn or args is NULL, n is 0 or past INT_MAX, or
- * stagger_ns is negative. */
+ * after the one before it or as soon as one fails, whichever is sooner. Each has a context of its
+ * own, a child of ctx, which ends when fn returns. Blocks, and returns the index of the first that
+ * returned 0, once all others have been cancelled (cause: "a sibling won") and have returned; a
+ * loser may have succeeded too by then, so what it made is still in its argument. Where none
+ * returns 0: the context's error where ctx is done, else the error of the last to fail (a positive
+ * result counts as its negative; one that can't be started fails with -ENOMEM or -EAGAIN). Where
+ * nothing was started: the context's error; -ENOMEM, -EAGAIN; -EINVAL: fn or args is NULL, n is 0
+ * or past INT_MAX, or stagger_ns is negative. */
 BELAY_EXPORT int belay_first(belay_ctx *ctx, int (*fn)(belay_ctx *ctx, void *arg),
 			     void *const args[], size_t n, int64_t stagger_ns);
 BELAY_EXPORT int belay_first_at(belay_ctx *ctx, int (*fn)(belay_ctx *ctx, void *arg),

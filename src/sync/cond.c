@@ -5,7 +5,8 @@
  * No loss     A wait is queued before the mutex is unlocked, so a signal by whoever locks the mutex
  *             next finds it. A signal claims its one wait; where that one's context came first the
  *             signal goes to the next.
- * Locking     waiters' lock guards the queue alone, and is never held together with the mutex's own.
+ * Locking     waiters' lock guards the queue alone, and is never held together with the mutex's
+ *             own.
  */
 #include "sync/sync.h"
 

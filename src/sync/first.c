@@ -2,14 +2,15 @@
  *
  * first.c - the first of several attempts to succeed, and the end of all others.
  *
- * The caller is the referee: it alone starts attempts, cancels the losers and frees; an attempt only
- * notes its result and wakes the referee.
+ * The caller is the referee: it alone starts attempts, cancels the losers and frees; an attempt
+ * only notes its result and wakes the referee.
  *
  * Invariants  (1) attempts[0..started) have a context, which lives until the race is freed.
  *             (2) winner, once set, stays; nothing is started after it.
  *             (3) the race is freed when running is 0, so after every attempt's last touch of it,
  *             which is its giving of the lock.
- * Locking     lock guards running, failed, winner, err and the queue, in which only the referee stands.
+ * Locking     lock guards running, failed, winner, err and the queue, in which only the referee
+ *             stands.
  */
 #include "sync/sync.h"
 
@@ -56,7 +57,7 @@ static void give(struct race *race)
 	belay__lock_give(&race->lock, BELAY__RANK_SYNC);
 }
 
-/* ---- Attempts -------------------------------------------------------------------------------------- */
+/* ---- Attempts -------------------------------------------------------------------------------- */
 
 static void note_result(struct attempt *attempt, int err)
 {
@@ -113,7 +114,7 @@ static void start_next(struct race *race, void *arg)
 		note_result(attempt, err);
 }
 
-/* ---- The referee ----------------------------------------------------------------------------------- */
+/* ---- The referee ----------------------------------------------------------------------------- */
 
 static int winner_of(struct race *race)
 {
@@ -157,7 +158,8 @@ static void await(struct race *race, belay_ctx *ctx, int64_t when)
 	leave(race, &wait);
 }
 
-/* Until the next attempt may start. Each failure lets one start early; used counts those that did. */
+/* Until the next attempt may start. Each failure lets one start early; used counts those that
+ * did. */
 static void hold_back(struct race *race, int64_t when, size_t *used)
 {
 	take(race);
@@ -241,10 +243,10 @@ static int init(struct race *race, size_t n, int64_t stagger_ns)
 	return race->attempts ? 0 : -ENOMEM;
 }
 
-/* ---- Public ---------------------------------------------------------------------------------------- */
+/* ---- Public ---------------------------------------------------------------------------------- */
 
-int belay_first_at(belay_ctx *ctx, int (*fn)(belay_ctx *ctx, void *arg), void *const args[], size_t n,
-		   int64_t stagger_ns, const struct belay_site *site)
+int belay_first_at(belay_ctx *ctx, int (*fn)(belay_ctx *ctx, void *arg), void *const args[],
+		   size_t n, int64_t stagger_ns, const struct belay_site *site)
 {
 	struct race race = {.ctx = ctx, .fn = fn, .site = site};
 	int err = belay_err(ctx);
@@ -262,8 +264,8 @@ int belay_first_at(belay_ctx *ctx, int (*fn)(belay_ctx *ctx, void *arg), void *c
 	return err;
 }
 
-int (belay_first)(belay_ctx *ctx, int (*fn)(belay_ctx *ctx, void *arg), void *const args[], size_t n,
-		  int64_t stagger_ns)
+int (belay_first)(belay_ctx *ctx, int (*fn)(belay_ctx *ctx, void *arg), void *const args[],
+		  size_t n, int64_t stagger_ns)
 {
 	return belay_first_at(ctx, fn, args, n, stagger_ns, NULL);
 }

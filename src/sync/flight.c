@@ -2,18 +2,19 @@
  *
  * flight.c - one call at a time for a key, shared by all who ask.
  *
- * A call is its result as well: it is made by the first asker, run by a task, and read by whoever was
- * answered.
+ * A call is its result as well: it is made by the first asker, run by a task, and read by whoever
+ * was answered.
  *
- * State       LISTED (askers may join) -> unlisted, once: by its end, or by its last asker's leaving.
- * Invariants  (1) refs = 1 for the task until it is through + 1 for each asker that has not returned
- *             + what askers were given and have not given up.
+ * State       LISTED (askers may join) -> unlisted, once: by its end, or by its last asker's
+ *             leaving.
+ * Invariants  (1) refs = 1 for the task until it is through + 1 for each asker that has not
+ *             returned + what askers were given and have not given up.
  *             (2) listed: askers > 0, and finished is false.
  *             (3) a listed call is the only one listed for its key.
- * Locking     the flight's lock guards the table, running, and of each call listed, askers and queue.
- *             Contexts are ended, tasks started and values released without it.
- * Memory      err and value are written under the lock before any asker is claimed, and read after the
- *             claim by its owner; then they never change.
+ * Locking     the flight's lock guards the table, running, and of each call listed, askers and
+ *             queue. Contexts are ended, tasks started and values released without it.
+ * Memory      err and value are written under the lock before any asker is claimed, and read after
+ *             the claim by its owner; then they never change.
  */
 #include "sync/sync.h"
 
@@ -41,10 +42,10 @@ struct belay_flight_result {
 	char key[];
 };
 
-/* ---- The table, with the lock held ------------------------------------------------------------------
+/* ---- The table, with the lock held --------------------------------------------------------------
  *
- * Chains hang on a fixed number of heads, so that the object needs no memory of its own; 64 calls under
- * way are a chain of one, 6,400 one of a hundred. */
+ * Chains hang on a fixed number of heads, so that the object needs no memory of its own; 64 calls
+ * under way are a chain of one, 6,400 one of a hundred. */
 
 /* FNV-1a, 64 bits. */
 static uint64_t hash_of(const char *key)
@@ -91,7 +92,7 @@ static void unlist(belay_flight_result *call)
 	call->listed = false;
 }
 
-/* ---- The call's task -------------------------------------------------------------------------------- */
+/* ---- The call's task ------------------------------------------------------------------------- */
 
 /* Answers all who still ask; each has a reference already. */
 static void answer(belay_flight_result *call, int err, void *value)
@@ -136,7 +137,7 @@ static void run(belay_ctx *ctx, void *arg)
 	depart(flight);
 }
 
-/* ---- Making a call ---------------------------------------------------------------------------------- */
+/* ---- Making a call --------------------------------------------------------------------------- */
 
 static belay_ctx *derive(belay_ctx *asker, const struct belay_site *site)
 {
@@ -195,9 +196,10 @@ static void discard(belay_flight_result *call)
 	belay__free(call);
 }
 
-/* ---- Asking ----------------------------------------------------------------------------------------- */
+/* ---- Asking ---------------------------------------------------------------------------------- */
 
-/* Queues wait at the call under way, else at fresh, which is listed then. NULL where there is neither. */
+/* Queues wait at the call under way, else at fresh, which is listed then. NULL where there is
+ * neither. */
 static belay_flight_result *join(belay_flight *flight, const char *key, uint64_t hash,
 				 belay_flight_result *fresh, struct belay__wait *wait)
 {
@@ -241,7 +243,8 @@ static int ask(belay_ctx *ctx, belay_flight *flight, const char *key, const stru
 	return 0;
 }
 
-/* The asker's context has ended. The last one to leave ends the call: nobody can join it any more. */
+/* The asker's context has ended. The last one to leave ends the call: nobody can join it any
+ * more. */
 static void leave(belay_flight_result *call, struct belay__wait *wait)
 {
 	belay_flight *flight = call->flight;
@@ -252,7 +255,7 @@ static void leave(belay_flight_result *call, struct belay__wait *wait)
 		belay__list_remove(&wait->link);
 	if (--call->askers == 0 && call->listed) {
 		unlist(call);
-		unwanted = belay_ref(call->ctx); /* the task can't have given it up: it was listed */
+		unwanted = belay_ref(call->ctx); /* still the task's: it was listed */
 	}
 	belay__waiters_give(&flight->waiters);
 	if (unwanted)
@@ -274,7 +277,7 @@ static int take_result(belay_flight_result *call, belay_flight_result **ret)
 	return err;
 }
 
-/* ---- Public ----------------------------------------------------------------------------------------- */
+/* ---- Public ---------------------------------------------------------------------------------- */
 
 void belay_flight_init(belay_flight *flight,
 		       int (*fn)(belay_ctx *ctx, const char *key, void *arg, void **ret),

@@ -3,11 +3,11 @@
  * group.c - tasks that start together, fail together and can't be leaked.
  *
  * Invariants  (1) running counts the tasks that hold a slot, from before they start until they have
- *             returned; blocked counts the calls that wait for one. The group is idle, and may go, when
- *             both are 0: a call that its context has just woken still has to leave the queue.
+ *             returned; blocked counts the calls that wait for one. The group is idle, and may go,
+ *             when both are 0: a call that its context has just woken still has to leave the queue.
  *             (2) err is the first task's that failed; only that task ends the context.
- * Locking     the slots' lock guards limit, running, blocked, err, joiners and the queue of those who
- *             wait for a slot. Contexts are ended and tasks started without it.
+ * Locking     the slots' lock guards limit, running, blocked, err, joiners and the queue of those
+ *             who wait for a slot. Contexts are ended and tasks started without it.
  * Lifetime    a task does not touch the group after it has given its slot back under the lock; it
  *             holds a reference to the context of its own.
  */
@@ -37,7 +37,7 @@ struct job {
 	const struct belay_site *site;
 };
 
-/* ---- Slots, with the lock held -------------------------------------------------------------------- */
+/* ---- Slots, with the lock held --------------------------------------------------------------- */
 
 static bool has_room(const belay_group *group)
 {
@@ -71,7 +71,7 @@ static void admit_joiners(belay_group *group, struct belay__list *woken)
 		belay__queue_claim_all(&group->joiners, woken);
 }
 
-/* ---- Slots ----------------------------------------------------------------------------------------- */
+/* ---- Slots ----------------------------------------------------------------------------------- */
 
 /* Gives back a slot. The group may be gone when this returns. */
 static void leave(belay_group *group)
@@ -130,7 +130,7 @@ static int try_enter(belay_group *group)
 	return taken ? 0 : -EAGAIN;
 }
 
-/* ---- Tasks ----------------------------------------------------------------------------------------- */
+/* ---- Tasks ----------------------------------------------------------------------------------- */
 
 static bool is_first_error(belay_group *group, int err)
 {
@@ -144,7 +144,8 @@ static bool is_first_error(belay_group *group, int err)
 	return first;
 }
 
-/* The end is signed with the line that started the task: that is what tells one task from another. */
+/* The end is signed with the line that started the task: that is what tells one task from
+ * another. */
 static void fail(const struct job *job, belay_ctx *ctx, int err)
 {
 	const struct belay_site *site = job->site;
@@ -227,7 +228,7 @@ size_t belay__group_blocked(belay_group *group)
 	return blocked;
 }
 
-/* ---- Public ---------------------------------------------------------------------------------------- */
+/* ---- Public ---------------------------------------------------------------------------------- */
 
 belay_group *belay_group_new_at(belay_ctx *parent, const struct belay_site *site)
 {

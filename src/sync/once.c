@@ -5,11 +5,12 @@
  * State       FRESH -> RUNNING -> DONE, or back to FRESH where it failed and nobody waits.
  * Invariants  (1) nobody waits unless RUNNING.
  *             (2) runner is whoever runs it, NULL unless RUNNING.
- *             (3) a failed runner makes the first who waits the runner: it stays RUNNING, and the one
- *             who is woken knows by that state that it is its turn.
+ *             (3) a failed runner makes the first who waits the runner: it stays RUNNING, and the
+ *             one who is woken knows by that state that it is its turn.
  * Locking     waiters' lock guards state, runner and the queue.
- * Memory      DONE is stored (release) after fn has returned, and belay_once_do() loads it (acquire)
- *             without the lock: who sees DONE sees what fn wrote. Under the lock, plain accesses do.
+ * Memory      DONE is stored (release) after fn has returned, and belay_once_do() loads it
+ *             (acquire) without the lock: who sees DONE sees what fn wrote. Under the lock, plain
+ *             accesses do.
  */
 #include "sync/sync.h"
 

@@ -17,7 +17,8 @@ struct request {
 	size_t n;
 };
 
-/* With the lock held: gives permits to those in front as far as they go, and moves them to woken. */
+/* With the lock held: gives permits to those in front as far as they go, and moves them to
+ * woken. */
 static void admit(belay_sem *sem, struct belay__list *woken)
 {
 	struct belay__wait *first;
@@ -35,7 +36,8 @@ static void admit(belay_sem *sem, struct belay__list *woken)
 	}
 }
 
-/* With the lock held. Whoever comes now stands behind those who wait, however little it asks for. */
+/* With the lock held. Whoever comes now stands behind those who wait, however little it asks
+ * for. */
 static bool take_if_free(belay_sem *sem, size_t n)
 {
 	if (n > sem->permits || belay__waiters_first(&sem->waiters))

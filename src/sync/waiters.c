@@ -3,21 +3,22 @@
  * waiters.c - waiting in a lock's queue, and leaving it.
  *
  * Hand-over   Who gives something up claims the next one under the lock, and books it on that one's
- *             behalf before the lock is given: between the holder before and the one after there is no
- *             moment at which a third can come by. A claim that came first wins over a context that
- *             ended: then the wait returns 0.
- * Leaving     Where the context won, nobody can claim the wait any more; its owner takes it off, under
- *             the lock, unless a waker that found it stale has.
+ *             behalf before the lock is given: between the holder before and the one after there is
+ *             no moment at which a third can come by. A claim that came first wins over a context
+ *             that ended: then the wait returns 0.
+ * Leaving     Where the context won, nobody can claim the wait any more; its owner takes it off,
+ *             under the lock, unless a waker that found it stale has.
  */
 #include "sync/sync.h"
+
+_Static_assert(offsetof(struct belay_waiters, first) + offsetof(struct belay__list, prev) ==
+		       offsetof(struct belay_waiters, last),
+	       "first and last must do for a belay__list");
 
 struct belay__list *belay__waiters_queue(struct belay_waiters *waiters)
 {
 	struct belay__list *queue = (struct belay__list *)(void *)&waiters->first;
 
-	_Static_assert(offsetof(struct belay_waiters, last) - offsetof(struct belay_waiters, first) ==
-			       offsetof(struct belay__list, prev),
-		       "first and last must do for a belay__list");
 	if (!queue->next)
 		belay__list_init(queue);
 	return queue;

@@ -62,7 +62,8 @@ static inline void crew_add_kind(struct crew *crew, bool task)
 	if (task)
 		assert_int_equal(belay_go(belay_background(), crew_task, hand), 0);
 	else
-		assert_int_equal(pthread_create(&crew->threads[number], NULL, crew_thread, hand), 0);
+		assert_int_equal(pthread_create(&crew->threads[number], NULL, crew_thread, hand),
+				 0);
 }
 
 /* A thread, then a task, then a thread ... */

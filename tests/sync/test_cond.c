@@ -151,7 +151,7 @@ static void a_signal_goes_past_one_whose_context_has_ended(void **state)
 	assert_int_equal(atomic_load(&shared.result[1]), 0);
 }
 
-/* ---- Storm: one signal an item, so that a lost signal leaves an item behind ---------------------------- */
+/* ---- Storm: one signal an item, so that a lost signal leaves an item behind ------------------ */
 
 enum { ITEMS = 4000, PRODUCERS = 4, CONSUMERS = 4 };
 
@@ -217,7 +217,7 @@ static void nothing_is_lost_while_contexts_end_at_random(void **state)
 	assert_int_equal(queued(&store.cond.waiters), 0);
 }
 
-/* ---- A signal goes to exactly one that returns 0 ------------------------------------------------------- */
+/* ---- A signal goes to exactly one that returns 0 --------------------------------------------- */
 
 static void cancel_every_other(struct shared *shared, unsigned n)
 {

@@ -200,7 +200,7 @@ static void one_that_succeeds_wins_also_after_the_contexts_end(void **state)
 	assert_int_equal(judge(attempts, 2), 2);
 }
 
-/* ---- Hedge ----------------------------------------------------------------------------------------- */
+/* ---- Hedge ----------------------------------------------------------------------------------- */
 
 static void a_quick_success_starts_no_other(void **state)
 {
@@ -268,7 +268,7 @@ static void it_works_from_a_task_too(void **state)
 	check_in_task(in_a_task, NULL);
 }
 
-/* ---- Storm ----------------------------------------------------------------------------------------- */
+/* ---- Storm ----------------------------------------------------------------------------------- */
 
 static int yield_and_see(belay_ctx *ctx, void *arg)
 {

@@ -195,7 +195,7 @@ static void a_done_context_starts_nothing(void **state)
 	assert_int_equal(belay_group_wait(group), 0);
 }
 
-/* ---- Tasks that start tasks --------------------------------------------------------------------------- */
+/* ---- Tasks that start tasks ------------------------------------------------------------------ */
 
 struct tree {
 	belay_group *group;
@@ -233,7 +233,7 @@ static void a_task_may_start_others_in_its_group(void **state)
 	assert_int_equal(atomic_load(&tree.ended), (2 << DEPTH) - 1);
 }
 
-/* ---- The limit ------------------------------------------------------------------------------------------ */
+/* ---- The limit ------------------------------------------------------------------------------- */
 
 struct slots {
 	belay_group *group;
@@ -354,7 +354,7 @@ static void raising_the_limit_lets_in_those_who_wait(void **state)
 	assert_int_equal(belay_group_wait(slots.group), 0);
 }
 
-/* ---- Storm ----------------------------------------------------------------------------------------- */
+/* ---- Storm ----------------------------------------------------------------------------------- */
 
 struct storm {
 	belay_group *group;

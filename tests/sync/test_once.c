@@ -5,6 +5,8 @@
 #include "crew.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 struct shared {
 	belay_once once;
@@ -43,7 +45,8 @@ static void it_runs_once(void **state)
 	struct shared shared = {.once = BELAY_ONCE_INIT};
 
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(belay_once_do(belay_background(), &shared.once, count, &shared), 0);
+		assert_int_equal(belay_once_do(belay_background(), &shared.once, count, &shared),
+				 0);
 	assert_int_equal(shared.runs, 1);
 }
 
@@ -85,7 +88,7 @@ static void asking_from_inside_is_a_deadlock_and_told_so(void **state)
 	assert_int_equal(belay_once_do(belay_background(), &shared.once, count, &shared), 0);
 }
 
-/* ---- Several at once ------------------------------------------------------------------------------- */
+/* ---- Several at once ------------------------------------------------------------------------- */
 
 static void do_it(struct hand *hand)
 {
@@ -170,9 +173,10 @@ static int wait_or_count(belay_ctx *ctx, void *arg)
 static void wait_or_count_once(struct hand *hand)
 {
 	struct shared *shared = hand->crew->arg;
+	belay_ctx *ctx = shared->ctx[hand->number];
 
 	atomic_store(&shared->result[hand->number],
-		     belay_once_do(shared->ctx[hand->number], &shared->once, wait_or_count, shared));
+		     belay_once_do(ctx, &shared->once, wait_or_count, shared));
 }
 
 static void a_runner_whose_context_ends_leaves_it_to_the_next(void **state)
@@ -193,7 +197,69 @@ static void a_runner_whose_context_ends_leaves_it_to_the_next(void **state)
 	belay_end(shared.ctx[0]);
 }
 
-/* ---- Storm ----------------------------------------------------------------------------------------- */
+/* One worker, kept busy by a task that does not yield, so that the one whose turn it is can't take
+ * it before its context has ended. */
+struct late {
+	belay_once once;
+	belay_ctx *ctx;
+	atomic_int result; /* 1: not back yet */
+	atomic_bool ran, busy, go;
+};
+
+static int note_that_it_ran(belay_ctx *ctx, void *arg)
+{
+	atomic_store(&((struct late *)arg)->ran, true);
+	return 0;
+}
+
+static void ask_late(belay_ctx *ctx, void *arg)
+{
+	struct late *late = arg;
+
+	atomic_store(&late->result,
+		     belay_once_do(late->ctx, &late->once, note_that_it_ran, late));
+}
+
+static void keep_busy(belay_ctx *ctx, void *arg)
+{
+	struct late *late = arg;
+
+	atomic_store(&late->busy, true);
+	while (!atomic_load(&late->go))
+		;
+}
+
+static int fail_with_one_waiting(belay_ctx *ctx, void *arg)
+{
+	struct late *late = arg;
+
+	check(belay_go(ctx, ask_late, late) == 0);
+	check(check_until(queued(&late->once.waiters) == 1));
+	check(belay_go(ctx, keep_busy, late) == 0);
+	check(check_until(atomic_load(&late->busy)));
+	return -EIO;
+}
+
+static void a_turn_that_comes_with_the_contexts_end_runs_nothing(void **state)
+{
+	struct late late = {.once = BELAY_ONCE_INIT, .result = 1};
+
+	setenv("BELAY_WORKERS", "1", 1);
+	late.ctx = belay_with_cancel(belay_background());
+	assert_int_equal(belay_once_do(belay_background(), &late.once, fail_with_one_waiting,
+				       &late), -EIO);
+	belay_cancel(late.ctx);
+	atomic_store(&late.go, true);
+	assert_true(check_until(atomic_load(&late.result) != 1));
+	unsetenv("BELAY_WORKERS");
+	assert_int_equal(atomic_load(&late.result), -ECANCELED);
+	assert_false(atomic_load(&late.ran));
+	assert_int_equal(belay_once_do(belay_background(), &late.once, note_that_it_ran, &late), 0);
+	assert_true(atomic_load(&late.ran));
+	belay_end(late.ctx);
+}
+
+/* ---- Storm ----------------------------------------------------------------------------------- */
 
 enum { ROUNDS = 400 };
 
@@ -254,4 +320,5 @@ BELAY_TEST_MAIN(cmocka_unit_test(it_runs_once), cmocka_unit_test(one_that_failed
 		cmocka_unit_test(the_next_who_waits_tries_after_a_failure),
 		cmocka_unit_test(who_waits_leaves_when_its_context_ends),
 		cmocka_unit_test(a_runner_whose_context_ends_leaves_it_to_the_next),
+		cmocka_unit_test(a_turn_that_comes_with_the_contexts_end_runs_nothing),
 		cmocka_unit_test(it_succeeds_at_most_once_while_contexts_end_at_random))

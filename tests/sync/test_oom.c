@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_oom.c - each allocation of a group, a race and a flight fails in turn: an error or success, and
- * nothing left behind.
+ * test_oom.c - each allocation of a group, a race and a flight fails in turn: an error or success,
+ * and nothing left behind.
  */
 #include "check_oom.h"
 #include "crew.h"

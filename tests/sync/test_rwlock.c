@@ -59,7 +59,7 @@ static void a_done_context_wins_over_a_free_lock(void **state)
 	assert_int_equal(belay_rwlock_write_unlock(&rwlock), 0);
 }
 
-/* ---- Order ----------------------------------------------------------------------------------------- */
+/* ---- Order ----------------------------------------------------------------------------------- */
 
 /* What each hand does: 'r' or 'w', under its context; then it writes its kind down and unlocks. */
 struct line {
@@ -191,7 +191,7 @@ static void a_reader_leaves_when_its_context_ends(void **state)
 	assert_int_equal(line.result[1], 0);
 }
 
-/* ---- Storm ----------------------------------------------------------------------------------------- */
+/* ---- Storm ----------------------------------------------------------------------------------- */
 
 struct storm {
 	belay_rwlock rwlock;
@@ -237,7 +237,7 @@ static void read_or_write(struct hand *hand)
 	}
 }
 
-static void readers_and_writers_exclude_each_other_while_contexts_end_at_random(void **state)
+static void readers_and_writers_exclude_each_other_in_a_storm(void **state)
 {
 	struct storm storm = {.rwlock = BELAY_RWLOCK_INIT};
 
@@ -256,4 +256,4 @@ BELAY_TEST_MAIN(cmocka_unit_test(readers_share), cmocka_unit_test(a_writer_is_al
 		cmocka_unit_test(readers_that_wait_together_go_in_together),
 		cmocka_unit_test(a_writer_that_gives_up_lets_in_the_readers_behind_it),
 		cmocka_unit_test(a_reader_leaves_when_its_context_ends),
-		cmocka_unit_test(readers_and_writers_exclude_each_other_while_contexts_end_at_random))
+		cmocka_unit_test(readers_and_writers_exclude_each_other_in_a_storm))

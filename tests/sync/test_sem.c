@@ -59,7 +59,7 @@ static void a_done_context_wins_over_free_permits(void **state)
 	assert_int_equal(belay_sem_try_acquire(&sem, 2), 0);
 }
 
-/* ---- Order ----------------------------------------------------------------------------------------- */
+/* ---- Order ----------------------------------------------------------------------------------- */
 
 struct line {
 	belay_sem sem;
@@ -151,7 +151,7 @@ static void who_gives_up_lets_in_those_behind_it(void **state)
 	assert_int_equal(belay_sem_try_acquire(&line.sem, 1), 0);
 }
 
-/* ---- Storm ----------------------------------------------------------------------------------------- */
+/* ---- Storm ----------------------------------------------------------------------------------- */
 
 enum { PERMITS = 5 };
 

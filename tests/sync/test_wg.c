@@ -101,7 +101,7 @@ static void who_waits_leaves_when_its_context_ends(void **state)
 	belay_end(shared.ctx);
 }
 
-/* ---- It may be freed as soon as the wait has returned: the last one must not touch it any more -------- */
+/* ---- The last one to be done must not touch it any more ----------------------------------------- */
 
 struct job {
 	belay_wg wg;
@@ -138,7 +138,7 @@ static void it_may_be_freed_once_the_wait_has_returned(void **state)
 	}
 }
 
-/* ---- Storm ----------------------------------------------------------------------------------------- */
+/* ---- Storm ----------------------------------------------------------------------------------- */
 
 struct storm {
 	belay_wg wg;
