@@ -101,7 +101,7 @@ static void who_waits_leaves_when_its_context_ends(void **state)
 	belay_end(shared.ctx);
 }
 
-/* ---- The last one to be done must not touch it any more ----------------------------------------- */
+/* ---- The last one to be done must not touch it any more -------------------------------------- */
 
 struct job {
 	belay_wg wg;
