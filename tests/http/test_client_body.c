@@ -18,10 +18,10 @@ static unsigned char byte_at(size_t i)
 	return (unsigned char)(i * 2654435761u >> 13 ^ i);
 }
 
-/* What the peer has got rid of, and whether it was ever held back. */
+/* What the peer has got rid of, whether it was ever held back, and whether the client has left. */
 struct flow {
 	atomic_size_t sent;
-	atomic_bool held_back;
+	atomic_bool held_back, left;
 };
 
 /* Sends what the socket takes; where it takes nothing for a while the peer is held back. */
@@ -62,6 +62,7 @@ static void send_large(struct peer *peer, int fd)
 		}
 	}
 	free(piece);
+	atomic_store(&((struct flow *)peer->arg)->left, true);
 }
 
 /* How many of the bytes read are not what they must be at that place. */
@@ -154,9 +155,10 @@ static void a_reply_ended_while_it_is_held_back_lets_its_peer_go(void **state)
 	assert_int_equal(belay_http_get(belay_background(), client, peer.url, &reply), 0);
 	assert_true(check_until(atomic_load(&flow.held_back)));
 	belay_http_reply_end(reply);
+	assert_true(check_until(atomic_load(&flow.left)));
+	assert_true(atomic_load(&flow.sent) < LARGE);
 	belay_http_client_close(client);
 	peer_stop(&peer);
-	assert_true(atomic_load(&flow.sent) < LARGE);
 }
 
 /* ---- Reading it all -------------------------------------------------------------------------- */
