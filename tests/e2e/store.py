@@ -98,6 +98,21 @@ class Store:
         """How many contexts are alive, but for those of the request that asks."""
         return len(self.get("/debug/contexts?format=json")[1])
 
+    def running(self):
+        """The targets of the requests that run now: the first event of the stream."""
+        watcher = self.start_curl("/events", "--no-buffer")
+        assert watcher.stdout.readline() == "event: running\n"
+        state = json.loads(watcher.stdout.readline().removeprefix("data: "))
+        watcher.kill()
+        watcher.communicate()
+        return [request["target"] for request in state]
+
+    def start_twins(self, count, *options):
+        """That many endless requests, once all of them run."""
+        clients = [self.start_curl("/twins", *options) for _ in range(count)]
+        until(lambda: self.running().count("/twins") == count, "running requests")
+        return clients
+
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 

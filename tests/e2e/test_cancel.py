@@ -27,7 +27,7 @@ def interrupted_statements_give_their_connections_back(store):
 
 
 def one_that_waits_for_a_connection_leaves_the_queue(store):
-    running = [store.start_curl("/twins") for _ in range(2)]
+    running = store.start_twins(2)
     status, body = store.get("/twins?section=tiny&timeout=300ms")
     assert status == 503 and body["cause"] == "context deadline exceeded"
     for client in running:
@@ -37,7 +37,7 @@ def one_that_waits_for_a_connection_leaves_the_queue(store):
 
 
 def the_quick_ones_answer_while_the_slow_ones_run(store):
-    running = [store.start_curl("/twins") for _ in range(4)]
+    running = store.start_twins(4)
     assert store.get("/packages/pkg-1")[0] == 200
     for client in running:
         client.kill()

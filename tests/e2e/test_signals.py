@@ -39,7 +39,7 @@ def sigterm_is_as_good_as_ctrl_c(store):
 
 def requests_get_time_to_finish(store):
     client = store.start_curl("/twins?timeout=1500ms", "--write-out", "%{http_code}")
-    until(lambda: running(store), "a running request")
+    until(store.running, "a running request")
     status, seconds = timed_end(store)
     out, _ = client.communicate()
     assert status == 0 and seconds < GRACE_S, (status, seconds)
@@ -47,23 +47,8 @@ def requests_get_time_to_finish(store):
     assert store.lines("GET /twins 503"), store.log()
 
 
-def running(store):
-    return "/twins" in watch(store)
-
-
-def watch(store):
-    """The first event of the stream: what runs now."""
-    watcher = store.start_curl("/events", "--no-buffer")
-    watcher.stdout.readline()
-    state = watcher.stdout.readline()
-    watcher.kill()
-    watcher.communicate()
-    return state
-
-
 def requests_that_never_finish_are_ended(store):
-    client = store.start_curl("/twins", "--write-out", "%{http_code}")
-    until(lambda: running(store), "a running request")
+    [client] = store.start_twins(1, "--write-out", "%{http_code}")
     status, seconds = timed_end(store)
     client.communicate()
     assert status == 0, store.log()
@@ -81,8 +66,7 @@ def watchers_do_not_hold_it_up(store):
 
 
 def a_second_ctrl_c_ends_it_at_once(store):
-    client = store.start_curl("/twins")
-    until(lambda: running(store), "a running request")
+    [client] = store.start_twins(1)
     store.process.send_signal(signal.SIGINT)
     store.logged("SIGINT received")
     status, seconds = timed_end(store)
