@@ -4,6 +4,8 @@
  */
 #include "check.h"
 
+#include "asleep.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -25,6 +27,7 @@ struct end {
 	belay_ctx *ctx;
 	belay_chan *ch;
 	int value, result;
+	atomic_int tid;
 	atomic_bool over;
 };
 
@@ -32,6 +35,7 @@ static void *send_on_a_thread(void *arg)
 {
 	struct end *end = arg;
 
+	atomic_store(&end->tid, gettid());
 	end->result = belay_send(end->ctx, end->ch, &end->value);
 	atomic_store(&end->over, true);
 	return NULL;
@@ -41,6 +45,7 @@ static void *recv_on_a_thread(void *arg)
 {
 	struct end *end = arg;
 
+	atomic_store(&end->tid, gettid());
 	end->result = belay_recv(end->ctx, end->ch, &end->value);
 	atomic_store(&end->over, true);
 	return NULL;
@@ -202,8 +207,7 @@ static void a_rendezvous_send_does_not_return_before_somebody_receives(void **st
 	pthread_t thread = start(send_on_a_thread, &sender);
 	int got = 0;
 
-	for (int i = 0; i < 200; i++)
-		belay_yield();
+	assert_true(check_until_asleep(&sender.tid));
 	assert_false(atomic_load(&sender.over));
 	assert_int_equal(belay_recv(bg(), ch, &got), 0);
 	pthread_join(thread, NULL);
@@ -425,6 +429,10 @@ static void closing_wakes_all_that_wait_to_receive(void **state)
 		thread[i] = start(recv_on_a_thread, &threads[i]);
 		assert_int_equal(belay_go(bg(), recv_in_a_task, &tasks[i]), 0);
 	}
+	for (int i = 0; i < N; i++) {
+		assert_true(check_until_asleep(&threads[i].tid));
+		assert_true(check_until_asleep(&tasks[i].tid));
+	}
 	assert_int_equal(belay_chan_close(ch), 0);
 	for (int i = 0; i < N; i++) {
 		pthread_join(thread[i], NULL);
@@ -448,6 +456,10 @@ static void closing_wakes_all_that_wait_to_send(void **state)
 		threads[i] = tasks[i] = (struct end){.ctx = bg(), .ch = ch, .value = i};
 		thread[i] = start(send_on_a_thread, &threads[i]);
 		assert_int_equal(belay_go(bg(), send_in_a_task, &tasks[i]), 0);
+	}
+	for (int i = 0; i < N; i++) {
+		assert_true(check_until_asleep(&threads[i].tid));
+		assert_true(check_until_asleep(&tasks[i].tid));
 	}
 	assert_int_equal(belay_chan_close(ch), 0);
 	for (int i = 0; i < N; i++) {
@@ -524,8 +536,8 @@ static void a_cancel_wakes_a_thread_and_a_task_that_wait(void **state)
 	pthread_t thread = start(recv_on_a_thread, &on_thread);
 
 	assert_int_equal(belay_go(bg(), recv_in_a_task, &in_task), 0);
-	for (int i = 0; i < 100; i++)
-		belay_yield();
+	assert_true(check_until_asleep(&on_thread.tid));
+	assert_true(check_until_asleep(&in_task.tid));
 	belay_cancel(ctx);
 	pthread_join(thread, NULL);
 	assert_true(check_until(atomic_load(&in_task.over)));

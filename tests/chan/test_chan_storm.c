@@ -221,8 +221,11 @@ static void close_in_the_middle(struct storm *storm)
 
 	while (atomic_load(&storm->next) < middle)
 		belay_yield();
-	for (int i = 0; i < CHANNELS; i++)
-		assert_int_equal(belay_chan_close(storm->ch[i]), 0);
+	for (int i = 0; i < CHANNELS; i++) {
+		int r = belay_chan_close(storm->ch[i]);
+
+		assert_true(r == 0 || r == -EPIPE); /* the senders were through before us */
+	}
 }
 
 static void judge(struct storm *storm)

@@ -4,6 +4,8 @@
  */
 #include "check.h"
 
+#include "asleep.h"
+
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
@@ -269,6 +271,7 @@ struct selector {
 	belay_chan *in, *out;
 	belay_ctx *watched;
 	int got, given, result;
+	atomic_int tid;
 	atomic_bool over;
 };
 
@@ -276,6 +279,7 @@ static void *select_on_a_thread(void *arg)
 {
 	struct selector *s = arg;
 
+	atomic_store(&s->tid, gettid());
 	s->result = belay_select(s->ctx, BELAY_RECV(s->in, &s->got), BELAY_SEND(s->out, &s->given),
 				 BELAY_DONE(s->watched));
 	atomic_store(&s->over, true);
@@ -332,7 +336,7 @@ static void a_select_that_waits_is_woken_by_each_kind_of_case(void **state)
 		else
 			assert_int_equal(pthread_create(&thread, NULL, select_on_a_thread, &s), 0);
 		if (round % 4 < 2)
-			belay_yield();
+			assert_true(check_until_asleep(&s.tid));
 		wake(&s, how);
 		assert_true(check_until(atomic_load(&s.over)));
 		if (round % 2 == 0)
@@ -375,6 +379,23 @@ static void a_timeout_of_zero_or_less_is_ready_at_once(void **state)
 	assert_int_equal(belay_try_select(BELAY_RECV(ch, NULL), BELAY_TIMEOUT(BELAY_S(9))),
 			 -EAGAIN);
 	belay_chan_unref(ch);
+}
+
+/* Its timer must be gone from the clock when the select's frame is. */
+static void a_timeout_that_was_not_needed_is_forgotten(void **state)
+{
+	belay_ctx *later = belay_with_timeout(bg(), BELAY_MS(30));
+
+	for (int i = 0; i < 100; i++) {
+		belay_ctx *soon = belay_with_timeout(bg(), BELAY_US(20));
+
+		assert_int_equal(belay_select(bg(), BELAY_DONE(soon),
+					      BELAY_TIMEOUT(BELAY_MS(10))), 0);
+		belay_end(soon);
+	}
+	memset(__builtin_alloca(4096), 0x5a, 4096);
+	assert_int_equal(belay_wait(later), -ETIME);
+	belay_end(later);
 }
 
 static void a_ready_channel_comes_before_a_timeout(void **state)
@@ -463,6 +484,7 @@ static void *send_select(void *arg)
 {
 	struct selector *s = arg;
 
+	atomic_store(&s->tid, gettid());
 	s->result = belay_select(s->ctx, BELAY_RECV(s->in, &s->got), BELAY_SEND(s->out, &s->given));
 	return NULL;
 }
@@ -474,8 +496,8 @@ static void closing_while_a_select_waits_to_send_makes_it_epipe(void **state)
 		pthread_t thread;
 
 		assert_int_equal(pthread_create(&thread, NULL, send_select, &s), 0);
-		for (int y = 0; y < i; y++)
-			belay_yield();
+		if (i % 2)
+			assert_true(check_until_asleep(&s.tid));
 		belay_chan_close(s.out);
 		pthread_join(thread, NULL);
 		assert_int_equal(s.result, -EPIPE);
@@ -638,6 +660,7 @@ BELAY_TEST_MAIN(
 	cmocka_unit_test(a_timeout_case_is_ready_after_its_time),
 	cmocka_unit_test(of_several_timeouts_the_shortest_runs),
 	cmocka_unit_test(a_timeout_of_zero_or_less_is_ready_at_once),
+	cmocka_unit_test(a_timeout_that_was_not_needed_is_forgotten),
 	cmocka_unit_test(a_ready_channel_comes_before_a_timeout),
 	cmocka_unit_test(a_done_context_wins_over_every_case),
 	cmocka_unit_test(receiving_from_a_closed_drained_channel_is_ready_and_zero),

@@ -200,6 +200,25 @@ static void deriving_and_ending_a_child_pass_a_walk_that_stands_still(void **sta
 	}
 }
 
+/* semantics 1.4 */
+static void a_cancel_that_comes_second_also_returns_only_when_all_are_done(void **state)
+{
+	struct walk walk;
+	pthread_t thread;
+
+	walk_init(&walk, scaled(10000));
+	assert_true(belay_hook_add(walk.child[0], &walk.hook, hold_walk));
+	assert_int_equal(pthread_create(&thread, NULL, cancel_parent, &walk), 0);
+	assert_true(check_until(atomic_load(&walk.held)));
+	assert_false(belay_cancel(walk.parent));
+	for (size_t i = 0; i < walk.n; i++)
+		assert_int_equal(belay_err(walk.child[i]), -ECANCELED);
+	assert_false(atomic_load(&walk.cancelled));
+	atomic_store(&walk.passed, true);
+	pthread_join(thread, NULL);
+	walk_fini(&walk);
+}
+
 /* How often this thread got through while the walk was under way. */
 static unsigned pass_while_walking(struct walk *walk)
 {
@@ -248,5 +267,6 @@ BELAY_TEST_MAIN(
 	cmocka_unit_test(a_chain_a_million_deep_is_cancelled_and_freed_without_recursion),
 	cmocka_unit_test(a_live_chain_a_million_deep_is_freed_without_recursion),
 	cmocka_unit_test(a_parent_with_a_million_children_is_cancelled_and_freed),
+	cmocka_unit_test(a_cancel_that_comes_second_also_returns_only_when_all_are_done),
 	cmocka_unit_test(deriving_and_ending_a_child_pass_a_walk_that_stands_still),
 	cmocka_unit_test(deriving_and_ending_a_child_do_not_wait_for_the_whole_walk))

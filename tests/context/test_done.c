@@ -4,6 +4,8 @@
  */
 #include "check.h"
 
+#include "asleep.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -17,11 +19,13 @@ static const belay_key key = {.name = "key"};
 struct waiter {
 	belay_ctx *ctx;
 	int result;
+	atomic_int tid;
 	atomic_bool over;
 };
 
 static void wait_and_note(struct waiter *waiter)
 {
+	atomic_store(&waiter->tid, gettid());
 	waiter->result = belay_wait(waiter->ctx);
 	atomic_store(&waiter->over, true);
 }
@@ -64,8 +68,7 @@ static void waiting_blocks_until_another_thread_cancels(void **state)
 	pthread_t thread;
 
 	assert_int_equal(pthread_create(&thread, NULL, wait_on_a_thread, &waiter), 0);
-	for (int i = 0; i < 100; i++)
-		belay_yield();
+	assert_true(check_until_asleep(&waiter.tid));
 	assert_false(atomic_load(&waiter.over));
 	belay_cancel(ctx);
 	pthread_join(thread, NULL);
@@ -86,6 +89,10 @@ static void any_number_of_threads_and_tasks_are_woken(void **state)
 		assert_int_equal(pthread_create(&thread[i], NULL, wait_on_a_thread,
 						&threads[i]), 0);
 		assert_int_equal(belay_go(belay_background(), wait_in_a_task, &tasks[i]), 0);
+	}
+	for (int i = 0; i < N; i++) {
+		assert_true(check_until_asleep(&threads[i].tid));
+		assert_true(check_until_asleep(&tasks[i].tid));
 	}
 	belay_cancel(ctx);
 	for (int i = 0; i < N; i++) {

@@ -258,7 +258,7 @@ static void errno_is_each_tasks_own_across_calls_that_block(void **state)
 	assert_true(check_until(atomic_load(&over) == N));
 }
 
-/* Elements so large that their copying keeps the channel's lock, and others have to sleep for it. */
+/* Elements so large that their copying keeps the channel's lock, and others must sleep for it. */
 struct large {
 	char bytes[200000];
 };

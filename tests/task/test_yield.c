@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static belay_ctx *bg(void) { return belay_background(); }
 
@@ -78,6 +79,37 @@ static void tasks_that_only_yield_do_not_starve_one_that_wakes(void **state)
 	assert_true(check_until(atomic_load(&starving.over) == 4));
 }
 
+/* A byte that a task waits for, and the tasks that yield until it has come. */
+struct waiting_for_byte {
+	struct starving starving;
+	int pipe[2];
+};
+
+static void read_then_stop_the_others(belay_ctx *ctx, void *arg)
+{
+	struct waiting_for_byte *waiting = arg;
+	char byte;
+
+	check(belay_read(ctx, waiting->pipe[0], &byte, 1) == 1);
+	atomic_store(&waiting->starving.stop, true);
+	atomic_fetch_add(&waiting->starving.over, 1);
+}
+
+static void tasks_that_only_yield_do_not_starve_one_that_waits_for_a_descriptor(void **state)
+{
+	struct waiting_for_byte waiting = {{0}};
+
+	setenv("BELAY_WORKERS", "1", 1);
+	assert_int_equal(pipe(waiting.pipe), 0);
+	assert_int_equal(belay_go(bg(), read_then_stop_the_others, &waiting), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(belay_go(bg(), yield_for_ever, &waiting.starving), 0);
+	assert_int_equal(write(waiting.pipe[1], "x", 1), 1);
+	assert_true(check_until(atomic_load(&waiting.starving.over) == 4));
+	close(waiting.pipe[0]);
+	close(waiting.pipe[1]);
+}
+
 static void yielding_alone_returns(void **state)
 {
 	belay_yield();
@@ -105,5 +137,7 @@ BELAY_TEST_MAIN(
 	cmocka_unit_test_teardown(tasks_of_one_worker_take_turns, clear_workers),
 	cmocka_unit_test_teardown(tasks_that_only_yield_do_not_starve_one_that_wakes,
 				  clear_workers),
+	cmocka_unit_test_teardown(
+		tasks_that_only_yield_do_not_starve_one_that_waits_for_a_descriptor, clear_workers),
 	cmocka_unit_test(yielding_alone_returns),
 	cmocka_unit_test(a_task_may_yield_where_nobody_else_is_ready))
