@@ -87,7 +87,7 @@ int main(void)
 
 	tree_init(&t);
 	compare_deadlines(&t);
-	belay_wait(t.suggestions);
+	belay_wait(t.model); /* an end travels down: the suggestions' comes before the model's */
 	show("after 20 ms", &t);
 	belay_cancel_cause(t.request, -EPIPE, "the client has left");
 	show("after the cancel", &t);

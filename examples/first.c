@@ -53,7 +53,7 @@ static void all_at_once(belay_ctx *ctx)
 	struct source s[] = {
 		{.name = "origin", .latency = BELAY_S(3600)},
 		{.name = "mirror", .latency = 0, .failure = -EHOSTUNREACH},
-		{.name = "cache", .latency = BELAY_MS(5)},
+		{.name = "cache", .latency = BELAY_MS(100)},
 	};
 	void *const args[] = {&s[0], &s[1], &s[2]};
 
@@ -66,7 +66,7 @@ static void one_after_another(belay_ctx *ctx)
 {
 	struct source s[] = {
 		{.name = "mirror", .latency = 0, .failure = -EHOSTUNREACH},
-		{.name = "cache", .latency = BELAY_MS(5)},
+		{.name = "cache", .latency = BELAY_MS(100)},
 		{.name = "origin", .latency = 0},
 	};
 	void *const args[] = {&s[0], &s[1], &s[2]};
@@ -78,7 +78,7 @@ static void none(belay_ctx *ctx)
 {
 	struct source s[] = {
 		{.name = "mirror", .latency = 0, .failure = -EHOSTUNREACH},
-		{.name = "origin", .latency = BELAY_MS(5), .failure = -ECONNREFUSED},
+		{.name = "origin", .latency = BELAY_MS(100), .failure = -ECONNREFUSED},
 	};
 	void *const args[] = {&s[0], &s[1]};
 
