@@ -3,7 +3,7 @@
 #
 # doctest.py - what the documentation shows is what happens. Prints TAP.
 #
-#     doctest.py [--dir DIR] [--cc COMPILER] [--libs FLAGS-AND-LIBRARIES] FILE.md...
+#     doctest.py [--dir DIR] [--cc COMPILER-AND-FLAGS] [--libs LIBRARIES] FILE.md...
 #
 # Fenced blocks of the files, in order:
 #
@@ -110,8 +110,11 @@ def compile_block(block, options, folder):
         file.write((INCLUDES if part else '') + f'#line {block.line} "{block.file}"\n')
         file.write(block.text)
     flags = ['-Wall', '-Wextra', '-Werror', '-Wno-unused-parameter']
-    flags += ['-Wno-unused-function', '-c', '-o', '/dev/null'] if part else ['-o', program]
-    status, said = run(options.cc + flags + [source] + options.libs)
+    if part:
+        flags += ['-Wno-unused-function', '-c', source, '-o', '/dev/null']
+    else:
+        flags += [source, '-o', program] + options.libs
+    status, said = run(options.cc + flags)
     return program if status == 0 else None, said
 
 
