@@ -101,7 +101,8 @@ static void put_connection(struct belay__wire *wire)
 		put(wire, "Connection: keep-alive\r\n");
 }
 
-/* Where the body's end can't be told but by closing, it is. */
+/* Where the body's end can't be told but by closing, it is. The request's body is not looked at where the
+ * connection closes anyhow: its handler may be reading it in another task. */
 static void choose_framing(struct belay__wire *wire, const struct belay_response *res,
 			   enum belay__part part)
 {
@@ -111,7 +112,8 @@ static void choose_framing(struct belay__wire *wire, const struct belay_response
 	wire->chunked = unknown && belay__has_body(res->status) && wire->msg.minor > 0;
 	if (connection && belay__same_name(connection, "close"))
 		wire->keep_alive = false;
-	if ((unknown && wire->msg.minor == 0) || !belay__body_can_drain(wire))
+	if (wire->keep_alive &&
+	    ((unknown && wire->msg.minor == 0) || !belay__body_can_drain(wire)))
 		wire->keep_alive = false;
 }
 
@@ -181,7 +183,20 @@ static int send_part(belay_ctx *ctx, struct belay__wire *wire, const struct bela
 		add_chunk(&p, data, size, part == BELAY__PART_LAST);
 	else if (has_body(res))
 		add(&p, data, size);
-	return p.count > 0 ? belay__wire_write(ctx, wire, p.iov, p.count) : 0;
+	return p.count > 0 ? belay__wire_write(ctx, wire, p.iov, p.count, NULL) : 0;
+}
+
+static int send_alone(belay_ctx *ctx, struct belay__wire *wire, const struct belay_response *res,
+		      const void *data, size_t size, enum belay__part part)
+{
+	int r = belay_mutex_lock(ctx, &wire->output);
+
+	if (r < 0)
+		return r;
+	r = wire->garbled ? -EPIPE : send_part(ctx, wire, res, data, size, part);
+	wire->answered = true;
+	belay_mutex_unlock(&wire->output);
+	return r;
 }
 
 /* What the handler promised and did not keep is told by closing. */
@@ -193,7 +208,7 @@ static bool is_complete(const struct belay_response *res)
 void belay__answer_begin(struct belay__wire *wire, bool keep_alive)
 {
 	wire->keep_alive = keep_alive;
-	wire->answered = wire->chunked = false;
+	wire->answered = wire->garbled = wire->chunked = false;
 	wire->error = 0;
 }
 
@@ -205,8 +220,7 @@ int belay__answer_send(belay_ctx *ctx, struct belay__sink *sink, struct belay_re
 	if (!wire->error && part == BELAY__PART_LAST && !is_complete(res))
 		wire->error = -EBADMSG;
 	if (!wire->error)
-		wire->error = send_part(ctx, wire, res, data, size, part);
-	wire->answered = true;
+		wire->error = send_alone(ctx, wire, res, data, size, part);
 	if (wire->error)
 		wire->keep_alive = false;
 	return wire->error;

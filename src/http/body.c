@@ -19,16 +19,29 @@ static struct belay__wire *wire_of(struct belay__source *source)
 					      offsetof(struct belay__wire, source));
 }
 
-static int send_continue(belay_ctx *ctx, struct belay__wire *wire)
+static int write_continue(belay_ctx *ctx, struct belay__wire *wire)
 {
 	static char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
 	struct iovec iov = {text, sizeof text - 1};
-	int r;
+	size_t written = 0;
+	int r = belay__wire_write(ctx, wire, &iov, 1, &written);
 
-	if (!wire->msg.wants_continue || wire->answered)
-		return 0;
-	r = belay__wire_write(ctx, wire, &iov, 1);
+	wire->garbled = r < 0 && written > 0;
 	wire->msg.wants_continue = r < 0;
+	return r;
+}
+
+static int send_continue(belay_ctx *ctx, struct belay__wire *wire)
+{
+	int r = wire->msg.wants_continue ? belay_mutex_lock(ctx, &wire->output) : 0;
+
+	if (r < 0 || !wire->msg.wants_continue)
+		return r;
+	if (wire->garbled)
+		r = -EPIPE;
+	else if (!wire->answered)
+		r = write_continue(ctx, wire);
+	belay_mutex_unlock(&wire->output);
 	return r;
 }
 

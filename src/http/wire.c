@@ -21,6 +21,7 @@ void belay__wire_init(struct belay__wire *wire, belay_conn *conn, belay_ctx *ctx
 		.ctx = ctx,
 		.source = {belay__body_read},
 		.sink = {belay__answer_send},
+		.output = BELAY_MUTEX_INIT,
 	};
 }
 
@@ -99,10 +100,11 @@ ssize_t belay__wire_fill(belay_ctx *ctx, struct belay__wire *wire, size_t most, 
 
 /* ---- Out ------------------------------------------------------------------------------------------ */
 
-int belay__wire_write(belay_ctx *ctx, struct belay__wire *wire, struct iovec *iov, int count)
+int belay__wire_write(belay_ctx *ctx, struct belay__wire *wire, const struct iovec *iov, int count,
+		      size_t *ret)
 {
 	belay_ctx *timed = belay_with_timeout(ctx, wire->patience);
-	int r = belay_conn_writev(timed, wire->conn, iov, count, NULL);
+	int r = belay_conn_writev(timed, wire->conn, iov, count, ret);
 
 	belay_end(timed);
 	return r < 0 ? translate(ctx, wire, r) : 0;

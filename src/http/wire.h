@@ -9,6 +9,8 @@
 #include "http/message.h"
 #include "http/response.h"
 
+#include <belay/sync.h>
+
 struct belay__wire {
 	belay_conn *conn;
 	belay_ctx *ctx;    /* ends, and is ended here, when the client has gone */
@@ -25,12 +27,18 @@ struct belay__wire {
 	size_t drain_limit;
 	bool stuck;                  /* nobody can tell where it ends, or wants to know */
 
-	/* The answer. */
+	/* The answer; by the one who writes it. */
 	struct belay__sink sink;
 	bool keep_alive; /* another request may follow               */
-	bool answered;   /* the head is out                          */
 	bool chunked;
 	int error;       /* what every further part is answered with */
+
+	/* A handler that reads on past its deadline may want to send "100 Continue" while another task
+	 * answers for it: output is held for each write, and guards these two. */
+	belay_mutex output;
+	bool answered;   /* the head is out                          */
+	bool garbled;    /* a "100 Continue" may be out in part      */
+
 	char *head;
 	size_t head_size, head_room;
 };
@@ -48,8 +56,9 @@ bool belay__wire_is_gone(const struct belay__wire *wire);
  * already; -ENOMEM; -errno. */
 ssize_t belay__wire_fill(belay_ctx *ctx, struct belay__wire *wire, size_t most, int64_t patience);
 
-/* Writes all of it. 0, or errors as above. Changes iov. */
-int belay__wire_write(belay_ctx *ctx, struct belay__wire *wire, struct iovec *iov, int count);
+/* Writes all of it. 0, or errors as above, and *ret (may be NULL) is how much of it was written. */
+int belay__wire_write(belay_ctx *ctx, struct belay__wire *wire, const struct iovec *iov, int count,
+		      size_t *ret);
 
 /* body.c. The source of wire->msg's body. */
 ssize_t belay__body_read(belay_ctx *ctx, struct belay__source *source, void *buf, size_t size);

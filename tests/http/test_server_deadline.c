@@ -190,6 +190,41 @@ static void a_body_that_does_not_come_in_time_is_answered_503(void **state)
 	assert_int_equal(reply.status, 503);
 }
 
+/* The handler asks for the body at the very moment of its deadline: "100 Continue" comes whole and ahead
+ * of the answer, or not at all. */
+static int read_at_deadline(belay_ctx *ctx, belay_request *req, belay_response *res)
+{
+	int64_t when;
+	char buf[10];
+
+	if (!check(belay_deadline(ctx, &when)))
+		return -EINVAL;
+	while (belay_now() < when - BELAY_US(20))
+		;
+	return (int)belay_request_read(ctx, req, buf, sizeof buf);
+}
+
+/* semantics 4.7 */
+static void a_deadline_does_not_garble_the_answer_of_a_client_that_waits(void **state)
+{
+	limit.most = BELAY_US(300);
+	start(read_at_deadline, NULL);
+	for (int i = 0; i < 200; i++) {
+		struct reply reply;
+		int fd = site_dial(&site);
+
+		raw_send(fd, "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+			     "Content-Length: 5\r\n\r\n");
+		raw_read_reply(fd, &reply, false);
+		if (reply.status == 100)
+			raw_read_reply(fd, &reply, false);
+		assert_int_equal(reply.status, 503);
+		assert_true(reply.closes);
+		assert_true(raw_is_closed(fd));
+		close(fd);
+	}
+}
+
 static int echo_in_time(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
 	const char *body;
@@ -272,6 +307,7 @@ BELAY_TEST_MAIN(SITE_TEST(a_caller_s_time_by_the_query_is_its_request_s),
 		SITE_TEST(the_503_is_there_while_the_handler_still_runs),
 		SITE_TEST(a_stream_that_passes_its_deadline_is_cut_off),
 		SITE_TEST(a_body_that_does_not_come_in_time_is_answered_503),
+		SITE_TEST(a_deadline_does_not_garble_the_answer_of_a_client_that_waits),
 		SITE_TEST(requests_in_time_share_a_connection),
 		SITE_TEST(a_client_that_goes_away_is_logged_with_the_cause),
 		SITE_TEST(a_shutdown_is_logged_and_answered_with_the_cause))
