@@ -47,6 +47,7 @@ static void tasks_of_one_worker_take_turns(void **state)
 
 struct starving {
 	atomic_bool stop;
+	atomic_long yields;
 	atomic_int over;
 };
 
@@ -54,8 +55,10 @@ static void yield_for_ever(belay_ctx *ctx, void *arg)
 {
 	struct starving *starving = arg;
 
-	while (!atomic_load(&starving->stop))
+	while (!atomic_load(&starving->stop)) {
+		atomic_fetch_add(&starving->yields, 1);
 		belay_yield();
+	}
 	atomic_fetch_add(&starving->over, 1);
 }
 
@@ -95,6 +98,11 @@ static void read_then_stop_the_others(belay_ctx *ctx, void *arg)
 	atomic_fetch_add(&waiting->starving.over, 1);
 }
 
+static void yield_once(belay_ctx *ctx, void *arg)
+{
+	belay_yield();
+}
+
 static void tasks_that_only_yield_do_not_starve_one_that_waits_for_a_descriptor(void **state)
 {
 	struct waiting_for_byte waiting = {{0}};
@@ -102,8 +110,10 @@ static void tasks_that_only_yield_do_not_starve_one_that_waits_for_a_descriptor(
 	setenv("BELAY_WORKERS", "1", 1);
 	assert_int_equal(pipe(waiting.pipe), 0);
 	assert_int_equal(belay_go(bg(), read_then_stop_the_others, &waiting), 0);
+	check_in_task(yield_once, NULL); /* on the one worker: the reader waits when this has run */
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(belay_go(bg(), yield_for_ever, &waiting.starving), 0);
+	assert_true(check_until(atomic_load(&waiting.starving.yields) > 1000));
 	assert_int_equal(write(waiting.pipe[1], "x", 1), 1);
 	assert_true(check_until(atomic_load(&waiting.starving.over) == 4));
 	close(waiting.pipe[0]);
