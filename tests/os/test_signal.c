@@ -441,10 +441,12 @@ static void a_done_parent_touches_no_signal(void **state)
 
 static void real_time(void)
 {
-	belay_ctx *ctx = (belay_with_signal)(belay_background(), SIGRTMIN + 1, 64, 0);
+	belay_ctx *ctx = (belay_with_signal)(belay_background(), SIGRTMIN, SIGRTMIN + 1, 0);
+	char message[32];
 
-	raise(64);
-	must_end_by(ctx, "signal 64 received");
+	snprintf(message, sizeof message, "signal %d received", SIGRTMIN + 1);
+	raise(SIGRTMIN + 1);
+	must_end_by(ctx, message);
 	belay_end(ctx);
 }
 
