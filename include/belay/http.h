@@ -259,7 +259,7 @@ BELAY_EXPORT int belay_server_shutdown(belay_ctx *ctx, belay_server *server);
 BELAY_EXPORT void belay_server_free(belay_server *server);
 
 /* Connections open now. */
-BELAY_EXPORT size_t belay_server_connections(const belay_server *server);
+BELAY_EXPORT size_t belay_server_connections(belay_server *server);
 
 /* ---- The recorder: a router's answer without a socket --------------------------------------------- */
 

@@ -63,14 +63,13 @@ void belay__server_leave(struct belay_server *server)
 	unlock(server);
 }
 
-size_t belay_server_connections(const belay_server *server)
+size_t belay_server_connections(belay_server *server)
 {
-	struct belay_server *counted = (struct belay_server *)(uintptr_t)server;
 	size_t n;
 
-	lock(counted);
+	lock(server);
 	n = server->connections;
-	unlock(counted);
+	unlock(server);
 	return n;
 }
 

@@ -3,6 +3,7 @@
  * test_message.c - a request's head and body as the parser takes them, and the forms that it refuses.
  */
 #include "check_oom.h"
+#include "http/head.h"
 #include "http/message.h"
 
 #include <errno.h>
@@ -290,6 +291,76 @@ static void many_small_chunks_are_fine(void **state)
 	assert_int_equal(strlen(body), 100000);
 }
 
+/* ---- Whatever comes ------------------------------------------------------------------------------------- */
+
+/* Parses text as a connection would: head, then body in random steps. */
+static void parse_all(const char *text, size_t size, unsigned *seed)
+{
+	struct belay__head scan = {0};
+	ssize_t n = belay__head_scan(&scan, text, size);
+	char out[64];
+
+	belay__request_reset(&req);
+	if (n <= 0 || belay__message_head(&msg, &req, 10, text, (size_t)n) < 0)
+		return;
+	assert_non_null(req.method);
+	assert_int_equal(req.target.path[0] == '/' || req.target.path[0] == '*', 1);
+	while (!msg.done && (size_t)n < size) {
+		size_t most = 1 + (size_t)rand_r(seed) % sizeof out, produced;
+		ssize_t used;
+
+		most = most < size - (size_t)n ? most : size - (size_t)n;
+		used = belay__message_body(&msg, text + n, most, out, &produced);
+		if (used < 0)
+			return;
+		assert_true((size_t)used <= most && produced <= (size_t)used);
+		assert_true(used > 0 || msg.done);
+		n += used;
+	}
+}
+
+/* Requests with a few bytes changed, taken out, or doubled. */
+static void whatever_comes_is_parsed_or_refused(void **state)
+{
+	static const char *const seeds[] = {
+		"GET /a/b?c=d&e=%20f HTTP/1.1\r\nHost: x\r\nAccept: */*\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\n"
+		"hello world",
+		"PUT /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+		"5;a=b\r\nhello\r\n6\r\n world\r\n0\r\nT: v\r\n\r\n",
+		"GET http://h/ HTTP/1.0\r\nConnection: keep-alive, upgrade\r\nUpgrade: x\r\n\r\n",
+	};
+	unsigned seed = 3;
+
+	for (int round = 0; round < 40000; round++) {
+		const char *from = seeds[(size_t)rand_r(&seed) % 4];
+		size_t size = strlen(from), changes = 1 + (size_t)rand_r(&seed) % 4;
+		char *text = malloc(2 * size + 16);
+
+		memcpy(text, from, size);
+		while (changes-- > 0 && size > 1) {
+			size_t at = (size_t)rand_r(&seed) % size;
+			size_t run = 1 + (size_t)rand_r(&seed) % 4;
+
+			run = run < size - at ? run : size - at;
+			switch (rand_r(&seed) % 3) {
+			case 0:
+				text[at] = (char)rand_r(&seed);
+				break;
+			case 1:
+				memmove(text + at, text + at + run, size - at - run);
+				size -= run;
+				break;
+			default:
+				memmove(text + at + run, text + at, size - at);
+				size += run;
+			}
+		}
+		parse_all(text, size, &seed);
+		free(text);
+	}
+}
+
 /* ---- Memory ------------------------------------------------------------------------------------------- */
 
 static void take_head(void *arg)
@@ -324,4 +395,5 @@ BELAY_TEST_MAIN(MESSAGE_TEST(a_head_becomes_method_target_and_headers),
 		MESSAGE_TEST(chunks_are_joined), MESSAGE_TEST(broken_chunks_are_refused),
 		MESSAGE_TEST(chunks_that_are_all_frame_are_refused),
 		MESSAGE_TEST(many_small_chunks_are_fine),
+		MESSAGE_TEST(whatever_comes_is_parsed_or_refused),
 		MESSAGE_TEST(without_memory_a_head_is_refused))
