@@ -225,14 +225,22 @@ static void go_on(struct belay__driver *driver, belay_http_reply *reply)
 		retire(driver, reply, result, text_of(reply, result, code));
 }
 
-/* A transfer that is taken away before its end loses its connection: that is the cancellation. */
+/* A transfer that is taken away before its end loses its connection: that is the cancellation. Over
+ * HTTP/2 its stream is reset, which curl writes down but sends with whatever comes next; so where
+ * nobody else uses the connection, that is closed too, and the peer learns of it now. */
+static void cut(struct belay__driver *driver, belay_http_reply *reply)
+{
+	curl_easy_setopt(reply->easy, CURLOPT_FORBID_REUSE, 1L);
+	retire(driver, reply, -ECONNABORTED, NULL);
+}
+
 static void operate(struct belay__driver *driver, belay_http_reply *reply, unsigned operations)
 {
 	bool running = belay__list_linked(&reply->link);
 
 	if (operations & BELAY__OP_REMOVE) {
 		if (running)
-			retire(driver, reply, -ECONNABORTED, NULL);
+			cut(driver, reply);
 		return;
 	}
 	if (operations & BELAY__OP_ADD)
