@@ -163,6 +163,34 @@ static void a_deep_path_is_whole(void **state)
 	free(buf);
 }
 
+static int format_much(const void *value, char *buf, size_t size)
+{
+	memset(buf, 'x', size); /* all of it, and no end: what a careless format might do */
+	return 5000;
+}
+
+static void a_long_value_is_shown_in_part_and_harms_nothing(void **state)
+{
+	static const belay_key careless = {.name = "careless", .format = format_much};
+	static char longer[1000];
+	belay_ctx *mild, *wild;
+	char buf[1024];
+	int n;
+
+	memset(longer, 'y', sizeof longer - 1);
+	mild = belay_with_value(belay_background(), &text, longer);
+	wild = belay_with_value(mild, &careless, NULL);
+	n = belay_format(mild, buf, sizeof buf);
+	assert_int_equal(n, strlen(buf));
+	assert_int_equal(strspn(strchr(buf, '=') + 1, "y"), 160);
+	assert_string_equal(strchr(buf, '\0') - 2, "y)");
+	n = belay_format(wild, buf, sizeof buf);
+	assert_int_equal(n, strlen(buf));
+	assert_string_equal(strchr(buf, '\0') - 2, "x)");
+	belay_end(wild);
+	belay_end(mild);
+}
+
 static void a_done_context_formats_as_before(void **state)
 {
 	belay_ctx *ctx = belay_with_cancel(belay_background());
@@ -180,4 +208,5 @@ BELAY_TEST_MAIN(cmocka_unit_test(a_path_names_each_derivation_from_the_root),
 		cmocka_unit_test(every_size_is_cut_and_terminated_as_by_snprintf),
 		cmocka_unit_test(a_size_of_zero_only_measures),
 		cmocka_unit_test(a_deep_path_is_whole),
+		cmocka_unit_test(a_long_value_is_shown_in_part_and_harms_nothing),
 		cmocka_unit_test(a_done_context_formats_as_before))
