@@ -202,7 +202,7 @@ int dpkg_each_dependency(const char *field,
 		size_t length;
 
 		field += strspn(field, " \t");
-		length = strcspn(field, " \t:([|,");
+		length = strcspn(field, " \t:([<|,");
 		if (length)
 			r = fn(arg, group, alternative, field, length);
 		field += strcspn(field, "|,");

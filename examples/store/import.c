@@ -267,6 +267,12 @@ static int sign(struct importing *im, const char *fingerprint)
 	return r;
 }
 
+static int finish(struct importing *im)
+{
+	fputs("building the indexes\n", stderr);
+	return belay_sqlite_exec(im->ctx, im->conn, finish_sql);
+}
+
 static int fill(struct importing *im, const struct sources *sources)
 {
 	int r = prepare(im);
@@ -275,7 +281,7 @@ static int fill(struct importing *im, const struct sources *sources)
 		r = add_files(im, sources);
 	finalize(im);
 	if (!r)
-		r = belay_sqlite_exec(im->ctx, im->conn, finish_sql);
+		r = finish(im);
 	if (!r)
 		r = sign(im, sources->fingerprint);
 	return r;

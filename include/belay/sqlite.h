@@ -46,7 +46,8 @@ struct belay_sqlite_error {
 
 /* How to open; zeroed: the defaults. */
 struct belay_sqlite_options {
-	unsigned connections; /* at most this many; 0: 4. A private in-memory database has 1      */
+	unsigned connections; /* at most this many (well below the 512 threads that may block);
+			       * 0: 4. A private in-memory database has 1                         */
 	int flags;            /* SQLITE_OPEN_...; 0: read, write, create                          */
 
 	/* Sets up each new connection: pragmas, functions, extensions. Returns SQLITE_OK, or the
