@@ -134,7 +134,8 @@ BELAY_EXPORT void belay_end_at(belay_ctx *ctx, const struct belay_site *site);
 #define belay_end(...) belay_end_at((__VA_ARGS__), BELAY_HERE)
 
 /* One more reference (returns ctx), and one less without a cancel. NULL is fine in both. When the
- * last one goes, deferred calls run on this thread, then values are destroyed and memory freed. */
+ * last one goes, deferred calls run on this thread, then values are destroyed and memory freed; where
+ * an expiry held the last one, on a thread of Belay's that may be kept waiting. */
 BELAY_EXPORT belay_ctx *belay_ref(belay_ctx *ctx);
 BELAY_EXPORT void belay_unref(belay_ctx *ctx);
 
@@ -240,7 +241,9 @@ BELAY_EXPORT void *belay_alloc(belay_ctx *ctx, size_t size);
 BELAY_EXPORT char *belay_strdup(belay_ctx *ctx, const char *s);
 BELAY_EXPORT char *belay_sprintf(belay_ctx *ctx, const char *fmt, ...) BELAY_PRINTF(2, 3);
 
-/* Runs fn(arg) then. 0, or -ENOMEM or -EINVAL: fn will not run. */
+/* Runs fn(arg) then, on the thread or task that gives up the last reference, or on one of Belay's own;
+ * it may block. A chain of contexts whose deferred calls each give up the next one nests as deep as it is
+ * long. 0, or -ENOMEM or -EINVAL: fn will not run. */
 BELAY_EXPORT int belay_defer(belay_ctx *ctx, void (*fn)(void *arg), void *arg);
 
 /* ---- What runs when a context is done --------------------------------------------------------- */

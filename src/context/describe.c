@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PART = 256, VALUE = 160, NAME = 64, MERGES = 4 };
+enum { PART = 256, VALUE = 160, NAME = 64, MERGES = 1 };
 
 static size_t format_path(const belay_ctx *ctx, char *buf, size_t size, int merges);
 
@@ -74,7 +74,7 @@ static int format_deadline(const struct node *node, char *part)
 	return snprintf(part, PART, "with_deadline(%.3fs ago)", -seconds);
 }
 
-/* A merge of merges of merges ... is cut at the fourth. */
+/* Within a second path a merge's own is left out, or the text would cost a power of the depth. */
 static int format_merge(const belay_ctx *ctx, char *part, int merges)
 {
 	const struct merge *merge = belay__container(ctx, struct merge, node.ctx);

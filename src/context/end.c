@@ -40,10 +40,12 @@ static void disarm(struct node *node)
 		belay__timer_disarm(&belay__container(node, struct deadline, node)->timer);
 }
 
-/* Only a node that never had children is known to have none without a visit. */
+/* Only a node that never had children is known to have none without a visit. A merge is visited to be
+ * taken off its other list as well. */
 static bool has_more(const struct node *node)
 {
-	return atomic_load_explicit(&node->is_parent, memory_order_relaxed) ||
+	return node->ctx.kind == KIND_MERGE ||
+	       atomic_load_explicit(&node->is_parent, memory_order_relaxed) ||
 	       !belay__list_empty(&node->hooks);
 }
 

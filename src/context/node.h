@@ -110,6 +110,9 @@ belay_ctx *belay__ctx_new(enum kind kind, belay_ctx *parent, const struct belay_
 belay_ctx *belay__ctx_publish(belay_ctx *ctx);
 void belay__node_init(struct node *node, int64_t deadline);
 
+/* Destroys the contexts linked from dead through next_dead, and what that kills. */
+void belay__ctx_destroy_all(belay_ctx *dead);
+
 /* True where the caller's is the only reference and there is nothing that an end of ctx would tell: no
  * children ever, no hooks, no deferred calls. Acquire pairs with those who gave up theirs. */
 bool belay__ctx_is_private(const belay_ctx *ctx);

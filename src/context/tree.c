@@ -16,7 +16,9 @@
 #include "base/report.h"
 #include "base/slab.h"
 #include "context/node.h"
+#include "context/reaper.h"
 #include "context/view.h"
+#include "wait/clock.h"
 
 #include <errno.h>
 #include <time.h>
@@ -271,18 +273,39 @@ static void destroy_node(belay_ctx *ctx, belay_ctx **dead)
 	give_up(other ? &other->ctx : NULL, dead);
 }
 
+static void destroy(belay_ctx *ctx, belay_ctx **dead)
+{
+	if (is_node(ctx))
+		destroy_node(ctx, dead);
+	else
+		destroy_plain(ctx, dead);
+}
+
+static bool runs_foreign_code(const belay_ctx *ctx)
+{
+	if (atomic_load_explicit(&ctx->owned, memory_order_relaxed))
+		return true;
+	return ctx->kind == KIND_VALUE &&
+	       belay__container(ctx, struct value, ctx)->key->destroy;
+}
+
+void belay__ctx_destroy_all(belay_ctx *dead)
+{
+	belay_ctx *ctx;
+
+	while ((ctx = dead)) {
+		dead = ctx->next_dead;
+		if (!belay__on_clock_thread() || !runs_foreign_code(ctx) || !belay__reap(ctx))
+			destroy(ctx, &dead);
+	}
+}
+
 void belay_unref(belay_ctx *ctx)
 {
 	belay_ctx *dead = NULL;
 
 	give_up(ctx, &dead);
-	while ((ctx = dead)) {
-		dead = ctx->next_dead;
-		if (is_node(ctx))
-			destroy_node(ctx, &dead);
-		else
-			destroy_plain(ctx, &dead);
-	}
+	belay__ctx_destroy_all(dead);
 }
 
 bool belay__ctx_is_private(const belay_ctx *ctx)

@@ -65,6 +65,8 @@ void belay_shutdown(void)
 	belay__pool_stop();
 	belay__clock_stop();
 	belay__workers_stop();
+	belay__clock_stop(); /* a task that a last timer woke may have started it again, */
+	belay__pool_stop();  /* or this */
 	belay__stop_all();
 	belay__stack_trim();
 	belay__ctx_trim();

@@ -34,6 +34,7 @@ static struct {
 	struct belay__lock lock;   /* start and stop */
 	_Atomic bool running;      /* release after all else is set up */
 	struct worker *workers;    /* constant while running, as is count */
+	struct worker *left;       /* of earlier runs, for tasks that still wait */
 	unsigned count;
 	_Atomic unsigned next;     /* whose turn it is for what comes from plain threads */
 	_Atomic unsigned idle;     /* how many are asleep or about to be */
@@ -274,10 +275,14 @@ static struct worker *any_worker(void)
 	return belay__worker ? belay__worker : &house.workers[turn % house.count];
 }
 
+/* After the stop, by an after-func's context that ends then: nobody is there to run it. */
 void belay__worker_submit(struct belay__task *task)
 {
-	struct worker *worker = any_worker();
+	struct worker *worker;
 
+	if (!atomic_load_explicit(&house.running, memory_order_acquire))
+		return;
+	worker = any_worker();
 	push_fresh(worker, task);
 	if (worker == belay__worker || !kick(worker))
 		kick_somebody();
@@ -346,11 +351,34 @@ static int worker_spawn(struct worker *worker)
 	return 0;
 }
 
+/* Tasks that were left waiting may be woken still, by a channel or a timer: their worker must be there
+ * to be told, and do nothing about it. It is not asleep, so that nobody writes to its kick. */
+static void keep_for_the_left(struct worker *workers)
+{
+	workers->next_left = house.left;
+	house.left = workers;
+}
+
+static void free_left(void)
+{
+	struct worker *workers;
+
+	while ((workers = house.left)) {
+		house.left = workers->next_left;
+		free(workers);
+	}
+}
+
 static void close_workers(unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
 		worker_close(&house.workers[i]);
-	free(house.workers);
+	if (belay__stack_count() > 0) {
+		keep_for_the_left(house.workers);
+	} else {
+		free(house.workers);
+		free_left();
+	}
 	house.workers = NULL;
 	house.count = 0;
 }

@@ -48,6 +48,7 @@ struct worker {
 	int epoll, kick;
 	struct belay__source kick_source;
 	pthread_t thread;
+	struct worker *next_left;                  /* see worker.c: keep_for_the_left()            */
 };
 
 /* The calling thread's worker; NULL on other threads. */

@@ -171,6 +171,53 @@ static void an_after_func_of_a_done_context_still_runs(void **state)
 	assert_false(belay_after_stop(after));
 }
 
+struct left {
+	belay_chan *ch;
+	atomic_int waiting, resumed;
+};
+
+static void receive(belay_ctx *ctx, void *arg)
+{
+	struct left *left = arg;
+	int number;
+
+	atomic_fetch_add(&left->waiting, 1);
+	belay_recv(ctx, left->ch, &number);
+	atomic_fetch_add(&left->resumed, 1);
+}
+
+static void sleep_on(belay_ctx *ctx, void *arg)
+{
+	struct left *left = arg;
+
+	atomic_fetch_add(&left->waiting, 1);
+	belay_sleep(ctx, BELAY_MS(20));
+	atomic_fetch_add(&left->resumed, 1);
+}
+
+/* As every main does whose context is ended when its scope is left, after belay_shutdown(). The tasks'
+ * stacks are never freed, so what they wait with outlives the test: it is static. */
+static void tasks_left_waiting_may_be_woken_and_never_resume(void **state)
+{
+	static struct left left;
+	belay_ctx *ctx = belay_with_cancel(bg());
+	int number = 5;
+
+	left.ch = belay_chan_new(sizeof number, 0);
+	assert_int_equal(belay_go(bg(), receive, &left), 0);
+	assert_int_equal(belay_go(ctx, receive, &left), 0);
+	assert_int_equal(belay_go(bg(), sleep_on, &left), 0);
+	assert_true(check_until(atomic_load(&left.waiting) == 3));
+	belay_shutdown();
+	assert_int_equal(belay_send(bg(), left.ch, &number), 0); /* to a receiver that is no more */
+	belay_cancel(ctx);
+	assert_int_equal(belay_sleep(bg(), BELAY_MS(30)), 0); /* the clock wakes the sleeper */
+	belay_shutdown();
+	assert_int_equal(left.resumed, 0);
+	belay_unref(ctx);
+	belay_unref(ctx); /* the task's own, which it will never give up */
+}
+
 BELAY_TEST_MAIN(cmocka_unit_test(before_anything_it_does_nothing),
 		cmocka_unit_test(all_threads_and_descriptors_are_gone),
 		cmocka_unit_test(every_task_that_is_ready_runs_on_until_it_waits),
@@ -179,4 +226,5 @@ BELAY_TEST_MAIN(cmocka_unit_test(before_anything_it_does_nothing),
 		cmocka_unit_test(belay_can_be_used_again_afterwards),
 		cmocka_unit_test(contexts_and_channels_outlive_it),
 		cmocka_unit_test(a_deadline_set_before_it_is_kept_after_it_once_the_clock_runs),
-		cmocka_unit_test(an_after_func_of_a_done_context_still_runs))
+		cmocka_unit_test(an_after_func_of_a_done_context_still_runs),
+		cmocka_unit_test(tasks_left_waiting_may_be_woken_and_never_resume))
