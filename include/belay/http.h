@@ -4,7 +4,9 @@
  *
  *     static int hello(belay_ctx *ctx, belay_request *req, belay_response *res)
  *     {
- *             return belay_response_printf(ctx, res, "hello %s\n", belay_request_param(req, "name"));
+ *             const char *name = belay_request_param(req, "name");
+ *
+ *             return belay_response_printf(ctx, res, "hello %s\n", name);
  *     }
  *
  *     belay_router_add(router, "GET /hello/{name}", hello, NULL);
@@ -14,8 +16,8 @@
  * as the client has gone, even while the handler computes without any I/O, and with the cause
  * "server shutting down" (code -ESHUTDOWN) when a shutdown's own context is done.
  *
- * Links as belay-http. What can block takes a context and returns that context's error as soon as it
- * is done; the rules of belay.h hold here too.
+ * Links as belay-http. What can block takes a context and returns that context's error as soon as
+ * it is done; the rules of belay.h hold here too.
  */
 #ifndef BELAY_HTTP_H
 #define BELAY_HTTP_H
@@ -31,13 +33,14 @@ typedef struct belay_router belay_router;
 typedef struct belay_server belay_server;
 typedef struct belay_recorder belay_recorder;
 
-/* Answers a request. 0, or a negative errno. Where it failed before anything was sent, the answer is
- * the error page for it: 400, 408 or 413 for an error of belay_request_read()'s, 404 for -ENOENT, 503
- * for a context's error and -ENOMEM, 500 for everything else. Where it failed later the connection is
- * closed. A handler that returned 0 without writing has answered 200 with an empty body. */
+/* Answers a request. 0, or a negative errno. Where it failed before anything was sent, the answer
+ * is the error page for it: 400, 408 or 413 for an error of belay_request_read()'s, 404 for
+ * -ENOENT, 503 for a context's error and -ENOMEM, 500 for everything else. Where it failed later
+ * the connection is closed. A handler that returned 0 without writing has answered 200 with an
+ * empty body. */
 typedef int belay_handler(belay_ctx *ctx, belay_request *req, belay_response *res);
 
-/* ---- Requests ------------------------------------------------------------------------------------
+/* ---- Requests -----------------------------------------------------------------------------------
  *
  * A request, and every string had from it, lives until its handler has returned. One task at a time
  * may use it. Nothing here blocks but reading the body. */
@@ -46,8 +49,9 @@ typedef int belay_handler(belay_ctx *ctx, belay_request *req, belay_response *re
 BELAY_EXPORT const char *belay_request_method(const belay_request *req);
 BELAY_EXPORT const char *belay_request_target(const belay_request *req);
 
-/* The target's path, percent-decoded, without the query. Never empty, never with "." or ".." segments
- * (such requests are answered 400); may hold control characters and bytes that are no UTF-8. */
+/* The target's path, percent-decoded, without the query. Never empty, never with "." or ".."
+ * segments (such requests are answered 400); may hold control characters and bytes that are no
+ * UTF-8. */
 BELAY_EXPORT const char *belay_request_path(const belay_request *req);
 
 /* What the route's {name} stands for in the path, decoded; NULL: it has no such parameter. */
@@ -76,17 +80,17 @@ BELAY_EXPORT void *belay_request_data(const belay_request *req);
  *   -ETIMEDOUT   the client sent nothing for the server's idle time;
  *   -ECONNRESET  the connection broke, and the context given has nothing to do with it;
  *   -EINVAL      belay_request_body() has read it.
- * After an error that is not the context's each further call returns the same. A client that waits for "100 Continue" is sent
- * it by the first call. */
+ * After an error that is not the context's each further call returns the same. A client that waits
+ * for "100 Continue" is sent it by the first call. */
 BELAY_EXPORT ssize_t belay_request_read(belay_ctx *ctx, belay_request *req, void *buf, size_t size);
 
-/* The whole body, for those that fit into memory: it belongs to the request, has a NUL behind it, and
- * is the same in each call. 0; belay_request_read()'s errors; -EINVAL: some of it has been read by
- * belay_request_read(); -ENOMEM. A call that failed may be tried again. ret_size may be NULL. */
+/* The whole body, for those that fit into memory: it belongs to the request, has a NUL behind it,
+ * and is the same in each call. 0; belay_request_read()'s errors; -EINVAL: some of it has been read
+ * by belay_request_read(); -ENOMEM. A call that failed may be tried again. ret_size may be NULL. */
 BELAY_EXPORT int belay_request_body(belay_ctx *ctx, belay_request *req, const char **ret,
 				    size_t *ret_size);
 
-/* ---- Responses -----------------------------------------------------------------------------------
+/* ---- Responses ----------------------------------------------------------------------------------
  *
  * The status line and headers are sent with the first bytes of the body that don't fit into the
  * response's buffer (16 KiB), at a flush, or at the end. A body that was still whole in the buffer
@@ -104,9 +108,9 @@ BELAY_EXPORT int belay_response_header(belay_response *res, const char *name, co
 BELAY_EXPORT int belay_response_add_header(belay_response *res, const char *name,
 					   const char *value);
 
-/* Appends to the body. Blocks while the client does not read. 0; the context's error, also where the
- * handler's deadline has passed and somebody else has answered for it; -EINVAL: this status has no
- * body; -EMSGSIZE: more than the Content-Length that was set; -EPIPE: the response is complete;
+/* Appends to the body. Blocks while the client does not read. 0; the context's error, also where
+ * the handler's deadline has passed and somebody else has answered for it; -EINVAL: this status has
+ * no body; -EMSGSIZE: more than the Content-Length that was set; -EPIPE: the response is complete;
  * -ETIMEDOUT: the client took nothing for the server's idle time; -ENOMEM; -errno of the socket. */
 BELAY_EXPORT int belay_response_write(belay_ctx *ctx, belay_response *res, const void *data,
 				      size_t size);
@@ -119,10 +123,10 @@ BELAY_EXPORT int belay_response_printf(belay_ctx *ctx, belay_response *res, cons
 BELAY_EXPORT int belay_response_flush(belay_ctx *ctx, belay_response *res);
 
 /* Answers with the error page for status (400 to 599) in place of what was written so far; headers
- * that were set stay, but those that describe a body. fmt (NULL: the status' own phrase) is a message
- * for the client, cut at 511 bytes. Where ctx is done, its cause is noted for the access log and told the
- * page. 0; -EALREADY: the head has been sent; -EINVAL; the context's error, where somebody else has
- * answered after the handler's deadline. */
+ * that were set stay, but those that describe a body. fmt (NULL: the status' own phrase) is a
+ * message for the client, cut at 511 bytes. Where ctx is done, its cause is noted for the access
+ * log and told the page. 0; -EALREADY: the head has been sent; -EINVAL; the context's error, where
+ * somebody else has answered after the handler's deadline. */
 BELAY_EXPORT int belay_response_error(belay_ctx *ctx, belay_request *req, belay_response *res,
 				      int status, const char *fmt, ...) BELAY_PRINTF(5, 6);
 
@@ -133,7 +137,7 @@ BELAY_EXPORT bool belay_response_is_sent(const belay_response *res);
 /* "Not Found"; never NULL. */
 BELAY_EXPORT const char *belay_http_phrase(int status);
 
-/* ---- Middlewares ---------------------------------------------------------------------------------
+/* ---- Middlewares --------------------------------------------------------------------------------
  *
  * A function around handlers: it may answer itself, or call belay_next() once, with its own context
  * or one derived from it, and look at the response afterwards. */
@@ -146,25 +150,25 @@ typedef int belay_middleware(belay_ctx *ctx, belay_request *req, belay_response 
 BELAY_EXPORT int belay_next(belay_ctx *ctx, belay_request *req, belay_response *res,
 			    const belay_chain *next);
 
-/* Gives the request a trace id (belay/log.h): the one of a valid W3C traceparent header, else that of
- * X-Trace-Id (up to 64 of A-Z a-z 0-9 . _ -), else a new random one. The answer carries it as
+/* Gives the request a trace id (belay/log.h): the one of a valid W3C traceparent header, else that
+ * of X-Trace-Id (up to 64 of A-Z a-z 0-9 . _ -), else a new random one. The answer carries it as
  * X-Trace-Id. arg is not used. */
 BELAY_EXPORT belay_middleware belay_http_trace;
 
-/* Logs one line a request (belay_log(), info): method, path, status, milliseconds, and for those that
- * were cut short the cause:
+/* Logs one line a request (belay_log(), info): method, path, status, milliseconds, and for those
+ * that were cut short the cause:
  *
  *     GET /twins 503 150.3ms cause="context deadline exceeded"
  *
- * A client that had gone before it was answered is logged as status 499. Stands inside of the trace,
- * so that its lines have the id, and outside of the deadline. arg is not used. */
+ * A client that had gone before it was answered is logged as status 499. Stands inside of the
+ * trace, so that its lines have the id, and outside of the deadline. arg is not used. */
 BELAY_EXPORT belay_middleware belay_http_access_log;
 
-/* Gives the handler a deadline: arg (NULL: only the caller's) says how long at most, and a caller may
- * ask for less by the header Request-Timeout or the query parameter timeout, each as
+/* Gives the handler a deadline: arg (NULL: only the caller's) says how long at most, and a caller
+ * may ask for less by the header Request-Timeout or the query parameter timeout, each as
  * belay_duration_parse() takes it (malformed: 400). When it passes, 503 is sent at once, and the
- * handler's own writes fail with the context's error from then on; it is waited for all the same. The
- * handler runs in a task of its own. What it had sent already can't be taken back: then the
+ * handler's own writes fail with the context's error from then on; it is waited for all the same.
+ * The handler runs in a task of its own. What it had sent already can't be taken back: then the
  * connection is closed where the body stands. */
 struct belay_http_limit {
 	int64_t most; /* nanoseconds; 0 or BELAY_FOREVER: none of the server's own */
@@ -175,25 +179,25 @@ BELAY_EXPORT belay_middleware belay_http_deadline;
  * nanoseconds (BELAY_FOREVER where it is too long to count); -EINVAL. */
 BELAY_EXPORT int belay_duration_parse(const char *text, int64_t *ret);
 
-/* The trace id of a W3C traceparent header (Trace Context, section 3.2): 0 and its 32 digits; -EINVAL:
- * malformed, or all zeros. */
+/* The trace id of a W3C traceparent header (Trace Context, section 3.2): 0 and its 32 digits;
+ * -EINVAL: malformed, or all zeros. */
 BELAY_EXPORT int belay_traceparent_parse(const char *text, char ret[33]);
 
-/* ---- Routers -------------------------------------------------------------------------------------
+/* ---- Routers ------------------------------------------------------------------------------------
  *
  * Built first, then served: adding is for one thread, before the first request. */
 
-/* NULL: out of memory. */
+/* NULL: out of memory; and its end: NULL is fine, nobody may be using it. */
 BELAY_EXPORT belay_router *belay_router_new(void);
-BELAY_EXPORT void belay_router_free(belay_router *router); /* NULL is fine; nobody may be using it */
+BELAY_EXPORT void belay_router_free(belay_router *router);
 
-/* Requests that match pattern are handler's; data is handed out by belay_request_data(). A pattern is
- * a method, a space and a path ("GET /packages/{name}/closure"), or a path alone for all methods. Its
- * segments are text, {name} for any one segment that is not empty, or, as the last one, {name...} for
- * all that is left, slashes and all. Text wins over {name}, and that over {name...}; a method over
- * none. GET answers HEAD too, where that has no handler of its own. No match: 404; one for other
- * methods only: 405 with Allow. 0; -EINVAL: not a pattern; -EEXIST: there is one that matches the same
- * requests; -ENOMEM. */
+/* Requests that match pattern are handler's; data is handed out by belay_request_data(). A pattern
+ * is a method, a space and a path ("GET /packages/{name}/closure"), or a path alone for all
+ * methods. Its segments are text, {name} for any one segment that is not empty, or, as the last
+ * one, {name...} for all that is left, slashes and all. Text wins over {name}, and that over
+ * {name...}; a method over none. GET answers HEAD too, where that has no handler of its own. No
+ * match: 404; one for other methods only: 405 with Allow. 0; -EINVAL: not a pattern; -EEXIST: there
+ * is one that matches the same requests; -ENOMEM. */
 BELAY_EXPORT int belay_router_add(belay_router *router, const char *pattern,
 				  belay_handler *handler, void *data);
 
@@ -211,14 +215,14 @@ struct belay_http_error {
 	const char *cause;   /* why the request's context was ended; NULL: that is not the reason */
 };
 
-/* Writes an error's answer: Content-Type and body (the status is set already). ctx is live, with the
- * request's values, also where the request's own context is done. req is NULL where the request could
- * not be parsed. A page that fails leaves an empty body. Without one: a line of text. */
+/* Writes an error's answer: Content-Type and body (the status is set already). ctx is live, with
+ * the request's values, also where the request's own context is done. req is NULL where the request
+ * could not be parsed. A page that fails leaves an empty body. Without one: a line of text. */
 typedef int belay_error_page(belay_ctx *ctx, const belay_request *req, belay_response *res,
 			     const struct belay_http_error *error, void *arg);
 BELAY_EXPORT void belay_router_error_page(belay_router *router, belay_error_page *page, void *arg);
 
-/* ---- Servers -------------------------------------------------------------------------------------- */
+/* ---- Servers --------------------------------------------------------------------------------- */
 
 /* Zeros stand for the defaults in brackets. */
 struct belay_server_options {
@@ -239,32 +243,33 @@ struct belay_server_options {
 	void *arg;
 };
 
-/* A server whose contexts descend from base; router must outlive it, options (NULL: the defaults) are
- * copied. 0 and *ret; -EINVAL; -ENOMEM. */
+/* A server whose contexts descend from base; router must outlive it, options (NULL: the defaults)
+ * are copied. 0 and *ret; -EINVAL; -ENOMEM. */
 BELAY_EXPORT int belay_server_new(belay_ctx *base, const belay_router *router,
 				  const struct belay_server_options *options, belay_server **ret);
 
-/* Accepts connections and serves each in a task of its own, until ctx is done (its error), the server
- * shuts down (0), or accepting fails for good (-errno). The listener belongs to the server from the
- * call on, and is closed on return; requests that run go on. Several may serve at once. */
+/* Accepts connections and serves each in a task of its own, until ctx is done (its error), the
+ * server shuts down (0), or accepting fails for good (-errno). The listener belongs to the server
+ * from the call on, and is closed on return; requests that run go on. Several may serve at once. */
 BELAY_EXPORT int belay_server_serve(belay_ctx *ctx, belay_server *server, belay_listener *listener);
 
-/* Stops listening, closes idle connections, lets the requests that run finish and waits for that: 0.
- * When ctx is done first, ends them with the cause "server shutting down" and returns ctx's error
- * without waiting any more. May be called again. A server can't be started again. */
+/* Stops listening, closes idle connections, lets the requests that run finish and waits for that:
+ * 0. When ctx is done first, ends them with the cause "server shutting down" and returns ctx's
+ * error without waiting any more. May be called again. A server can't be started again. */
 BELAY_EXPORT int belay_server_shutdown(belay_ctx *ctx, belay_server *server);
 
 /* Ends everything that still runs as above, waits until every handler has returned, frees. NULL is
- * fine. Not from a handler, and not while belay_server_serve() runs or belay_server_shutdown() does. */
+ * fine. Not from a handler, and not while belay_server_serve() runs or belay_server_shutdown()
+ * does. */
 BELAY_EXPORT void belay_server_free(belay_server *server);
 
 /* Connections open now. */
 BELAY_EXPORT size_t belay_server_connections(belay_server *server);
 
-/* ---- The recorder: a router's answer without a socket --------------------------------------------- */
+/* ---- The recorder: a router's answer without a socket ---------------------------------------- */
 
-/* A made-up request for target, from the client "recorder". NULL: out of memory, or method or target
- * are such that a server would answer 400. */
+/* A made-up request for target, from the client "recorder". NULL: out of memory, or method or
+ * target are such that a server would answer 400. */
 BELAY_EXPORT belay_recorder *belay_recorder_new(const char *method, const char *target);
 BELAY_EXPORT void belay_recorder_free(belay_recorder *rec); /* NULL is fine */
 
@@ -272,16 +277,18 @@ BELAY_EXPORT void belay_recorder_free(belay_recorder *rec); /* NULL is fine */
 BELAY_EXPORT int belay_recorder_header(belay_recorder *rec, const char *name, const char *value);
 BELAY_EXPORT int belay_recorder_body(belay_recorder *rec, const void *data, size_t size);
 
-/* Runs the router, or one handler with data as its belay_request_data(), on the request with a child
- * of ctx, on the calling thread or task; once for a recorder. Returns what the handler did, or what the
- * outermost middleware made of it. Nothing is written in its place where ctx is done. */
+/* Runs the router, or one handler with data as its belay_request_data(), on the request with a
+ * child of ctx, on the calling thread or task; once for a recorder. Returns what the handler did,
+ * or what the outermost middleware made of it. Nothing is written in its place where ctx is
+ * done. */
 BELAY_EXPORT int belay_recorder_serve(belay_ctx *ctx, belay_recorder *rec,
 				      const belay_router *router);
 BELAY_EXPORT int belay_recorder_run(belay_ctx *ctx, belay_recorder *rec, belay_handler *handler,
 				    void *data);
 
-/* What was answered: the status, 0 where nothing was written at all; a header, NULL: none; the body,
- * with a NUL behind it, and its size (ret_size may be NULL). They live as long as the recorder. */
+/* What was answered: the status, 0 where nothing was written at all; a header, NULL: none; the
+ * body, with a NUL behind it, and its size (ret_size may be NULL). They live as long as the
+ * recorder. */
 BELAY_EXPORT int belay_recorder_status(const belay_recorder *rec);
 BELAY_EXPORT const char *belay_recorder_get_header(const belay_recorder *rec, const char *name);
 BELAY_EXPORT const char *belay_recorder_get_body(const belay_recorder *rec, size_t *ret_size);

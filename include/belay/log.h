@@ -16,9 +16,9 @@ enum belay_log_level {
 	BELAY_LOG_ERROR,
 };
 
-/* The request's trace id: a child of parent that carries a copy of id (NULL: done with -EINVAL, as is
- * one for which there is no memory with -ENOMEM); and the nearest one, borrowed, NULL where there is
- * none. */
+/* The request's trace id: a child of parent that carries a copy of id (NULL: done with -EINVAL, as
+ * is one for which there is no memory with -ENOMEM); and the nearest one, borrowed, NULL where
+ * there is none. */
 BELAY_EXPORT belay_ctx *belay_with_trace_id(belay_ctx *parent, const char *id);
 BELAY_EXPORT belay_ctx *belay_with_trace_id_at(belay_ctx *parent, const char *id,
 					       const struct belay_site *site);
@@ -29,8 +29,9 @@ BELAY_EXPORT const char *belay_trace_id(const belay_ctx *ctx);
 /* Writes one line to standard error (or where belay_log_to() says), printf-like, with the time, the
  * level and, in brackets, ctx's trace id ("-": none) before it, in one write(2): lines of several
  * threads never mix. Control characters (C0, DEL, C1) are escaped, in the trace id too. ctx may be
- * done, or NULL. A line below the level set is not formatted; one for which there is no memory is cut
- * and ends in "...". Leaves errno alone. Blocks only as far as the write does. Any thread or task:
+ * done, or NULL. A line below the level set is not formatted; one for which there is no memory is
+ * cut and ends in "...". Leaves errno alone. Blocks only as far as the write does. Any thread or
+ * task:
  *
  *     2026-01-31T08:15:30.123Z INFO  [4bf92f3577b34da6a3ce929d0e0e4736] GET / 200 0.3ms */
 BELAY_EXPORT void belay_log(const belay_ctx *ctx, enum belay_log_level level, const char *fmt, ...)
@@ -41,9 +42,10 @@ BELAY_EXPORT void belay_log(const belay_ctx *ctx, enum belay_log_level level, co
 BELAY_EXPORT void belay_log_level(enum belay_log_level least);
 
 /* Sends each finished line (without a newline) to sink(arg, level, line) instead; NULL: standard
- * error again. sink may be called by many threads at once, and the one before it may still be running
- * in others when this returns. */
-BELAY_EXPORT void belay_log_to(void (*sink)(void *arg, enum belay_log_level level, const char *line),
+ * error again. sink may be called by many threads at once, and the one before it may still be
+ * running in others when this returns. */
+BELAY_EXPORT void belay_log_to(void (*sink)(void *arg, enum belay_log_level level,
+					    const char *line),
 			       void *arg);
 
 BELAY_END_DECLS

@@ -29,7 +29,7 @@ static bool has_body(const struct belay_response *res)
 	return !res->head_only && belay__has_body(res->status);
 }
 
-/* ---- The head ------------------------------------------------------------------------------------- */
+/* ---- The head -------------------------------------------------------------------------------- */
 
 static int reserve_head(struct belay__wire *wire, const struct belay_response *res)
 {
@@ -101,8 +101,8 @@ static void put_connection(struct belay__wire *wire)
 		put(wire, "Connection: keep-alive\r\n");
 }
 
-/* Where the body's end can't be told but by closing, it is. The request's body is not looked at where the
- * connection closes anyhow: its handler may be reading it in another task. */
+/* Where the body's end can't be told but by closing, it is. The request's body is not looked at
+ * where the connection closes anyhow: its handler may be reading it in another task. */
 static void choose_framing(struct belay__wire *wire, const struct belay_response *res,
 			   enum belay__part part)
 {
@@ -135,7 +135,7 @@ static int compose_head(struct belay__wire *wire, const struct belay_response *r
 	return 0;
 }
 
-/* ---- Parts ---------------------------------------------------------------------------------------- */
+/* ---- Parts ----------------------------------------------------------------------------------- */
 
 /* A part as up to four pieces: head, chunk's size, data, chunk's end. */
 struct pieces {

@@ -2,10 +2,10 @@
  *
  * body.c - reads a request's body off the connection.
  *
- * "100 Continue" is sent when the handler first asks for the body, and not at all where the answer has
- * begun by then. A body that nobody read must be taken off the connection before the next request,
- * or the connection closed; a client that waits for the 100 may send it or not, so that nothing behind
- * it can be told from it.
+ * "100 Continue" is sent when the handler first asks for the body, and not at all where the answer
+ * has begun by then. A body that nobody read must be taken off the connection before the next
+ * request, or the connection closed; a client that waits for the 100 may send it or not, so that
+ * nothing behind it can be told from it.
  */
 #include "http/wire.h"
 

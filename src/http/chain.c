@@ -2,8 +2,8 @@
  *
  * chain.c - middlewares around a handler.
  *
- * Invariants  a chain ends in one entry without a middleware, which runs the handler and answers for
- *             it where it failed. A chain is not changed once requests run through it.
+ * Invariants  a chain ends in one entry without a middleware, which runs the handler and answers
+ *             for it where it failed. A chain is not changed once requests run through it.
  */
 #include "http/router.h"
 #include "http/status.h"
@@ -47,7 +47,7 @@ int belay__chain_add(struct belay_chain **chain, belay_middleware *middleware, v
 	return 0;
 }
 
-/* ---- What a handler's error becomes ---------------------------------------------------------------- */
+/* ---- What a handler's error becomes ---------------------------------------------------------- */
 
 /* Whether a client may still read an answer though the request's context is done: everybody but one
  * that has gone. */

@@ -2,12 +2,14 @@
  *
  * connection.c - one client's requests, one after the other, in one task.
  *
- * Contexts    the server's -> hangup (ends when the client has gone) -> the one that the application
- *             put its values on -> each request's. quiet is the application's too, and ends besides
- *             when a shutdown begins: under it the connection waits for the next request.
- * States      idle: no byte of a request is there; it may be closed at any time. Then head, handler,
- *             what is left of the body, and idle again. A request that can't be understood is answered
- *             and the connection closed, since nobody can tell where the next one would begin.
+ * Contexts    the server's -> hangup (ends when the client has gone) -> the one that the
+ *             application put its values on -> each request's. quiet is the application's too, and
+ *             ends besides when a shutdown begins: under it the connection waits for the next
+ *             request.
+ * States      idle: no byte of a request is there; it may be closed at any time. Then head,
+ *             handler, what is left of the body, and idle again. A request that can't be understood
+ *             is answered and the connection closed, since nobody can tell where the next one would
+ *             begin.
  */
 #include "http/head.h"
 #include "http/router.h"
@@ -19,8 +21,8 @@
 
 #include <errno.h>
 
-/* How long a client is given to take an answer when the server shuts down, and to stop sending when the
- * connection closes; and how much it may send meanwhile. */
+/* How long a client is given to take an answer when the server shuts down, and to stop sending when
+ * the connection closes; and how much it may send meanwhile. */
 #define FAREWELL BELAY_S(1)
 enum { LINGER_SIZE = 256 * 1024 };
 
@@ -40,7 +42,7 @@ static const struct belay_server_options *options_of(const struct connection *c)
 	return &c->server->options;
 }
 
-/* ---- Reading a head ------------------------------------------------------------------------------- */
+/* ---- Reading a head -------------------------------------------------------------------------- */
 
 /* Empty lines ahead of a request are passed over (RFC 9112, section 2.2). */
 static bool has_input(struct belay__wire *wire)
@@ -69,18 +71,17 @@ static int await_first(struct connection *c)
 /* Reads on until the head is there. Its size, or an error. */
 static ssize_t await_head(struct connection *c, belay_ctx *timed)
 {
+	size_t most = options_of(c)->header_size;
 	struct belay__wire *wire = &c->wire;
 	struct belay__head head = {0};
 
 	for (;;) {
-		ssize_t n = belay__head_scan(&head, wire->in + wire->start, wire->end - wire->start);
+		ssize_t n = belay__head_scan(&head, wire->in + wire->start,
+					     wire->end - wire->start);
 
-		if (n > (ssize_t)options_of(c)->header_size)
-			return -E2BIG;
-		if (n == 0)
-			n = belay__wire_fill(timed, wire, options_of(c)->header_size, BELAY_FOREVER);
-		else
-			return n;
+		if (n != 0)
+			return n > (ssize_t)most ? -E2BIG : n;
+		n = belay__wire_fill(timed, wire, most, BELAY_FOREVER);
 		if (n < 0)
 			return n == -EMSGSIZE ? -E2BIG : n;
 	}
@@ -116,10 +117,10 @@ static int read_request(struct connection *c)
 	return 0;
 }
 
-/* ---- Answering ------------------------------------------------------------------------------------ */
+/* ---- Answering ------------------------------------------------------------------------------- */
 
-/* The context under which what is left of an answer goes out: when the server ends its requests, their
- * clients are still told. To be unref'ed, not ended: it may be the connection's own. */
+/* The context under which what is left of an answer goes out: when the server ends its requests,
+ * their clients are still told. To be unref'ed, not ended: it may be the connection's own. */
 static belay_ctx *sending_ctx(struct connection *c)
 {
 	belay_ctx *values, *timed;
@@ -135,7 +136,8 @@ static belay_ctx *sending_ctx(struct connection *c)
 /* Answers status in place of what is there, which nothing has been sent of. */
 static int replace(belay_ctx *ctx, struct connection *c, const belay_request *req, int status)
 {
-	int r = belay__response_error_page(ctx, c->server->router, req, &c->res, status, NULL, NULL);
+	int r = belay__response_error_page(ctx, c->server->router, req, &c->res, status, NULL,
+					   NULL);
 
 	return r == -EALREADY ? r : belay__response_finish(ctx, &c->res);
 }
@@ -198,10 +200,10 @@ static void refuse(struct connection *c, int err)
 	belay_unref(ctx);
 }
 
-/* ---- Requests ------------------------------------------------------------------------------------- */
+/* ---- Requests -------------------------------------------------------------------------------- */
 
-/* The request's context is done when this returns, and only then the rest of the answer is sent: who
- * has the whole answer can rely on it. */
+/* The request's context is done when this returns, and only then the rest of the answer is sent:
+ * who has the whole answer can rely on it. */
 static int run_handler(struct connection *c)
 {
 	belay_ctx *ctx = belay_with_cancel(c->ctx);
@@ -243,10 +245,11 @@ static bool serve_one(struct connection *c)
 	return belay_err(c->ctx) == 0 && answer_request(c);
 }
 
-/* ---- The connection's life ------------------------------------------------------------------------ */
+/* ---- The connection's life ------------------------------------------------------------------- */
 
-/* Closing on a client that still sends would reset the connection, and the answer could be lost: so it
- * is told of the end first, and what it sends is thrown away for a while (RFC 9112, section 9.6). */
+/* Closing on a client that still sends would reset the connection, and the answer could be lost: so
+ * it is told of the end first, and what it sends is thrown away for a while (RFC 9112, section
+ * 9.6). */
 static void linger(struct connection *c)
 {
 	belay_ctx *timed;

@@ -2,15 +2,15 @@
  *
  * deadline.c - a handler's deadline: 503 at once when it passes, whatever the handler is doing.
  *
- * The handler runs in a task of its own and writes to a response of its own, the inner one, whose sink
- * is the real one. Both tasks go for the inner response's state: the handler commits it when its first
- * bytes leave, the middleware cuts it when the deadline has passed. Who is first answers. The loser's
- * writes are refused, and the middleware joins the handler in every case, so that nothing is freed
- * under it.
+ * The handler runs in a task of its own and writes to a response of its own, the inner one, whose
+ * sink is the real one. Both tasks go for the inner response's state: the handler commits it when
+ * its first bytes leave, the middleware cuts it when the deadline has passed. Who is first answers.
+ * The loser's writes are refused, and the middleware joins the handler in every case, so that
+ * nothing is freed under it.
  *
- * Memory      until the join the middleware touches the real response only where its cut won, and the
- *             handler only where its commit did. What the handler has left is read after `over` was
- *             closed, or after the join.
+ * Memory      until the join the middleware touches the real response only where its cut won, and
+ *             the handler only where its commit did. What the handler has left is read after `over`
+ *             was closed, or after the join.
  */
 #include "http/router.h"
 
@@ -32,7 +32,7 @@ struct job {
 	int result;
 };
 
-/* ---- The inner response's sink --------------------------------------------------------------------- */
+/* ---- The inner response's sink --------------------------------------------------------------- */
 
 /* A header that was set replaces the outer one's; one that was added joins the one before it. */
 static int copy_headers(const struct belay__headers *from, belay_response *to)
@@ -74,7 +74,7 @@ static int relay(belay_ctx *ctx, struct belay__sink *sink, belay_response *inner
 	return r;
 }
 
-/* ---- How long -------------------------------------------------------------------------------------- */
+/* ---- How long -------------------------------------------------------------------------------- */
 
 /* Makes *ns less where text asks for less. */
 static int shorten(const char *text, int64_t *ns)
@@ -96,7 +96,7 @@ static int time_for(const belay_request *req, const struct belay_http_limit *lim
 	return r == 0 ? shorten(belay_request_query(req, "timeout"), ret) : r;
 }
 
-/* ---- The handler's task ---------------------------------------------------------------------------- */
+/* ---- The handler's task ---------------------------------------------------------------------- */
 
 static int run(belay_ctx *ctx, void *arg)
 {
@@ -114,10 +114,11 @@ static bool gave_up(const struct job *job, belay_ctx *deadline)
 	       (job->result < 0 || !job->inner.written);
 }
 
-/* ---- The middleware's --------------------------------------------------------------------------------- */
+/* ---- The middleware's ------------------------------------------------------------------------ */
 
-/* The deadline's own end is answered now, and the connection closed behind it, since the handler may
- * need who knows how long. An end from above is its owner's to answer, if anybody still listens. */
+/* The deadline's own end is answered now, and the connection closed behind it, since the handler
+ * may need who knows how long. An end from above is its owner's to answer, if anybody still
+ * listens. */
 static int answer(belay_ctx *ctx, belay_ctx *deadline, belay_request *req, belay_response *outer)
 {
 	int r;
@@ -208,8 +209,8 @@ int belay_http_deadline(belay_ctx *ctx, belay_request *req, belay_response *res,
 	int r;
 
 	if (time_for(req, arg, &ns) < 0)
-		return belay_response_error(ctx, req, res, 400,
-					    "timeout is a number with a unit of ns, us, ms, s or m");
+		return belay_response_error(ctx, req, res, 400, "timeout is a number with a unit "
+								"of ns, us, ms, s or m");
 	if (ns == BELAY_FOREVER)
 		return belay_next(ctx, req, res, next);
 	deadline = belay_with_timeout(ctx, ns);

@@ -2,8 +2,9 @@
  *
  * error_page.c - what is answered when something went wrong.
  *
- * The application's page is given a context that is live, so that it can write, and has the values of
- * the request's, so that it can name the trace id; why the request's own was ended is told besides.
+ * The application's page is given a context that is live, so that it can write, and has the values
+ * of the request's, so that it can name the trace id; why the request's own was ended is told
+ * besides.
  */
 #include "http/response.h"
 #include "http/request.h"

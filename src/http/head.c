@@ -3,9 +3,9 @@
  * head.c - finds the end of a request's head, and lets nothing through that two parsers could read
  * in two ways.
  *
- * What request smuggling is made of is refused here, ahead of the parser, whatever that would make of
- * it (RFC 9112, sections 2.2, 5.1, 5.2): a CR or LF that is not half of a CRLF, NUL and other control
- * characters, a header that goes on in the next line (obs-fold), a space before the colon.
+ * What request smuggling is made of is refused here, ahead of the parser, whatever that would make
+ * of it (RFC 9112, sections 2.2, 5.1, 5.2): a CR or LF that is not half of a CRLF, NUL and other
+ * control characters, a header that goes on in the next line (obs-fold), a space before the colon.
  */
 #include "http/head.h"
 

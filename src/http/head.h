@@ -14,8 +14,8 @@ struct belay__head {
 	size_t line; /* where the line of the next one begins */
 };
 
-/* Looks at the bytes of data[0..size) that came since the last call. The head's size, with the empty
- * line at its end; 0: there is more to come; -EBADMSG: no request has such bytes. */
+/* Looks at the bytes of data[0..size) that came since the last call. The head's size, with the
+ * empty line at its end; 0: there is more to come; -EBADMSG: no request has such bytes. */
 ssize_t belay__head_scan(struct belay__head *head, const char *data, size_t size);
 
 #endif

@@ -87,7 +87,8 @@ int belay__headers_add(struct belay__headers *list, const char *name, size_t nam
 	return 0;
 }
 
-/* Added first, so that nothing is lost where that fails; then moved to where the first one stood. */
+/* Added first, so that nothing is lost where that fails; then moved to where the first one
+ * stood. */
 int belay__headers_set(struct belay__headers *list, const char *name, const char *value)
 {
 	size_t at = belay__headers_find(list, name, 0);

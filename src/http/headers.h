@@ -47,8 +47,8 @@ const char *belay__headers_get(const struct belay__headers *list, const char *na
 /* Whether two names are the same in any case: of ASCII, whatever the locale says of others. */
 bool belay__same_name(const char *a, const char *b);
 
-/* RFC 9110, section 5.1: a name is a token. Section 5.5: a value has visible characters, spaces, tabs
- * and bytes from 0x80 on: no CR, LF or NUL, with which another header could be smuggled in. */
+/* RFC 9110, section 5.1: a name is a token. Section 5.5: a value has visible characters, spaces,
+ * tabs and bytes from 0x80 on: no CR, LF or NUL, with which another header could be smuggled in. */
 bool belay__is_token(const char *text, size_t size);
 bool belay__is_field_value(const char *text, size_t size);
 

@@ -2,9 +2,9 @@
  *
  * match.c - finds the route for a path in the tree of segments.
  *
- * At each node text is tried before {name}, and that before {name...}; what leads nowhere is gone back
- * on, so that every node of the tree is looked at once at most. Recursion goes as deep as the tree,
- * that is, as the program's own patterns, however long the path is.
+ * At each node text is tried before {name}, and that before {name...}; what leads nowhere is gone
+ * back on, so that every node of the tree is looked at once at most. Recursion goes as deep as the
+ * tree, that is, as the program's own patterns, however long the path is.
  */
 #include "http/router.h"
 

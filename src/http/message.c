@@ -3,20 +3,22 @@
  * message.c - a request as it stands on the wire.
  *
  * llhttp parses; the rules that decide where a message ends are checked here once more on what it
- * parsed, since a proxy in front may be of another opinion (RFC 9112, section 6.3): one Content-Length
- * of digits alone, or a Transfer-Encoding of "chunked" alone, in HTTP/1.1 alone, never both.
+ * parsed, since a proxy in front may be of another opinion (RFC 9112, section 6.3): one
+ * Content-Length of digits alone, or a Transfer-Encoding of "chunked" alone, in HTTP/1.1 alone,
+ * never both.
  *
  * States      head: all of it is given to llhttp at once, so that each of its spans is one piece.
- *             body: fed as it comes, no more than the reader has room for, since decoding never makes
- *             it longer. done: llhttp is paused at the last byte, and the rest is the next request's.
+ *             body: fed as it comes, no more than the reader has room for, since decoding never
+ *             makes it longer. done: llhttp is paused at the last byte, and the rest is the next
+ *             request's.
  */
 #include "http/message.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* What chunks' sizes, extensions and trailers may take, besides so much for each byte of body: a chunk
- * of one byte takes 5. */
+/* What chunks' sizes, extensions and trailers may take, besides so much for each byte of body: a
+ * chunk of one byte takes 5. */
 enum { MOST_OVERHEAD = 65536, OVERHEAD_PER_BYTE = 8 };
 
 static struct belay__message *of(llhttp_t *parser)
@@ -24,7 +26,7 @@ static struct belay__message *of(llhttp_t *parser)
 	return parser->data;
 }
 
-/* ---- What llhttp calls ---------------------------------------------------------------------------- */
+/* ---- What llhttp calls ----------------------------------------------------------------------- */
 
 /* A part may be told in pieces, which stand side by side in the head. */
 static void extend(const char **part, size_t *size, const char *at, size_t length)
@@ -93,7 +95,8 @@ static int on_header_complete(llhttp_t *parser)
 	return msg->error ? -1 : 0;
 }
 
-/* The flags are gone when llhttp returns. An upgrade is never taken up, so the body is read as ever. */
+/* The flags are gone when llhttp returns. An upgrade is never taken up, so the body is read as
+ * ever. */
 static int on_head_complete(llhttp_t *parser)
 {
 	struct belay__message *msg = of(parser);
@@ -130,10 +133,10 @@ static const llhttp_settings_t settings = {
 	.on_message_complete = on_done,
 };
 
-/* ---- The rules ------------------------------------------------------------------------------------ */
+/* ---- The rules ------------------------------------------------------------------------------- */
 
-/* The request line has two spaces and ends in "HTTP/1.0" or "HTTP/1.1": llhttp takes more of the former,
- * and knows other protocols too. */
+/* The request line has two spaces and ends in "HTTP/1.0" or "HTTP/1.1": llhttp takes more of the
+ * former, and knows other protocols too. */
 static int check_line(const char *data, size_t size)
 {
 	const char *end = memchr(data, '\r', size);
@@ -220,7 +223,7 @@ static int check(struct belay__message *msg)
 	return r;
 }
 
-/* ---- For the neighbours --------------------------------------------------------------------------- */
+/* ---- For the neighbours ---------------------------------------------------------------------- */
 
 static int parse(struct belay__message *msg, const char *data, size_t size)
 {

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* ---- Nodes ---------------------------------------------------------------------------------------- */
+/* ---- Nodes ----------------------------------------------------------------------------------- */
 
 struct belay__segment *belay__segment_new(const char *text, size_t size)
 {
@@ -58,9 +58,10 @@ static struct belay__segment *text_child(struct belay__segment *node, const char
 	return c;
 }
 
-/* ---- Routes --------------------------------------------------------------------------------------- */
+/* ---- Routes ---------------------------------------------------------------------------------- */
 
-/* Room for the pattern, the method, and the names, which stand in the pattern with more around them. */
+/* Room for the pattern, the method, and the names, which stand in the pattern with more around
+ * them. */
 static struct belay__route *route_new(const char *pattern)
 {
 	size_t size = strlen(pattern) + 1;

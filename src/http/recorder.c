@@ -3,7 +3,8 @@
  * recorder.c - a made-up request and what was answered to it, without a socket.
  *
  * The request's body and the response's sink stand in memory; everything between them is what the
- * server runs. Nobody waits behind a recorder: where the context is done, nothing is written for it.
+ * server runs. Nobody waits behind a recorder: where the context is done, nothing is written for
+ * it.
  */
 #include "http/router.h"
 
@@ -27,7 +28,7 @@ struct belay_recorder {
 	char method[];
 };
 
-/* ---- Both ends ------------------------------------------------------------------------------------ */
+/* ---- Both ends ------------------------------------------------------------------------------- */
 
 static ssize_t read_body(belay_ctx *ctx, struct belay__source *source, void *buf, size_t size)
 {
@@ -74,7 +75,7 @@ static int record(belay_ctx *ctx, struct belay__sink *sink, struct belay_respons
 	return 0;
 }
 
-/* ---- Serving -------------------------------------------------------------------------------------- */
+/* ---- Serving --------------------------------------------------------------------------------- */
 
 /* What was written is taken over also where the handler failed behind it; where it wrote nothing,
  * nothing is made of it. */
@@ -121,7 +122,7 @@ int belay_recorder_run(belay_ctx *ctx, belay_recorder *rec, belay_handler *handl
 	return r;
 }
 
-/* ---- Making --------------------------------------------------------------------------------------- */
+/* ---- Making ---------------------------------------------------------------------------------- */
 
 static int set_up(struct belay_recorder *rec, const char *target)
 {
@@ -192,7 +193,7 @@ int belay_recorder_body(belay_recorder *rec, const void *data, size_t size)
 	return 0;
 }
 
-/* ---- What was answered ---------------------------------------------------------------------------- */
+/* ---- What was answered ----------------------------------------------------------------------- */
 
 int belay_recorder_status(const belay_recorder *rec)
 {

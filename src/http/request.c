@@ -16,7 +16,7 @@
 
 enum { FIRST_BODY = 4096 };
 
-/* ---- For the neighbours --------------------------------------------------------------------------- */
+/* ---- For the neighbours ---------------------------------------------------------------------- */
 
 void belay__request_reset(struct belay_request *req)
 {
@@ -58,7 +58,7 @@ int belay__request_set_target(struct belay_request *req, const char *text, size_
 	return belay__target_parse(&req->target, req->line);
 }
 
-/* ---- Reading a body ------------------------------------------------------------------------------- */
+/* ---- Reading a body -------------------------------------------------------------------------- */
 
 static ssize_t read_some(belay_ctx *ctx, belay_request *req, void *buf, size_t size)
 {
@@ -110,7 +110,7 @@ static int collect(belay_ctx *ctx, belay_request *req)
 	return (int)n;
 }
 
-/* ---- The public face ------------------------------------------------------------------------------ */
+/* ---- The public face ------------------------------------------------------------------------- */
 
 const char *belay_request_method(const belay_request *req)
 {

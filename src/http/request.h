@@ -17,7 +17,8 @@ struct belay__source {
 	ssize_t (*read)(belay_ctx *ctx, struct belay__source *source, void *buf, size_t size);
 };
 
-/* Embedded in a connection or a recorder, and used for one request after the other. All zeros: empty. */
+/* Embedded in a connection or a recorder, and used for one request after the other. All zeros:
+ * empty. */
 struct belay_request {
 	const char *method; /* static, or of whoever embeds it */
 	char *line;         /* the target as sent              */

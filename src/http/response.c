@@ -6,8 +6,8 @@
  *             another task, once the handler's deadline has passed. Whoever moves it out of OPEN
  *             decides who answers.
  * Invariants  buf holds the body written so far that the sink has not been given.
- * Memory      The writer alone touches all but state and refused. A cut stores refused and then state
- *             (release); the writer's load of state (acquire) licenses reading refused.
+ * Memory      The writer alone touches all but state and refused. A cut stores refused and then
+ *             state (release); the writer's load of state (acquire) licenses reading refused.
  */
 #include "http/response.h"
 
@@ -21,7 +21,7 @@
 
 enum { BUFFER = 16384, FIRST_BUFFER = 1024 };
 
-/* ---- States --------------------------------------------------------------------------------------- */
+/* ---- States ---------------------------------------------------------------------------------- */
 
 static enum belay__response_state state_of(const struct belay_response *res)
 {
@@ -63,7 +63,7 @@ static int commit(struct belay_response *res)
 	return now == BELAY__RESPONSE_CUT ? res->refused : 0;
 }
 
-/* ---- Body ----------------------------------------------------------------------------------------- */
+/* ---- Body ------------------------------------------------------------------------------------ */
 
 static int append(struct belay_response *res, const void *data, size_t size)
 {
@@ -108,7 +108,7 @@ static int pour(belay_ctx *ctx, struct belay_response *res, const void *data, si
 	return res->sink->send(ctx, res->sink, res, data, size, BELAY__PART_MORE);
 }
 
-/* ---- Headers -------------------------------------------------------------------------------------- */
+/* ---- Headers --------------------------------------------------------------------------------- */
 
 static int parse_length(const char *value, int64_t *ret)
 {
@@ -134,7 +134,7 @@ static int check_header(const struct belay_response *res, const char *name, cons
 	return belay__same_name(name, "content-length") ? parse_length(value, ret_length) : 0;
 }
 
-/* ---- For the neighbours --------------------------------------------------------------------------- */
+/* ---- For the neighbours ---------------------------------------------------------------------- */
 
 void belay__response_init(struct belay_response *res, struct belay__sink *sink)
 {
@@ -214,7 +214,7 @@ const char *belay__response_note_cause(struct belay_response *res, const belay_c
 	return res->cause[0] ? res->cause : NULL;
 }
 
-/* ---- The public face ------------------------------------------------------------------------------ */
+/* ---- The public face ------------------------------------------------------------------------- */
 
 int belay_response_status(belay_response *res, int status)
 {
@@ -265,7 +265,8 @@ int belay_response_write(belay_ctx *ctx, belay_response *res, const void *data, 
 	if (res->declared >= 0 && size > (uint64_t)res->declared - res->taken)
 		return -EMSGSIZE;
 	if (size > 0)
-		r = size <= BUFFER - res->size ? append(res, data, size) : pour(ctx, res, data, size);
+		r = size <= BUFFER - res->size ? append(res, data, size)
+					       : pour(ctx, res, data, size);
 	if (r < 0)
 		return r;
 	res->taken += size;

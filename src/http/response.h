@@ -18,9 +18,9 @@ enum belay__part {
 	BELAY__PART_LAST,  /* the body ends with it                   */
 };
 
-/* Where a response goes: a connection, a recorder, another response. send() is given the parts of the
- * body in turn (size may be 0); at the first one it takes status and headers too. 0, or an error,
- * after which it is not called again but for more errors. */
+/* Where a response goes: a connection, a recorder, another response. send() is given the parts of
+ * the body in turn (size may be 0); at the first one it takes status and headers too. 0, or an
+ * error, after which it is not called again but for more errors. */
 struct belay__sink {
 	int (*send)(belay_ctx *ctx, struct belay__sink *sink, struct belay_response *res,
 		    const void *data, size_t size, enum belay__part part);
@@ -35,7 +35,7 @@ enum belay__response_state {
 /* Embedded in a connection or a recorder, and used for one request after the other. */
 struct belay_response {
 	_Atomic(enum belay__response_state) state;
-	int refused; /* what a writer is told once it is CUT; written before that, by the one who cuts */
+	int refused; /* what a writer is told once it is CUT; written before that by who cuts    */
 	struct belay__sink *sink;
 	int status;
 	bool written;  /* status or body were set                                        */
@@ -56,12 +56,12 @@ void belay__response_init(struct belay_response *res, struct belay__sink *sink);
 void belay__response_reset(struct belay_response *res);
 void belay__response_fini(struct belay_response *res);
 
-/* Sends what is left and the end. 0 where that was done before, or now; the writer's errors; -EBADMSG:
- * less was written than its Content-Length says, and nothing was sent. */
+/* Sends what is left and the end. 0 where that was done before, or now; the writer's errors;
+ * -EBADMSG: less was written than its Content-Length says, and nothing was sent. */
 int belay__response_finish(belay_ctx *ctx, struct belay_response *res);
 
-/* From now on the writer is refused with err. True: nothing had left the response, and nothing will.
- * For another task than the writer's; once. */
+/* From now on the writer is refused with err. True: nothing had left the response, and nothing
+ * will. For another task than the writer's; once. */
 bool belay__response_cut(struct belay_response *res, int err);
 
 /* Takes back the body and the headers that describe one. Only while it is open. */
@@ -70,9 +70,9 @@ void belay__response_clear_body(struct belay_response *res);
 /* Notes why ctx is done, where it is and nothing is noted yet; the note, or NULL. */
 const char *belay__response_note_cause(struct belay_response *res, const belay_ctx *ctx);
 
-/* Answers with the router's error page (router NULL: the default one), in place of what is there. ctx
- * must be live. req may be NULL. A page that fails leaves an empty body. 0; -EALREADY; what a page got
- * that failed after it had sent something. */
+/* Answers with the router's error page (router NULL: the default one), in place of what is there.
+ * ctx must be live. req may be NULL. A page that fails leaves an empty body. 0; -EALREADY; what a
+ * page got that failed after it had sent something. */
 int belay__response_error_page(belay_ctx *ctx, const belay_router *router,
 			       const belay_request *req, struct belay_response *res, int status,
 			       const char *message, const char *cause);

@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* ---- Serving -------------------------------------------------------------------------------------- */
+/* ---- Serving --------------------------------------------------------------------------------- */
 
 static void set_params(belay_request *req, const struct belay__route *route)
 {
@@ -56,7 +56,7 @@ int belay__router_serve(belay_ctx *ctx, const struct belay_router *router,
 	return belay_next(ctx, req, res, router->chain);
 }
 
-/* ---- Building ------------------------------------------------------------------------------------- */
+/* ---- Building -------------------------------------------------------------------------------- */
 
 static struct belay__route *find(const struct belay_router *router, const char *pattern)
 {

@@ -23,8 +23,8 @@ void belay__chain_free(struct belay_chain *chain);
 /* Puts a middleware around the last one, inside of all others. 0 or -ENOMEM. */
 int belay__chain_add(struct belay_chain **chain, belay_middleware *middleware, void *arg);
 
-/* Answers a request whose context is done and that nothing was sent for: 503, where somebody waits for
- * it; else nothing, and the context's error. */
+/* Answers a request whose context is done and that nothing was sent for: 503, where somebody waits
+ * for it; else nothing, and the context's error. */
 int belay__answer_the_end(belay_ctx *ctx, belay_request *req, belay_response *res);
 
 /* A handler for a pattern. */
@@ -62,8 +62,8 @@ struct belay_router {
 	void *page_arg;
 };
 
-/* pattern.c. A route for pattern, without a chain, and the node where it belongs, made where need be;
- * not yet one of the node's. 0; -EINVAL: not a pattern; -ENOMEM. */
+/* pattern.c. A route for pattern, without a chain, and the node where it belongs, made where need
+ * be; not yet one of the node's. 0; -EINVAL: not a pattern; -ENOMEM. */
 int belay__route_parse(struct belay__segment *root, const char *pattern, struct belay__route **ret,
 		       struct belay__segment **ret_node);
 void belay__route_free(struct belay__route *route);

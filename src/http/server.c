@@ -4,8 +4,8 @@
  *
  * States      open -> shut (a shutdown has begun: nobody listens, nothing new is served) -> drained
  *             (no connection and no listener is left; the channel of that name is closed, once).
- * Locking     lock guards the counts and which of these states it is; channels are closed and contexts
- *             ended without it.
+ * Locking     lock guards the counts and which of these states it is; channels are closed and
+ *             contexts ended without it.
  * Lifetime    the group's tasks are the connections; freeing the server joins them.
  */
 #include "http/server.h"
@@ -19,7 +19,7 @@
 /* Before accepting is tried again where descriptors or memory had run out. */
 #define BREATHER BELAY_MS(50)
 
-/* ---- Counting ------------------------------------------------------------------------------------- */
+/* ---- Counting -------------------------------------------------------------------------------- */
 
 static void lock(struct belay_server *server)
 {
@@ -73,7 +73,7 @@ size_t belay_server_connections(belay_server *server)
 	return n;
 }
 
-/* ---- Serving -------------------------------------------------------------------------------------- */
+/* ---- Serving --------------------------------------------------------------------------------- */
 
 static bool add_listener(struct belay_server *server)
 {
@@ -163,7 +163,7 @@ int belay_server_serve(belay_ctx *ctx, belay_server *server, belay_listener *lis
 	return belay_err(server->stopping) < 0 ? 0 : r;
 }
 
-/* ---- Stopping ------------------------------------------------------------------------------------- */
+/* ---- Stopping -------------------------------------------------------------------------------- */
 
 static void stop(struct belay_server *server)
 {
@@ -204,7 +204,7 @@ void belay_server_free(belay_server *server)
 	belay__free(server);
 }
 
-/* ---- Making --------------------------------------------------------------------------------------- */
+/* ---- Making ---------------------------------------------------------------------------------- */
 
 #define OR_DEFAULT(field, value) ((field) = (field) != 0 ? (field) : (value))
 

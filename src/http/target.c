@@ -18,7 +18,7 @@
 
 enum { MOST_PARAMETERS = 1000 };
 
-/* ---- Decoding ------------------------------------------------------------------------------------- */
+/* ---- Decoding -------------------------------------------------------------------------------- */
 
 static int digit(char c)
 {
@@ -29,8 +29,8 @@ static int digit(char c)
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* The character at *from, which moves behind it; -EBADMSG: a malformed escape, or one of NUL, that no
- * string in C could hold. */
+/* The character at *from, which moves behind it; -EBADMSG: a malformed escape, or one of NUL, that
+ * no string in C could hold. */
 static int decode_char(const char **from, const char *end)
 {
 	const char *p = *from;
@@ -65,7 +65,7 @@ static ssize_t decode(char *to, const char *from, size_t size, bool plus_is_spac
 	return to - start;
 }
 
-/* ---- Memory --------------------------------------------------------------------------------------- */
+/* ---- Memory ---------------------------------------------------------------------------------- */
 
 static size_t occurrences(const char *text, size_t size, char c)
 {
@@ -101,7 +101,7 @@ static int reserve(struct belay__target *t, size_t size, size_t segments, size_t
 	return r;
 }
 
-/* ---- The parts ------------------------------------------------------------------------------------ */
+/* ---- The parts ------------------------------------------------------------------------------- */
 
 /* Behind the "http://authority" of an absolute form, or where text begins. */
 static const char *skip_authority(const char *text)
@@ -133,7 +133,7 @@ static bool has_dots(const char *path)
 	while (*path == '/') {
 		size_t size = strcspn(++path, "/");
 
-		if ((size == 1 && path[0] == '.') || (size == 2 && path[0] == '.' && path[1] == '.'))
+		if ((size == 1 || size == 2) && strspn(path, ".") >= size)
 			return true;
 		path += size;
 	}
@@ -219,7 +219,7 @@ static int parse_asterisk(struct belay__target *t)
 	return 0;
 }
 
-/* ---- For the neighbours --------------------------------------------------------------------------- */
+/* ---- For the neighbours ---------------------------------------------------------------------- */
 
 void belay__target_fini(struct belay__target *t)
 {
@@ -244,7 +244,8 @@ int belay__target_parse(struct belay__target *t, const char *text)
 	parameters = *query ? occurrences(query, strlen(query), '&') + 1 : 0;
 	if (!is_printable(text) || parameters > MOST_PARAMETERS)
 		return -EBADMSG;
-	r = reserve(t, path_size + strlen(query) + 1, occurrences(path, path_size, '/'), parameters);
+	r = reserve(t, path_size + strlen(query) + 1, occurrences(path, path_size, '/'),
+		    parameters);
 	if (r < 0)
 		return r;
 	if (strcmp(text, "*") == 0)

@@ -24,9 +24,9 @@ struct belay__target {
 
 void belay__target_fini(struct belay__target *target);
 
-/* Takes text apart (RFC 9112, section 3.2: origin form, absolute form, or the asterisk), into memory
- * that is kept for the next time. 0; -EBADMSG: malformed, a NUL or a "." or ".." segment in it, or more
- * than 1,000 query parameters; -ENOMEM. */
+/* Takes text apart (RFC 9112, section 3.2: origin form, absolute form, or the asterisk), into
+ * memory that is kept for the next time. 0; -EBADMSG: malformed, a NUL or a "." or ".." segment in
+ * it, or more than 1,000 query parameters; -ENOMEM. */
 int belay__target_parse(struct belay__target *target, const char *text);
 
 #endif

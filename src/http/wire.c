@@ -2,8 +2,8 @@
  *
  * wire.c - the bytes of a connection, in and out, with the server's patience.
  *
- * That a client has gone is noticed by Belay's watch on the socket as a rule, and here where a read or
- * a write comes first: either ends the connection's context, with the same cause.
+ * That a client has gone is noticed by Belay's watch on the socket as a rule, and here where a read
+ * or a write comes first: either ends the connection's context, with the same cause.
  */
 #include "http/wire.h"
 
@@ -38,8 +38,8 @@ bool belay__wire_is_gone(const struct belay__wire *wire)
 	return belay_cause_of(wire->ctx, &cause) == 0 && cause.code == -ECONNRESET;
 }
 
-/* The client has gone. What a call with ctx returns for that: mostly ctx's own error, since it ended
- * with the connection. */
+/* The client has gone. What a call with ctx returns for that: mostly ctx's own error, since it
+ * ended with the connection. */
 static int lose(belay_ctx *ctx, struct belay__wire *wire)
 {
 	belay_cancel_cause(wire->ctx, -ECONNRESET, "client disconnected");
@@ -56,7 +56,7 @@ static int translate(belay_ctx *ctx, struct belay__wire *wire, int err)
 	return err == -EPIPE || err == -ECONNRESET ? lose(ctx, wire) : err;
 }
 
-/* ---- In ------------------------------------------------------------------------------------------- */
+/* ---- In -------------------------------------------------------------------------------------- */
 
 /* Room behind the unused input: moved to the front first, then grown up to most. */
 static int make_room(struct belay__wire *wire, size_t most)
@@ -98,7 +98,7 @@ ssize_t belay__wire_fill(belay_ctx *ctx, struct belay__wire *wire, size_t most, 
 	return n > 0 ? n : lose(ctx, wire);
 }
 
-/* ---- Out ------------------------------------------------------------------------------------------ */
+/* ---- Out ------------------------------------------------------------------------------------- */
 
 int belay__wire_write(belay_ctx *ctx, struct belay__wire *wire, const struct iovec *iov, int count,
 		      size_t *ret)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * wire.h - HTTP/1.1 on a connection: what has been read and not yet used, the body that is being read,
- * the answer that is being written.
+ * wire.h - HTTP/1.1 on a connection: what has been read and not yet used, the body that is being
+ * read, the answer that is being written.
  */
 #ifndef BELAY_SRC_HTTP_WIRE_H
 #define BELAY_SRC_HTTP_WIRE_H
@@ -33,8 +33,8 @@ struct belay__wire {
 	bool chunked;
 	int error;       /* what every further part is answered with */
 
-	/* A handler that reads on past its deadline may want to send "100 Continue" while another task
-	 * answers for it: output is held for each write, and guards these two. */
+	/* A handler that reads on past its deadline may want to send "100 Continue" while another
+	 * task answers for it: output is held for each write, and guards these two. */
 	belay_mutex output;
 	bool answered;   /* the head is out                          */
 	bool garbled;    /* a "100 Continue" may be out in part      */
@@ -51,9 +51,9 @@ void belay__wire_fini(struct belay__wire *wire);
 bool belay__wire_is_gone(const struct belay__wire *wire);
 
 /* Reads more input behind what is there, for at most patience (BELAY_FOREVER: no limit), and up to
- * most bytes of unused input. How much came (> 0); the context's error; -ETIMEDOUT; -ECONNRESET: the
- * client has gone, and the wire's context has been ended for it; -EMSGSIZE: there are most bytes
- * already; -ENOMEM; -errno. */
+ * most bytes of unused input. How much came (> 0); the context's error; -ETIMEDOUT; -ECONNRESET:
+ * the client has gone, and the wire's context has been ended for it; -EMSGSIZE: there are most
+ * bytes already; -ENOMEM; -errno. */
 ssize_t belay__wire_fill(belay_ctx *ctx, struct belay__wire *wire, size_t most, int64_t patience);
 
 /* Writes all of it. 0, or errors as above, and *ret (may be NULL) is how much of it was written. */

@@ -112,8 +112,8 @@ void belay__line_append(struct belay__line *line, const char *text, size_t size)
 	put(line, (const char *)plain, (size_t)(p - plain));
 }
 
-/* Formatted apart first, since escaping makes it longer. A format that fails (EILSEQ, EOVERFLOW) adds
- * a note in its place: better a line without its end than none. */
+/* Formatted apart first, since escaping makes it longer. A format that fails (EILSEQ, EOVERFLOW)
+ * adds a note in its place: better a line without its end than none. */
 void belay__line_vprintf(struct belay__line *line, const char *fmt, va_list args)
 {
 	char small[512], *text = small;

@@ -2,8 +2,8 @@
  *
  * log.c - lines for people: "2026-01-31T08:15:30.123Z INFO  [trace id] text".
  *
- * State       least: the level below which lines are dropped; UNSET until the environment was asked.
- *             sink and sink_arg: where lines go; NULL: standard error.
+ * State       least: the level below which lines are dropped; UNSET until the environment was
+ *             asked. sink and sink_arg: where lines go; NULL: standard error.
  * Locking     sink_lock guards sink and sink_arg, and is not held while the sink runs.
  * Memory      least is relaxed: nothing else is published by it.
  */
@@ -33,7 +33,7 @@ static void *sink_arg;
 static const char *const names[] = {"debug", "info", "warning", "error"};
 static const char *const tags[] = {"DEBUG", "INFO ", "WARN ", "ERROR"};
 
-/* ---- Levels --------------------------------------------------------------------------------------- */
+/* ---- Levels ---------------------------------------------------------------------------------- */
 
 static int level_of_environment(void)
 {
@@ -61,7 +61,7 @@ static int level(void)
 	return now;
 }
 
-/* ---- Lines ---------------------------------------------------------------------------------------- */
+/* ---- Lines ----------------------------------------------------------------------------------- */
 
 static void put_head(struct belay__line *line, const belay_ctx *ctx, enum belay_log_level at)
 {
@@ -114,11 +114,11 @@ static void deliver(struct belay__line *line, enum belay_log_level at)
 	write_all(line->text, line->size + 1);
 }
 
-/* ---- The public face ------------------------------------------------------------------------------ */
+/* ---- The public face ------------------------------------------------------------------------- */
 
 void belay_log(const belay_ctx *ctx, enum belay_log_level at, const char *fmt, ...)
 {
-	int error = errno; /* for %m, and so that a line between a call and its check does no harm */
+	int error = errno; /* for %m, and so that a line ahead of errno's check does no harm */
 	char place[PLACE];
 	struct belay__line line;
 	va_list args;

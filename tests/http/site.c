@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- The server ----------------------------------------------------------------------------------- */
+/* ---- The server ------------------------------------------------------------------------------ */
 
 static void *serve(void *arg)
 {
@@ -62,7 +62,7 @@ void site_stop(struct site *site)
 	belay_router_free(site->router);
 }
 
-/* ---- Bytes ---------------------------------------------------------------------------------------- */
+/* ---- Bytes ----------------------------------------------------------------------------------- */
 
 int site_dial(const struct site *site)
 {
@@ -177,7 +177,7 @@ static void read_chunks(int fd, struct reply *reply)
 	} while (size > 0);
 }
 
-/* ---- Replies -------------------------------------------------------------------------------------- */
+/* ---- Replies --------------------------------------------------------------------------------- */
 
 bool reply_header(const struct reply *reply, const char *name, char *buf, size_t size)
 {

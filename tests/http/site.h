@@ -2,8 +2,8 @@
  *
  * site.h - a server on a free port of the loopback, and clients that speak to it byte by byte.
  *
- * Clients are plain blocking sockets: what is tested here must not be tested by itself. Each read gives
- * up after half a minute, far beyond what any answer takes, and then fails the test.
+ * Clients are plain blocking sockets: what is tested here must not be tested by itself. Each read
+ * gives up after half a minute, far beyond what any answer takes, and then fails the test.
  */
 #ifndef BELAY_TESTS_HTTP_SITE_H
 #define BELAY_TESTS_HTTP_SITE_H
@@ -41,8 +41,8 @@ int site_dial(const struct site *site);
 bool raw_send(int fd, const char *text);
 bool raw_send_bytes(int fd, const void *data, size_t size);
 
-/* Reads to the end of the stream: text with a NUL behind it, which the caller frees. A reset counts as an
- * end. */
+/* Reads to the end of the stream: text with a NUL behind it, which the caller frees. A reset counts
+ * as an end. */
 char *raw_read_all(int fd);
 
 /* Reads what one read gives: up to size - 1 bytes and a NUL; 0: the end, also by a reset. */

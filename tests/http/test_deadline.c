@@ -28,7 +28,8 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* Serves rec by handler under a deadline of most nanoseconds, and the caller's timeout where not NULL. */
+/* Serves rec by handler under a deadline of most nanoseconds, and the caller's timeout where not
+ * NULL. */
 static int serve(belay_handler *handler, void *data, int64_t most, const char *timeout)
 {
 	struct belay_http_limit limit = {.most = most};
@@ -175,7 +176,7 @@ static void the_answer_does_not_wait_for_the_handler(void **state)
 	assert_string_equal(belay_recorder_get_header(rec, "connection"), "close");
 }
 
-/* ---- How long ----------------------------------------------------------------------------------------- */
+/* ---- How long -------------------------------------------------------------------------------- */
 
 /* Answers with what is left, in seconds, rounded up; "none". */
 static int tell_left(belay_ctx *ctx, belay_request *req, belay_response *res)
@@ -229,7 +230,7 @@ static void a_time_of_nonsense_is_a_bad_request(void **state)
 	assert_non_null(strstr(belay_recorder_get_body(rec, NULL), "timeout"));
 }
 
-/* ---- Ends from above ---------------------------------------------------------------------------------- */
+/* ---- Ends from above ------------------------------------------------------------------------- */
 
 static int end_parent(belay_ctx *ctx, belay_request *req, belay_response *res)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_message.c - a request's head and body as the parser takes them, and the forms that it refuses.
+ * test_message.c - a request's head and body as the parser takes them, and the forms that it
+ * refuses.
  */
 #include "check_oom.h"
 #include "http/head.h"
@@ -37,7 +38,8 @@ static int with_headers(const char *headers)
 
 static void a_head_becomes_method_target_and_headers(void **state)
 {
-	assert_int_equal(head("GET /a/b?c=d HTTP/1.1\r\nHost: x\r\nEmpty:\r\nPad: \t v w \t\r\n\r\n"), 0);
+	assert_int_equal(head("GET /a/b?c=d HTTP/1.1\r\nHost: x\r\nEmpty:\r\n"
+			      "Pad: \t v w \t\r\n\r\n"), 0);
 	assert_string_equal(req.method, "GET");
 	assert_string_equal(req.line, "/a/b?c=d");
 	assert_string_equal(req.target.path, "/a/b");
@@ -174,11 +176,12 @@ static void an_upgrade_is_not_taken_up(void **state)
 {
 	assert_int_equal(with_headers("Connection: upgrade\r\nUpgrade: h2c\r\n"), 0);
 	assert_true(msg.done);
-	assert_int_equal(with_headers("Connection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 3\r\n"), 0);
+	assert_int_equal(with_headers("Connection: upgrade\r\nUpgrade: h2c\r\n"
+				      "Content-Length: 3\r\n"), 0);
 	assert_false(msg.done);
 }
 
-/* ---- Bodies ------------------------------------------------------------------------------------------- */
+/* ---- Bodies ---------------------------------------------------------------------------------- */
 
 /* Decodes text in steps of so many bytes; the body, and how much of text was used. Or -EBADMSG. */
 static int body_in_steps(const char *text, size_t step, char *body, size_t *used)
@@ -235,11 +238,13 @@ static void chunks_are_joined(void **state)
 	char body[64];
 	size_t used;
 
-	assert_int_equal(chunked_body("5\r\nhello\r\n6;x=y\r\n world\r\n0\r\n\r\nGET", body, &used), 0);
+	assert_int_equal(chunked_body("5\r\nhello\r\n6;x=y\r\n world\r\n0\r\n\r\nGET", body,
+				      &used), 0);
 	assert_string_equal(body, "hello world");
 	assert_int_equal(used, 30);
 	assert_true(msg.done);
-	assert_int_equal(chunked_body("A\r\n0123456789\r\n00\r\nTrailer: x\r\n\r\n", body, &used), 0);
+	assert_int_equal(chunked_body("A\r\n0123456789\r\n00\r\nTrailer: x\r\n\r\n", body,
+				      &used), 0);
 	assert_string_equal(body, "0123456789");
 	assert_true(msg.done);
 	assert_null(belay__headers_get(&req.headers, "trailer"));
@@ -291,7 +296,7 @@ static void many_small_chunks_are_fine(void **state)
 	assert_int_equal(strlen(body), 100000);
 }
 
-/* ---- Whatever comes ------------------------------------------------------------------------------------- */
+/* ---- Whatever comes -------------------------------------------------------------------------- */
 
 /* Parses text as a connection would: head, then body in random steps. */
 static void parse_all(const char *text, size_t size, unsigned *seed)
@@ -361,7 +366,7 @@ static void whatever_comes_is_parsed_or_refused(void **state)
 	}
 }
 
-/* ---- Memory ------------------------------------------------------------------------------------------- */
+/* ---- Memory ---------------------------------------------------------------------------------- */
 
 static void take_head(void *arg)
 {

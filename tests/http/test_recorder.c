@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_recorder.c - handlers run without a socket: what they read, what they wrote, or that they wrote
- * nothing.
+ * test_recorder.c - handlers run without a socket: what they read, what they wrote, or that they
+ * wrote nothing.
  */
 #include "check.h"
 
@@ -54,7 +54,7 @@ static void a_handler_s_answer_is_recorded(void **state)
 	belay_recorder_free(rec);
 }
 
-/* ---- Nothing written ---------------------------------------------------------------------------------- */
+/* ---- Nothing written ------------------------------------------------------------------------- */
 
 static int wait_for_it(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
@@ -109,7 +109,7 @@ static void a_handler_that_writes_nothing_has_answered_200(void **state)
 	belay_recorder_free(rec);
 }
 
-/* ---- Contexts ----------------------------------------------------------------------------------------- */
+/* ---- Contexts -------------------------------------------------------------------------------- */
 
 BELAY_KEY(color, const char *, .destroy = NULL);
 
@@ -134,7 +134,7 @@ static void a_handler_has_a_context_of_its_own_below_the_test_s(void **state)
 	belay_recorder_free(rec);
 }
 
-/* ---- Errors of handlers ------------------------------------------------------------------------------- */
+/* ---- Errors of handlers ---------------------------------------------------------------------- */
 
 static int fail_with(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
@@ -167,7 +167,7 @@ static void an_error_is_answered_with_its_page(void **state)
 	}
 }
 
-/* ---- Bodies ------------------------------------------------------------------------------------------- */
+/* ---- Bodies ---------------------------------------------------------------------------------- */
 
 static int read_in_parts(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
@@ -239,7 +239,7 @@ static void reading_under_a_context_that_is_done_fails_with_its_error(void **sta
 	belay_recorder_free(rec);
 }
 
-/* ---- Misuse ------------------------------------------------------------------------------------------- */
+/* ---- Misuse ---------------------------------------------------------------------------------- */
 
 static void what_no_server_would_take_is_refused(void **state)
 {

@@ -29,7 +29,7 @@ static void run(belay_handler *handler)
 	assert_int_equal(belay_recorder_run(belay_background(), rec, handler, NULL), 0);
 }
 
-/* ---- Headers ------------------------------------------------------------------------------------------ */
+/* ---- Headers --------------------------------------------------------------------------------- */
 
 static int smuggle(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
@@ -103,7 +103,7 @@ static void less_than_the_length_that_was_set_is_an_error(void **state)
 	assert_int_equal(belay_recorder_run(belay_background(), rec, too_short, NULL), -EBADMSG);
 }
 
-/* ---- Status ------------------------------------------------------------------------------------------- */
+/* ---- Status ---------------------------------------------------------------------------------- */
 
 static int statuses(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
@@ -140,7 +140,7 @@ static void answers_without_a_body_take_none(void **state)
 	assert_string_equal(belay_recorder_get_body(rec, NULL), "x");
 }
 
-/* ---- Buffer and flush --------------------------------------------------------------------------------- */
+/* ---- Buffer and flush ------------------------------------------------------------------------ */
 
 static int flush_between(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
@@ -217,7 +217,7 @@ static void nothing_is_lost_or_doubled_in_the_buffer(void **state)
 			fail_msg("wrong at %zu", i);
 }
 
-/* ---- Texts -------------------------------------------------------------------------------------------- */
+/* ---- Texts ----------------------------------------------------------------------------------- */
 
 static int print_long(belay_ctx *ctx, belay_request *req, belay_response *res)
 {

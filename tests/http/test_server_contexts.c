@@ -28,7 +28,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* ---- Contexts that stand in a line ------------------------------------------------------------------- */
+/* ---- Contexts that stand in a line ----------------------------------------------------------- */
 
 static belay_ctx *put_remote(belay_ctx *ctx, const char *remote, void *arg)
 {
@@ -95,7 +95,7 @@ static void the_end_of_the_server_s_base_ends_its_requests(void **state)
 	assert_non_null(strstr(reply.body, "closing time"));
 }
 
-/* ---- When it is live --------------------------------------------------------------------------------- */
+/* ---- When it is live ------------------------------------------------------------------------- */
 
 static int keep_ctx(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
@@ -126,7 +126,7 @@ static void a_request_s_context_is_live_for_its_handler_and_done_after_it(void *
 	close(fd);
 }
 
-/* ---- Clients that go away ---------------------------------------------------------------------------- */
+/* ---- Clients that go away -------------------------------------------------------------------- */
 
 struct watch {
 	belay_chan *started, *ended;
@@ -315,7 +315,7 @@ static void another_client_s_request_goes_on(void **state)
 	watch_fini(&watch);
 }
 
-/* ---- Pipelining -------------------------------------------------------------------------------------- */
+/* ---- Pipelining ------------------------------------------------------------------------------ */
 
 struct gate {
 	belay_chan *started, *open;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_server_limits.c - what a server does not take: too much, too slow, too many, and what is no HTTP.
+ * test_server_limits.c - what a server does not take: too much, too slow, too many, and what is no
+ * HTTP.
  */
 #include "site.h"
 
@@ -57,7 +58,7 @@ static void is_refused(const char *text, int status)
 		fail_msg("%d, %s: %s", reply.status, closed ? "closed" : "open", text);
 }
 
-/* ---- What is no HTTP ---------------------------------------------------------------------------------- */
+/* ---- What is no HTTP ------------------------------------------------------------------------- */
 
 static void bad_requests_are_answered_400_and_closed(void **state)
 {
@@ -114,12 +115,13 @@ static void smuggled_requests_are_not_answered(void **state)
 static void a_chunked_body_that_breaks_is_answered_400_and_closed(void **state)
 {
 	start((struct belay_server_options){0});
-	is_refused("POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400);
+	is_refused("POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+		   400);
 	is_refused("POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 		   "5\r\nhelloGET / HTTP/1.1\r\nHost: x\r\n\r\n", 400);
 }
 
-/* ---- Too much ----------------------------------------------------------------------------------------- */
+/* ---- Too much -------------------------------------------------------------------------------- */
 
 static void a_head_that_is_too_large_is_answered_431(void **state)
 {
@@ -207,7 +209,7 @@ static void an_unread_chunked_body_that_is_too_long_to_drain_closes_the_connecti
 	close(fd);
 }
 
-/* ---- Too slow ----------------------------------------------------------------------------------------- */
+/* ---- Too slow -------------------------------------------------------------------------------- */
 
 static void a_head_that_does_not_end_in_time_is_answered_408(void **state)
 {
@@ -276,7 +278,7 @@ static void a_client_that_does_not_read_is_given_up(void **state)
 	close(fd);
 }
 
-/* ---- Too many ----------------------------------------------------------------------------------------- */
+/* ---- Too many -------------------------------------------------------------------------------- */
 
 static void more_connections_than_the_limit_wait_their_turn(void **state)
 {
@@ -302,7 +304,7 @@ static void more_connections_than_the_limit_wait_their_turn(void **state)
 	assert_true(check_until(belay_server_connections(site.server) == 0));
 }
 
-/* ---- Error pages -------------------------------------------------------------------------------------- */
+/* ---- Error pages ----------------------------------------------------------------------------- */
 
 static int json_page(belay_ctx *ctx, const belay_request *req, belay_response *res,
 		     const struct belay_http_error *error, void *arg)

@@ -45,7 +45,7 @@ static void drop(void *arg, enum belay_log_level level, const char *line)
 {
 }
 
-/* ---- Without a socket --------------------------------------------------------------------------------- */
+/* ---- Without a socket ------------------------------------------------------------------------ */
 
 static bool is_fine(int status)
 {
@@ -77,7 +77,7 @@ static void a_recorded_request_survives_the_loss_of_any_allocation(void **state)
 	belay_log_to(NULL, NULL);
 }
 
-/* ---- With one ----------------------------------------------------------------------------------------- */
+/* ---- With one -------------------------------------------------------------------------------- */
 
 struct serving {
 	belay_server *server;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_server_storm.c - many clients that come and go as they like: those that stay get their answers,
- * and nothing is left of the others.
+ * test_server_storm.c - many clients that come and go as they like: those that stay get their
+ * answers, and nothing is left of the others.
  */
 #include "site.h"
 
@@ -85,7 +85,8 @@ static void clients_that_come_and_go_leave_nothing_behind(void **state)
 	belay_router_add(site.router, "GET /stream", stream, NULL);
 	site_start(&site, belay_background(), NULL);
 	for (uintptr_t i = 0; i < CLIENTS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, (void *)(i + 1)), 0);
+		assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, (void *)(i + 1)),
+				 0);
 	for (int i = 0; i < CLIENTS; i++)
 		pthread_join(threads[i], NULL);
 	assert_true(check_until(belay_server_connections(site.server) == 0));

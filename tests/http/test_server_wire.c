@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_server_wire.c - HTTP/1.1 as it goes over the wire: framing, keep-alive, pipelining, 100 Continue.
+ * test_server_wire.c - HTTP/1.1 as it goes over the wire: framing, keep-alive, pipelining, 100
+ * Continue.
  */
 #include "site.h"
 
@@ -89,7 +90,7 @@ static void ask(int fd, const char *text, struct reply *reply)
 	raw_read_reply(fd, reply, strncmp(text, "HEAD", 4) == 0);
 }
 
-/* ---- Keep-alive --------------------------------------------------------------------------------------- */
+/* ---- Keep-alive ------------------------------------------------------------------------------ */
 
 static void a_connection_serves_one_request_after_the_other(void **state)
 {
@@ -162,7 +163,7 @@ static void requests_may_come_byte_by_byte(void **state)
 	close(fd);
 }
 
-/* ---- Pipelining --------------------------------------------------------------------------------------- */
+/* ---- Pipelining ------------------------------------------------------------------------------ */
 
 static void pipelined_requests_are_answered_in_order(void **state)
 {
@@ -197,7 +198,7 @@ static void an_unread_body_is_not_taken_for_a_request(void **state)
 	close(fd);
 }
 
-/* ---- Bodies in ---------------------------------------------------------------------------------------- */
+/* ---- Bodies in ------------------------------------------------------------------------------- */
 
 static void a_large_body_comes_in_whole(void **state)
 {
@@ -224,8 +225,8 @@ static void a_client_that_waits_is_told_to_continue(void **state)
 	struct reply reply;
 	int fd = site_dial(&site);
 
-	ask(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
-	    &reply);
+	ask(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+		"Content-Length: 5\r\n\r\n", &reply);
 	assert_int_equal(reply.status, 100);
 	ask(fd, "hello", &reply);
 	assert_int_equal(reply.status, 200);
@@ -247,7 +248,7 @@ static void a_client_whose_body_nobody_wants_is_not_told_to_continue(void **stat
 	assert_int_equal(reply.status, 200);
 }
 
-/* ---- Bodies out --------------------------------------------------------------------------------------- */
+/* ---- Bodies out ------------------------------------------------------------------------------ */
 
 static void a_whole_answer_has_its_length(void **state)
 {
@@ -355,7 +356,7 @@ static void an_answer_that_is_too_short_ends_the_connection(void **state)
 	close(fd);
 }
 
-/* ---- Values with a limit ------------------------------------------------------------------------------- */
+/* ---- Values with a limit --------------------------------------------------------------------- */
 
 static void an_absolute_target_is_answered_like_its_path(void **state)
 {

@@ -159,7 +159,8 @@ static void whatever_comes_is_taken_apart_or_refused(void **state)
 		int n = rand_r(&seed) % 16;
 
 		for (int i = 0; i < n; i++)
-			strcat(text, pieces[(size_t)rand_r(&seed) % (sizeof pieces / sizeof *pieces)]);
+			strcat(text, pieces[(size_t)rand_r(&seed) %
+					    (sizeof pieces / sizeof *pieces)]);
 		if (parse(text) < 0)
 			continue;
 		assert_null(strstr(target.path, "/../"));

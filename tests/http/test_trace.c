@@ -18,7 +18,8 @@ static int tell_id(belay_ctx *ctx, belay_request *req, belay_response *res)
 	return belay_response_puts(ctx, res, belay_trace_id(ctx));
 }
 
-/* The id of a request with these two headers, NULL: without. The answer's header must be the same. */
+/* The id of a request with these two headers, NULL: without. The answer's header must be the
+ * same. */
 static const char *id_for(const char *traceparent, const char *x_trace_id)
 {
 	static char id[128];

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- A sink that keeps what it is given -------------------------------------------------------------- */
+/* ---- A sink that keeps what it is given ------------------------------------------------------ */
 
 struct kept {
 	pthread_mutex_t lock;
@@ -63,7 +63,7 @@ static bool matches(const char *text, const char *pattern)
 	return matched;
 }
 
-/* ---- Trace ids --------------------------------------------------------------------------------------- */
+/* ---- Trace ids ------------------------------------------------------------------------------- */
 
 static void a_context_carries_a_copy_of_its_trace_id(void **state)
 {
@@ -103,7 +103,7 @@ static void no_trace_id_is_an_invalid_one(void **state)
 	assert_int_equal(belay_err(ctx), -EINVAL);
 }
 
-/* ---- Lines ------------------------------------------------------------------------------------------- */
+/* ---- Lines ----------------------------------------------------------------------------------- */
 
 static void a_line_has_time_level_trace_id_and_text(void **state)
 {
@@ -169,7 +169,7 @@ static void errno_is_printed_and_left_alone(void **state)
 	assert_non_null(strstr(kept.lines[0], "No such file or directory"));
 }
 
-/* ---- Levels ------------------------------------------------------------------------------------------ */
+/* ---- Levels ---------------------------------------------------------------------------------- */
 
 static void lines_below_the_level_are_dropped(void **state)
 {
@@ -183,7 +183,7 @@ static void lines_below_the_level_are_dropped(void **state)
 	assert_int_equal(kept.count, 1);
 }
 
-/* ---- Where lines go ---------------------------------------------------------------------------------- */
+/* ---- Where lines go -------------------------------------------------------------------------- */
 
 /* Runs log_some() with standard error sent to a pipe, and reads what came out. */
 static void capture(void (*log_some)(void), char *text, size_t size)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_log_level.c - the level that the environment names: asked once a process, so a program alone.
+ * test_log_level.c - the level that the environment names: asked once a process, so a program
+ * alone.
  */
 #include "check.h"
 
