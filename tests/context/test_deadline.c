@@ -4,6 +4,8 @@
  */
 #include "check.h"
 
+#include "few_descriptors.h"
+
 #include <belay.h>
 #include <errno.h>
 #include <pthread.h>
@@ -354,6 +356,20 @@ static void a_deadline_of_forever_is_no_deadline(void **state)
 	belay_end(ctx);
 }
 
+static void where_the_clock_cannot_start_a_deadline_is_a_failed_context(void **state)
+{
+	belay_ctx *ctx, *again;
+
+	forbid_descriptors();
+	ctx = belay_with_timeout(belay_background(), BELAY_S(3600));
+	allow_descriptors();
+	assert_int_equal(belay_err(ctx), -ENOMEM);
+	belay_end(ctx);
+	again = belay_with_timeout(belay_background(), BELAY_MS(1));
+	assert_int_equal(belay_wait(again), -ETIME);
+	belay_end(again);
+}
+
 static void a_far_deadline_is_told_to_the_nanosecond(void **state)
 {
 	int64_t when = INT64_MAX - 1;
@@ -384,4 +400,5 @@ BELAY_TEST_MAIN(cmocka_unit_test(expiry_gives_etime),
 		cmocka_unit_test(a_deadline_under_an_ended_parent_is_still_told),
 		cmocka_unit_test(a_timeout_that_overflows_the_clock_is_no_deadline),
 		cmocka_unit_test(a_deadline_of_forever_is_no_deadline),
+		cmocka_unit_test(where_the_clock_cannot_start_a_deadline_is_a_failed_context),
 		cmocka_unit_test(a_far_deadline_is_told_to_the_nanosecond))

@@ -5,6 +5,7 @@
 #include "check.h"
 
 #include "asleep.h"
+#include "few_descriptors.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -259,6 +260,23 @@ static void what_can_never_be_done_has_no_descriptor(void **state)
 	belay_end(without);
 }
 
+static void without_descriptors_left_it_is_emfile_and_can_be_asked_again(void **state)
+{
+	belay_ctx *ctx = belay_with_cancel(belay_background());
+	int fd;
+
+	forbid_descriptors();
+	fd = belay_done_fd(ctx);
+	allow_descriptors();
+	assert_int_equal(fd, -EMFILE);
+	assert_int_equal(belay_err(ctx), 0);
+	fd = belay_done_fd(ctx);
+	assert_true(fd >= 0);
+	belay_cancel(ctx);
+	assert_int_equal(polled(fd, 0), POLLIN);
+	belay_end(ctx);
+}
+
 static void *ask_for_descriptor(void *arg)
 {
 	struct waiter *waiter = arg;
@@ -310,4 +328,5 @@ BELAY_TEST_MAIN(cmocka_unit_test(waiting_returns_the_error_of_a_done_context_at_
 		cmocka_unit_test(a_values_descriptor_tells_its_parents_end),
 		cmocka_unit_test(the_descriptor_goes_with_the_context),
 		cmocka_unit_test(what_can_never_be_done_has_no_descriptor),
+		cmocka_unit_test(without_descriptors_left_it_is_emfile_and_can_be_asked_again),
 		cmocka_unit_test(many_threads_that_ask_at_once_get_one_descriptor))

@@ -272,6 +272,28 @@ static void a_file_that_fails_is_eio(void **state)
 	belay_end(ctx);
 }
 
+static int format_by_deriving(const void *value, char *buf, size_t size)
+{
+	belay_ctx *ctx = belay_with_cancel((belay_ctx *)value);
+
+	belay_end(ctx);
+	return snprintf(buf, size, "%zu", belay_tree_count());
+}
+
+static void a_format_may_derive_and_end_while_the_picture_is_taken(void **state)
+{
+	static const belay_key deriving = {.name = "deriving", .format = format_by_deriving};
+	belay_ctx *top = belay_with_cancel(belay_background());
+	belay_ctx *value = belay_with_value(top, &deriving, top);
+	char *tree = written(belay_tree);
+
+	assert_non_null(strstr(tree, "deriving"));
+	free(tree);
+	free(parsed());
+	belay_end(value);
+	belay_end(top);
+}
+
 struct forest {
 	atomic_bool over;
 };
@@ -319,4 +341,5 @@ BELAY_TEST_MAIN(cmocka_unit_test(json_of_nothing_is_an_empty_array),
 		cmocka_unit_test(json_tells_kind_place_parent_and_deadline),
 		cmocka_unit_test(json_escapes_names_values_and_causes),
 		cmocka_unit_test(a_file_that_fails_is_eio),
+		cmocka_unit_test(a_format_may_derive_and_end_while_the_picture_is_taken),
 		cmocka_unit_test(a_picture_can_be_taken_while_contexts_come_and_go))

@@ -241,6 +241,28 @@ static void a_null_value_is_destroyed_too(void **state)
 	belay_end(belay_with_value(belay_background(), &owned, malloc(1)));
 }
 
+/* Ends the context that it is given, which may in turn destroy another value. */
+static void end_other(void *value)
+{
+	belay_ctx *mine = belay_with_cancel(belay_background());
+
+	belay_cancel(mine);
+	belay_end(mine);
+	belay_end(value);
+}
+
+static void destroying_may_use_every_call_that_does_not_block(void **state)
+{
+	static const belay_key ender = {.name = "ender", .destroy = end_other};
+	_Atomic int destroyed = 0;
+	belay_ctx *first = belay_with_value(belay_background(), &counted, (void *)&destroyed);
+	belay_ctx *second = belay_with_value(belay_background(), &ender, first);
+	belay_ctx *third = belay_with_value(second, &ender, second);
+
+	belay_end(third);
+	assert_int_equal(destroyed, 1);
+}
+
 static void shuffle(int *order, int n)
 {
 	for (int i = n - 1; i > 0; i--) {
@@ -306,5 +328,6 @@ BELAY_TEST_MAIN(cmocka_unit_test(the_nearest_match_wins),
 		cmocka_unit_test(a_value_is_destroyed_when_the_last_reference_goes),
 		cmocka_unit_test(a_value_on_a_done_parent_is_destroyed_with_its_context),
 		cmocka_unit_test(a_null_value_is_destroyed_too),
+		cmocka_unit_test(destroying_may_use_every_call_that_does_not_block),
 		cmocka_unit_test(values_are_destroyed_exactly_once_in_every_order_of_ending),
 		cmocka_unit_test(a_typed_key_needs_no_cast))

@@ -4,6 +4,7 @@
  */
 #include "check.h"
 
+#include "few_descriptors.h"
 #include "scale.h"
 
 #include <errno.h>
@@ -79,6 +80,23 @@ static void nothing_to_run_is_einval(void **state)
 	assert_int_equal(belay_go(bg(), NULL, &n), -EINVAL);
 	belay_shutdown();
 	assert_int_equal(n, 0);
+}
+
+static void where_no_worker_can_start_it_is_an_error_and_can_be_tried_again(void **state)
+{
+	unsigned threads = check_threads();
+	atomic_int n = 0;
+	int r;
+
+	forbid_descriptors();
+	r = belay_go(bg(), count, &n);
+	allow_descriptors();
+	assert_true(r < 0);
+	assert_int_not_equal(r, -ECANCELED);
+	assert_int_not_equal(r, -ETIME);
+	assert_true(check_until(check_threads() == threads));
+	assert_int_equal(belay_go(bg(), count, &n), 0);
+	assert_true(check_until(atomic_load(&n) == 1));
 }
 
 static void wait_for_its_end(belay_ctx *ctx, void *arg)
@@ -537,6 +555,7 @@ BELAY_TEST_MAIN(
 	cmocka_unit_test(a_done_context_still_starts_its_task),
 	cmocka_unit_test(a_real_function_stands_behind_the_macro),
 	cmocka_unit_test(nothing_to_run_is_einval),
+	cmocka_unit_test(where_no_worker_can_start_it_is_an_error_and_can_be_tried_again),
 	cmocka_unit_test(a_task_keeps_its_context_alive),
 	cmocka_unit_test(ending_a_tasks_context_only_tells_it),
 	cmocka_unit_test(tasks_start_tasks),
