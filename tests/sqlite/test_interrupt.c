@@ -148,21 +148,94 @@ static void a_task_that_waits_for_a_statement_is_interrupted_as_well(void **stat
 	check_in_task(run_in_a_task, *state);
 }
 
-static int cancel_then_run(sqlite3 *raw, void *arg)
+/* What the SQL function cancel_here() works on: at its first call it ends a context, and takes
+ * longer than rows are fetched ahead. */
+struct cancelling {
+	belay_ctx *ctx;
+	int calls;
+};
+
+static void cancel_here(sqlite3_context *call, int argc, sqlite3_value **argv)
 {
-	belay_cancel(arg);
-	return sqlite3_exec(raw, ENDLESS, NULL, NULL, NULL);
+	struct cancelling *cancelling = sqlite3_user_data(call);
+	int64_t until = belay_now() + BELAY_MS(5);
+
+	sqlite3_result_int(call, ++cancelling->calls);
+	if (cancelling->calls > 1)
+		return;
+	belay_cancel(cancelling->ctx);
+	while (belay_now() < until)
+		;
 }
 
-/* The engine forgets an interrupt that comes before a statement starts. */
+static int add_cancel_here(sqlite3 *raw, void *arg)
+{
+	return sqlite3_create_function(raw, "cancel_here", 0, SQLITE_UTF8, arg, cancel_here, NULL,
+				       NULL);
+}
+
+#define COUNT_CALLS                                                                                \
+	"with recursive n(i) as (select 1 union all select i + 1 from n) "                         \
+	"select sum(cancel_here()) from n"
+
+/* Not only now and then: a row can take long. semantics 7.2 */
+static void the_engine_stops_at_its_very_next_look(void **state)
+{
+	struct fixture *f = *state;
+	belay_sqlite_conn *conn = take(f->db);
+	BELAY_SCOPED belay_ctx *ctx = belay_with_cancel(belay_background());
+	struct cancelling cancelling = {.ctx = ctx};
+
+	assert_int_equal(belay_sqlite_run(ctx, conn, add_cancel_here, &cancelling), 0);
+	assert_int_equal(belay_sqlite_exec(ctx, conn, COUNT_CALLS), -ECANCELED);
+	assert_true(cancelling.calls <= 2);
+	belay_sqlite_give(conn);
+}
+
+static int cancel_then_run(sqlite3 *raw, void *arg)
+{
+	struct cancelling *cancelling = arg;
+
+	belay_cancel(cancelling->ctx);
+	return sqlite3_exec(raw, COUNT_CALLS, NULL, NULL, NULL);
+}
+
+/* The engine forgets an interrupt that comes before a statement starts: it must be told again, and
+ * be so before the first row. */
 static void an_end_just_before_the_statement_starts_is_not_lost(void **state)
 {
 	struct fixture *f = *state;
 	belay_sqlite_conn *conn = take(f->db);
 	BELAY_SCOPED belay_ctx *ctx = belay_with_cancel(belay_background());
+	struct cancelling cancelling = {.ctx = ctx};
 
-	assert_int_equal(belay_sqlite_run(ctx, conn, cancel_then_run, ctx), -ECANCELED);
+	assert_int_equal(belay_sqlite_run(ctx, conn, add_cancel_here, &cancelling), 0);
+	assert_int_equal(belay_sqlite_run(ctx, conn, cancel_then_run, &cancelling), -ECANCELED);
+	assert_int_equal(cancelling.calls, 0);
 	assert_int_equal(number_of(conn, "select 42"), 42);
+	belay_sqlite_give(conn);
+}
+
+/* The engine has given a row, and is not asked for the next one when the end comes. semantics 7.3 */
+static void an_end_between_two_rows_hits_that_statement_alone(void **state)
+{
+	struct fixture *f = *state;
+	belay_sqlite_conn *conn = take(f->db);
+	BELAY_SCOPED belay_ctx *ctx = belay_with_cancel(belay_background());
+	struct cancelling cancelling = {.ctx = ctx};
+	belay_sqlite_stmt *stmt;
+
+	assert_int_equal(belay_sqlite_run(ctx, conn, add_cancel_here, &cancelling), 0);
+	assert_int_equal(belay_sqlite_prepare(ctx, conn,
+					      "select cancel_here() union all select 2", &stmt),
+			 0);
+	assert_int_equal(belay_sqlite_step(ctx, stmt), 1);
+	assert_int_equal(belay_sqlite_int64(stmt, 0), 1);
+	assert_int_equal(number_of(conn, "select 42"), 42);
+	assert_int_equal(belay_sqlite_step(belay_background(), stmt), -ECANCELED);
+	assert_int_equal(belay_sqlite_int64(stmt, 0), 1);
+	assert_int_equal(cancelling.calls, 1);
+	belay_sqlite_finalize(stmt);
 	belay_sqlite_give(conn);
 }
 
@@ -336,6 +409,8 @@ BELAY_TEST_MAIN(with_started(cancelling_interrupts_the_statement_in_the_engine_w
 		in_memory(a_deadline_interrupts_the_statement_too),
 		with_started(a_task_that_waits_for_a_statement_is_interrupted_as_well),
 		in_memory(an_end_just_before_the_statement_starts_is_not_lost),
+		in_memory(the_engine_stops_at_its_very_next_look),
+		in_memory(an_end_between_two_rows_hits_that_statement_alone),
 		in_memory(a_done_context_starts_nothing),
 		in_memory(an_interrupt_never_hits_the_next_statement_on_the_connection),
 		with_started(an_interrupt_never_hits_another_statement_in_mid_read),
