@@ -61,16 +61,41 @@ void belay__reply_head_fini(struct belay__reply_head *head);
  * line after the last interim head makes it whole; what comes then is a trailer, and dropped. */
 int belay__reply_head_line(struct belay__reply_head *head, const char *line, size_t size);
 
+/* ---- The descriptors of a driver: client_sockets.c ------------------------------------------- */
+
+struct belay__sockets {
+	int epoll_fd;
+	bool *wanted; /* by number: somebody waits for it */
+	size_t room;
+};
+
+/* 0, or -EMFILE, -ENFILE, -ENOMEM; to be given to belay__sockets_fini() either way. */
+int belay__sockets_init(struct belay__sockets *sockets);
+void belay__sockets_fini(struct belay__sockets *sockets);
+
+/* From now on events (EPOLLIN, EPOLLOUT) of fd, and no others, are waited for. 0 or -errno. */
+int belay__sockets_watch(struct belay__sockets *sockets, int fd, uint32_t events);
+
+/* Nobody waits for fd any more, which may have been closed already. */
+void belay__sockets_unwatch(struct belay__sockets *sockets, int fd);
+
+/* An event of fd has come: true where somebody waits for it. */
+bool belay__sockets_expect(struct belay__sockets *sockets, int fd);
+
+/* A socket to connect, or -errno; and its end. */
+int belay__sockets_open(struct belay__sockets *sockets, int family, int type, int protocol);
+void belay__sockets_close(struct belay__sockets *sockets, int fd);
+
 /* ---- Clients and their drivers: client_driver.c ---------------------------------------------- */
 
 /* What only the driver touches once it runs. */
 struct belay__driver {
 	CURLM *multi;
-	int epoll_fd;                 /* curl's sockets, timer_fd and the client's wake_fd */
-	int timer_fd;                 /* when curl wants to be called without an event */
-	struct belay__list running;   /* replies whose handle is in multi */
-	struct belay__list unwatched; /* replies whose socket could not be watched */
-	CURLMcode failure;            /* of curl as a whole, not of one transfer */
+	struct belay__sockets sockets; /* curl's, timer_fd and the client's wake_fd */
+	int timer_fd;                  /* when curl wants to be called without an event */
+	struct belay__list running;    /* replies whose handle is in multi */
+	struct belay__list unwatched;  /* replies whose socket could not be watched */
+	CURLMcode failure;             /* of curl as a whole, not of one transfer */
 };
 
 static inline void belay__client_lock(struct belay__lock *lock)
@@ -101,6 +126,10 @@ void belay__driver_fini(struct belay_http_client *client);
 
 /* The driver's task: runs until ctx is done, then fails what is left with -ESHUTDOWN. */
 int belay__driver_run(belay_ctx *ctx, void *client);
+
+/* What curl opens and closes sockets with: arg is the reply, and the driver. */
+curl_socket_t belay__driver_open(void *reply, curlsocktype purpose, struct curl_sockaddr *address);
+int belay__driver_close(void *driver, curl_socket_t fd);
 
 enum belay__operation {
 	BELAY__OP_ADD = 1,      /* start; with a reference for the driver */
@@ -137,6 +166,7 @@ struct belay_http_reply {
 	/* The driver's. */
 	struct belay__list link; /* in running or unwatched */
 	int failure;             /* what made a callback give up; 0: nothing did */
+	int connect_error;       /* why the last socket could not be opened; 0: it could */
 
 	/* Guarded by client->lock. */
 	struct belay__list queued;

@@ -65,17 +65,6 @@ static belay_http_reply *next_asked(belay_http_client *client, unsigned *ret_ope
 
 /* ---- What curl waits for --------------------------------------------------------------------- */
 
-static int watch(int epoll_fd, int fd, uint32_t events)
-{
-	struct epoll_event event = {.events = events, .data.fd = fd};
-
-	if (epoll_ctl(epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0)
-		return 0;
-	if (errno == ENOENT && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0)
-		return 0;
-	return -errno;
-}
-
 /* Fails the exchange whose socket can't be watched: outside, since curl is calling us. A handle
  * that has no reply (curl's own), or that is being removed, needs no more events. */
 static void cant_watch(struct belay__driver *driver, CURL *easy, int err)
@@ -99,13 +88,34 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *so
 
 	(void)socket;
 	if (what == CURL_POLL_REMOVE) {
-		epoll_ctl(driver->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+		belay__sockets_unwatch(&driver->sockets, fd);
 		return 0;
 	}
-	err = watch(driver->epoll_fd, fd,
-		    (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u));
+	err = belay__sockets_watch(&driver->sockets, fd,
+				   (what & CURL_POLL_IN ? EPOLLIN : 0u) |
+					   (what & CURL_POLL_OUT ? EPOLLOUT : 0u));
 	if (err)
 		cant_watch(driver, easy, err);
+	return 0;
+}
+
+/* Another address may do better: the last one's error counts, if none does. */
+curl_socket_t belay__driver_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	belay_http_reply *reply = arg;
+	int fd = belay__sockets_open(&reply->client->driver.sockets, address->family,
+				     address->socktype, address->protocol);
+
+	(void)purpose;
+	reply->connect_error = fd < 0 ? fd : 0;
+	return fd < 0 ? CURL_SOCKET_BAD : fd;
+}
+
+int belay__driver_close(void *arg, curl_socket_t fd)
+{
+	struct belay__driver *driver = arg;
+
+	belay__sockets_close(&driver->sockets, fd);
 	return 0;
 }
 
@@ -162,6 +172,8 @@ static void transfer_done(struct belay__driver *driver, CURL *easy, CURLcode cod
 	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
 	reply = (belay_http_reply *)(void *)private;
 	result = reply->failure ? reply->failure : belay__curl_errno(easy, code);
+	if (code == CURLE_COULDNT_CONNECT && reply->connect_error)
+		result = reply->connect_error;
 	forget_addresses(reply, code);
 	retire(driver, reply, result, text_of(reply, result, code));
 }
@@ -281,12 +293,13 @@ static void on_time(struct belay__driver *driver)
 		act(driver, CURL_SOCKET_TIMEOUT, 0);
 }
 
-/* Of a socket that curl has closed since the event was fetched it knows nothing, and ignores it. */
 static void on_event(belay_http_client *client, const struct epoll_event *event)
 {
 	struct belay__driver *driver = &client->driver;
 	int mask = 0;
 
+	if (!belay__sockets_expect(&driver->sockets, event->data.fd))
+		return;
 	if (event->data.fd == client->wake_fd) {
 		operate_all(client);
 		return;
@@ -304,13 +317,17 @@ static void on_event(belay_http_client *client, const struct epoll_event *event)
 	act(driver, event->data.fd, mask);
 }
 
+/* One by one: what is done about one event may close the socket of the next, and its number be
+ * another's by then. The rest is there at the next turn, after others have had the worker. */
 static void turn(belay_http_client *client)
 {
-	struct epoll_event events[MOST_EVENTS];
-	int n = epoll_wait(client->driver.epoll_fd, events, MOST_EVENTS, 0);
+	struct epoll_event event;
 
-	for (int i = 0; i < n; i++)
-		on_event(client, &events[i]);
+	for (int i = 0; i < MOST_EVENTS; i++) {
+		if (epoll_wait(client->driver.sockets.epoll_fd, &event, 1, 0) != 1)
+			break;
+		on_event(client, &event);
+	}
 	collect_done(&client->driver);
 }
 
@@ -347,7 +364,7 @@ int belay__driver_run(belay_ctx *ctx, void *arg)
 	belay_http_client *client = arg;
 
 	while (belay_err(ctx) == 0) {
-		int r = belay_wait_fd(ctx, client->driver.epoll_fd, BELAY_READABLE);
+		int r = belay_wait_fd(ctx, client->driver.sockets.epoll_fd, BELAY_READABLE);
 
 		if (r > 0)
 			turn(client);
@@ -383,15 +400,17 @@ static int multi_init(belay_http_client *client)
 static int descriptors_init(belay_http_client *client)
 {
 	struct belay__driver *driver = &client->driver;
-	int err;
+	int err = belay__sockets_init(&driver->sockets);
 
 	client->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	driver->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (client->wake_fd < 0 && err == 0)
+		err = -errno;
 	driver->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (client->wake_fd < 0 || driver->epoll_fd < 0 || driver->timer_fd < 0)
-		return -errno;
-	err = watch(driver->epoll_fd, client->wake_fd, EPOLLIN);
-	return err ? err : watch(driver->epoll_fd, driver->timer_fd, EPOLLIN);
+	if (driver->timer_fd < 0 && err == 0)
+		err = -errno;
+	if (err == 0)
+		err = belay__sockets_watch(&driver->sockets, client->wake_fd, EPOLLIN);
+	return err ? err : belay__sockets_watch(&driver->sockets, driver->timer_fd, EPOLLIN);
 }
 
 static void close_if_open(int fd)
@@ -406,8 +425,8 @@ void belay__driver_fini(struct belay_http_client *client)
 	if (client->driver.multi)
 		curl_multi_cleanup(client->driver.multi);
 	close_if_open(client->driver.timer_fd);
-	close_if_open(client->driver.epoll_fd);
 	close_if_open(client->wake_fd);
+	belay__sockets_fini(&client->driver.sockets);
 }
 
 int belay__driver_init(struct belay_http_client *client)

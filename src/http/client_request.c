@@ -246,6 +246,16 @@ static bool set_callbacks(belay_http_reply *reply)
 	       !curl_easy_setopt(easy, CURLOPT_WRITEDATA, reply);
 }
 
+static bool set_sockets(belay_http_reply *reply)
+{
+	CURL *easy = reply->easy;
+
+	return !curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, belay__driver_open) &&
+	       !curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, reply) &&
+	       !curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, belay__driver_close) &&
+	       !curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, &reply->client->driver);
+}
+
 /* A name stays known to curl for ten minutes after its last request: it need not keep all names
  * that there ever were. */
 static bool set_names(belay_http_reply *reply)
@@ -317,8 +327,8 @@ int belay__outgoing_prepare(belay_ctx *ctx, const struct belay__outgoing *reques
 		err = add_headers(ctx, request, reply);
 	if (err)
 		return err;
-	if (!set_callbacks(reply) || !set_names(reply) || !set_connection(reply) ||
-	    !set_message(request, reply))
+	if (!set_callbacks(reply) || !set_sockets(reply) || !set_names(reply) ||
+	    !set_connection(reply) || !set_message(request, reply))
 		return -ENOMEM;
 	return 0;
 }

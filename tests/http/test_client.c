@@ -5,9 +5,12 @@
 #include "client_peer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* Answers each request with what was asked for, for as long as the client keeps the connection. */
 static void echo(struct peer *peer, int fd)
@@ -499,6 +502,71 @@ static void a_proxy_is_asked_in_place_of_the_peer(void **state)
 	peer_stop(&proxy);
 }
 
+/* ---- Descriptors ----------------------------------------------------------------------------- */
+
+static bool is_connection(int fd)
+{
+	struct sockaddr_storage address;
+	socklen_t size = sizeof address;
+
+	return getsockname(fd, (struct sockaddr *)&address, &size) == 0 &&
+	       address.ss_family == AF_INET;
+}
+
+/* A program that this one runs gets none of the client's connections. */
+static void connections_are_closed_on_exec(void **state)
+{
+	belay_http_client *client = peer_client(NULL);
+	belay_http_reply *reply;
+	struct peer peer;
+	int connections = 0;
+
+	peer_start(&peer, say, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+	assert_int_equal(belay_http_get(belay_background(), client, peer.url, &reply), 0);
+	for (int fd = 3; fd < 256; fd++) {
+		if (!is_connection(fd))
+			continue;
+		assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+		connections++;
+	}
+	assert_int_equal(connections, 3); /* both ends, and the listener */
+	belay_http_reply_end(reply);
+	belay_http_client_close(client);
+	peer_stop(&peer);
+}
+
+/* All numbers below limit, none of which is free then; how many were. */
+static int take_all(int *taken, int limit)
+{
+	int n = 0, fd;
+
+	while (n < limit && (fd = dup(2)) >= 0)
+		taken[n++] = fd;
+	return n;
+}
+
+static void where_descriptors_run_out_it_is_EMFILE(void **state)
+{
+	enum { LIMIT = 256 };
+	belay_http_client *client = peer_client(NULL);
+	struct rlimit before, low;
+	int taken[LIMIT], n, err;
+	struct peer peer;
+
+	peer_start(&peer, say, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	low = (struct rlimit){LIMIT, before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	n = take_all(taken, LIMIT);
+	err = get_error(client, peer.url);
+	while (n > 0)
+		close(taken[--n]);
+	setrlimit(RLIMIT_NOFILE, &before);
+	assert_int_equal(err, -EMFILE);
+	belay_http_client_close(client);
+	peer_stop(&peer);
+}
+
 /* ---- Closing --------------------------------------------------------------------------------- */
 
 static void read_and_wait(struct peer *peer, int fd)
@@ -576,6 +644,8 @@ BELAY_TEST_MAIN(cmocka_unit_test(a_get_returns_status_headers_and_body),
 		cmocka_unit_test(other_protocols_are_EPROTONOSUPPORT),
 		cmocka_unit_test(options_that_make_no_sense_are_EINVAL),
 		cmocka_unit_test(a_proxy_is_asked_in_place_of_the_peer),
+		cmocka_unit_test(connections_are_closed_on_exec),
+		cmocka_unit_test(where_descriptors_run_out_it_is_EMFILE),
 		cmocka_unit_test(closing_the_client_ends_what_runs_with_ESHUTDOWN),
 		cmocka_unit_test(a_reply_outlives_its_client),
 		cmocka_unit_test(a_client_that_did_nothing_closes))

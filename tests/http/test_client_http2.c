@@ -213,7 +213,7 @@ static void end(struct scene *scene, struct peer *peer, belay_http_client *clien
 	authority_fini(&scene->authority);
 }
 
-/* semantics 5.2, over HTTP/2: the stream is reset, and the connection serves the others as before. */
+/* semantics 5.2, over HTTP/2: the stream is reset, and the connection serves the others on. */
 static void cancelling_one_exchange_leaves_the_connection_to_others(void **state)
 {
 	struct waiter first, second;
