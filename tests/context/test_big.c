@@ -119,6 +119,67 @@ static void a_parent_with_a_million_children_is_cancelled_and_freed(void **state
 	free(child);
 }
 
+static void *merge_chain_life(void *arg)
+{
+	belay_ctx *top = belay_with_cancel(belay_background());
+	belay_ctx *other = belay_with_cancel(belay_background());
+	belay_ctx *tip = belay_ref(top);
+	size_t depth = *(size_t *)arg;
+
+	for (size_t i = 0; i < depth; i++) {
+		belay_ctx *next = i % 2 ? belay_with_merge(tip, other)
+					: belay_with_merge(other, tip);
+
+		belay_unref(tip);
+		tip = next;
+	}
+	check(belay_cancel(top));
+	check(belay_err(tip) == -ECANCELED);
+	check(belay_err(other) == 0);
+	belay_end(top);
+	belay_end(tip);
+	belay_end(other);
+	return NULL;
+}
+
+/* semantics 1.11, 1.45 */
+static void a_deep_chain_of_merges_is_cancelled_and_freed_without_recursion(void **state)
+{
+	size_t depth = scaled(4000), before = belay_tree_count();
+
+	run_on_small_stack(merge_chain_life, &depth);
+	assert_int_equal(belay_tree_count(), before);
+}
+
+static void *cancel_on_a_thread(void *ctx)
+{
+	belay_cancel(ctx);
+	return NULL;
+}
+
+/* semantics 1.11, 1.45 */
+static void two_parents_of_many_merges_are_cancelled_at_once(void **state)
+{
+	size_t n = scaled(MILLION / 10);
+	belay_ctx **merge = make_array(n), *first = belay_with_cancel(belay_background());
+	belay_ctx *second = belay_with_cancel(belay_background());
+	pthread_t thread;
+
+	for (size_t i = 0; i < n; i++)
+		merge[i] = i % 2 ? belay_with_merge(first, second)
+				 : belay_with_merge(second, i ? merge[i - 1] : first);
+	assert_int_equal(pthread_create(&thread, NULL, cancel_on_a_thread, second), 0);
+	belay_cancel(first);
+	pthread_join(thread, NULL);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(belay_err(merge[i]), -ECANCELED);
+	for (size_t i = 0; i < n; i++)
+		belay_end(merge[i]);
+	belay_end(second);
+	belay_end(first);
+	free(merge);
+}
+
 /* ---- Others go on while the walk is under way ------------------------------------------------ */
 
 /* A hook on one of the children holds the walk until the other thread has come through. It blocks,
@@ -267,6 +328,8 @@ BELAY_TEST_MAIN(
 	cmocka_unit_test(a_chain_a_million_deep_is_cancelled_and_freed_without_recursion),
 	cmocka_unit_test(a_live_chain_a_million_deep_is_freed_without_recursion),
 	cmocka_unit_test(a_parent_with_a_million_children_is_cancelled_and_freed),
+	cmocka_unit_test(a_deep_chain_of_merges_is_cancelled_and_freed_without_recursion),
+	cmocka_unit_test(two_parents_of_many_merges_are_cancelled_at_once),
 	cmocka_unit_test(a_cancel_that_comes_second_also_returns_only_when_all_are_done),
 	cmocka_unit_test(deriving_and_ending_a_child_pass_a_walk_that_stands_still),
 	cmocka_unit_test(deriving_and_ending_a_child_do_not_wait_for_the_whole_walk))

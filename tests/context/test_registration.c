@@ -126,6 +126,23 @@ static void a_merge_registers_with_both_parents(void **state)
 }
 
 /* semantics 1.16 */
+static void a_merge_that_one_parent_has_ended_has_left_the_other(void **state)
+{
+	belay_ctx *first = belay_with_cancel(belay_background());
+	belay_ctx *second = belay_with_cancel(belay_background());
+	belay_ctx *merges[] = {belay_with_merge(first, second), belay_with_merge(second, first)};
+
+	belay_cancel(first);
+	assert_int_equal(children(first), 0);
+	assert_int_equal(children(second), 0);
+	assert_int_equal(belay_err(second), 0);
+	belay_end(merges[0]);
+	belay_end(merges[1]);
+	belay_end(second);
+	belay_end(first);
+}
+
+/* semantics 1.16 */
 static void after_the_parents_end_its_registrations_are_empty(void **state)
 {
 	belay_ctx *top = belay_with_cancel(belay_background());
@@ -229,6 +246,7 @@ BELAY_TEST_MAIN(
 	cmocka_unit_test(values_register_nowhere),
 	cmocka_unit_test(after_funcs_and_hooks_register_with_the_nearest_cancellable_ancestor),
 	cmocka_unit_test(a_merge_registers_with_both_parents),
+	cmocka_unit_test(a_merge_that_one_parent_has_ended_has_left_the_other),
 	cmocka_unit_test(after_the_parents_end_its_registrations_are_empty),
 	cmocka_unit_test(after_a_childs_end_exactly_that_one_is_gone),
 	cmocka_unit_test(after_a_stop_exactly_that_after_func_is_gone),
