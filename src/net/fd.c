@@ -25,6 +25,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -62,6 +63,34 @@ static bool is_blocking(int fd)
 	int flags = fcntl(fd, F_GETFL);
 
 	return flags >= 0 && !(flags & O_NONBLOCK);
+}
+
+static bool never_waits(mode_t mode)
+{
+	return S_ISREG(mode) || S_ISBLK(mode) || S_ISDIR(mode);
+}
+
+/* What a device can do only an epoll knows; to poll(2) what can't be polled looks always ready. */
+static bool device_can_be_polled(int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	bool refused;
+
+	if (epoll < 0)
+		return true;
+	refused = epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0 && errno == EPERM;
+	close(epoll);
+	return !refused;
+}
+
+static bool can_be_polled(int fd)
+{
+	struct stat stat;
+
+	if (fstat(fd, &stat) < 0 || never_waits(stat.st_mode))
+		return false;
+	return S_ISSOCK(stat.st_mode) || S_ISFIFO(stat.st_mode) || device_can_be_polled(fd);
 }
 
 /* Calls act(fd, arg) if fd is ready and so won't block it; -EAGAIN if it isn't. */
@@ -124,20 +153,13 @@ static ssize_t try_nowait(int fd, struct transfer *transfer)
 					  : preadv2(fd, &part, 1, -1, RWF_NOWAIT));
 }
 
-static bool can_be_polled(int fd)
-{
-	struct belay__pollfd *record = belay__pollfd_of(fd);
-
-	return !record || belay__pollfd_probe(record) != -EPERM;
-}
-
 static ssize_t try_in_blocking_mode(int fd, mode_t mode, struct transfer *transfer)
 {
 	ssize_t result;
 
 	if (S_ISFIFO(mode) && transfer->writes)
 		return in_turn(fd, BELAY_WRITABLE, write_to_pipe, transfer);
-	if (!S_ISFIFO(mode) && !can_be_polled(fd))
+	if (!S_ISFIFO(mode) && !device_can_be_polled(fd))
 		return NEEDS_THREAD;
 	if (!transfer->writes)
 		return in_turn(fd, BELAY_READABLE, plain_call, transfer);
@@ -145,11 +167,6 @@ static ssize_t try_in_blocking_mode(int fd, mode_t mode, struct transfer *transf
 	if (result < 0)
 		return result;
 	return result == 0 ? -EAGAIN : NEEDS_THREAD;
-}
-
-static bool never_waits(mode_t mode)
-{
-	return S_ISREG(mode) || S_ISBLK(mode) || S_ISDIR(mode);
 }
 
 static ssize_t try_file(int fd, struct transfer *transfer)
@@ -212,7 +229,6 @@ ssize_t belay_write(belay_ctx *ctx, int fd, const void *buf, size_t size)
 
 /* ---- Readiness -------------------------------------------------------------------------------------- */
 
-/* A file that can't be polled looks always ready to poll(2). */
 static ssize_t try_look(int fd, void *arg)
 {
 	int ready = look(fd, *(unsigned *)arg);

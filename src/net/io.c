@@ -3,7 +3,8 @@
  * io.c - try, and wait where it would block.
  *
  * The try comes first: where there is something to read or room to write, no poller is asked. A context
- * that is done is seen before each try.
+ * that is done is seen before each try. A task waits in its worker's poller, a thread in poll(2); where
+ * that fails for lack of a descriptor it waits as a task does, on its futex.
  *
  * A task whose descriptor is always ready would never wait, and keep its worker from all others: after
  * TURN tries in a row that came through it lets them run.
@@ -11,6 +12,7 @@
 #include "net/io.h"
 
 #include "net/pollfd.h"
+#include "net/thread.h"
 #include "task/task.h"
 
 #include <errno.h>
@@ -35,6 +37,12 @@ ssize_t belay__not_the_context(ssize_t result)
 	return result == -ETIME ? -ETIMEDOUT : result;
 }
 
+static ssize_t come_through(ssize_t result)
+{
+	share_worker();
+	return belay__not_the_context(result);
+}
+
 typedef int wait_fn(belay_ctx *ctx, struct belay__pollfd *record, unsigned events, uint32_t edges);
 
 static int wait_lent(belay_ctx *ctx, struct belay__pollfd *record, unsigned events, uint32_t edges)
@@ -43,49 +51,69 @@ static int wait_lent(belay_ctx *ctx, struct belay__pollfd *record, unsigned even
 	return belay__pollfd_wait_lent(ctx, record, events);
 }
 
-static ssize_t loop(belay_ctx *ctx, struct belay__pollfd *record, unsigned events, wait_fn *wait,
-		    int fd, belay__try_fn *try, void *arg)
+static bool lacks_resources(int err)
+{
+	return err == -EMFILE || err == -ENFILE || err == -ENOMEM;
+}
+
+/* One call's constants. */
+struct io {
+	belay_ctx *ctx;
+	int fd;
+	unsigned events;
+	struct belay__pollfd *record;
+	wait_fn *wait;
+};
+
+static int wait_for(const struct io *io, uint32_t edges)
+{
+	int err;
+
+	in_a_row = 0;
+	if (!belay__in_task()) {
+		err = belay__thread_wait(io->ctx, io->fd, io->events);
+		if (!lacks_resources(err))
+			return err;
+	}
+	return io->wait(io->ctx, io->record, io->events, edges);
+}
+
+static ssize_t loop(const struct io *io, belay__try_fn *try, void *arg)
 {
 	for (;;) {
-		uint32_t edges = belay__pollfd_edges(record);
-		ssize_t result = belay_err(ctx);
+		uint32_t edges = belay__pollfd_edges(io->record);
+		ssize_t result = belay_err(io->ctx);
 
 		if (result < 0)
 			return result;
-		result = try(fd, arg);
-		if (result == -EINTR)
-			continue;
-		if (result != -EAGAIN) {
-			share_worker();
-			return belay__not_the_context(result);
-		}
-		in_a_row = 0;
-		result = wait(ctx, record, events, edges);
-		if (result < 0)
+		result = try(io->fd, arg);
+		if (result == -EAGAIN)
+			result = wait_for(io, edges);
+		else if (result != -EINTR)
+			return come_through(result);
+		if (result < 0 && result != -EINTR)
 			return result;
 	}
 }
 
-static ssize_t run(belay_ctx *ctx, int fd, unsigned events, wait_fn *wait, belay__try_fn *try,
-		   void *arg)
+static ssize_t run(struct io io, belay__try_fn *try, void *arg)
 {
-	struct belay__pollfd *record;
-	int err = belay_err(ctx);
+	int err = belay_err(io.ctx);
 
 	if (err < 0)
 		return err;
-	if (fd < 0)
+	if (io.fd < 0)
 		return -EBADF;
-	record = belay__pollfd_of(fd);
-	return record ? loop(ctx, record, events, wait, fd, try, arg) : -ENOMEM;
+	io.record = belay__pollfd_of(io.fd);
+	return io.record ? loop(&io, try, arg) : -ENOMEM;
 }
 
 ssize_t belay__io_owned(belay_ctx *ctx, int fd, unsigned events, belay__try_fn *try, void *arg)
 {
-	return run(ctx, fd, events, belay__pollfd_wait, try, arg);
+	return run((struct io){ctx, fd, events, NULL, belay__pollfd_wait}, try, arg);
 }
 
 ssize_t belay__io_lent(belay_ctx *ctx, int fd, unsigned events, belay__try_fn *try, void *arg)
 {
-	return run(ctx, fd, events, wait_lent, try, arg);
+	return run((struct io){ctx, fd, events, NULL, wait_lent}, try, arg);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * pollfd.c - who waits for which descriptor: the records, and the poller's side of them.
+ * pollfd.c - which tasks wait for which descriptor: the records, and the poller's side of them.
  *
  * State       epoll < 0: not registered, as far as we know. edge: registered edge-triggered for both
  *             directions, by an owner. Else: one-shot, armed while somebody waits.
@@ -229,11 +229,11 @@ static int arm(struct belay__pollfd *record, int epoll)
 	return err;
 }
 
-/* Where to arm: a task is best woken by its own worker; a thread by whichever was first. While others
- * wait, or an owner has chosen, it stays where it is. */
+/* Where to arm: a task is best woken by its own worker, but while others wait, or an owner has chosen, it
+ * stays where it is. */
 static int choose_epoll(const struct belay__pollfd *record, int own)
 {
-	bool keep = record->edge || waited_for(record) || !belay__in_task();
+	bool keep = record->edge || waited_for(record);
 
 	return record->epoll >= 0 && keep ? record->epoll : own;
 }
@@ -330,19 +330,6 @@ int belay__pollfd_wait_lent(belay_ctx *ctx, struct belay__pollfd *record, unsign
 		leave(&place);
 	belay__lock_give(&record->lock, BELAY__RANK_FD);
 	return err < 0 ? err : park(ctx, record, &place);
-}
-
-int belay__pollfd_probe(struct belay__pollfd *record)
-{
-	int epoll = belay__poller_fd();
-	int err;
-
-	if (epoll < 0)
-		return epoll;
-	belay__lock_take(&record->lock, BELAY__RANK_FD);
-	err = arm(record, choose_epoll(record, epoll));
-	belay__lock_give(&record->lock, BELAY__RANK_FD);
-	return err;
 }
 
 void belay__pollfd_turn_begin(struct belay__pollfd *record)

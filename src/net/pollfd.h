@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * pollfd.h - who waits for which descriptor.
+ * pollfd.h - which tasks wait for which descriptor. (Plain threads: thread.h.)
  *
  * There is one record for each descriptor number, for ever: it does not belong to the file that the
  * number stands for now. So an event that arrives after its file has been closed finds a record all
@@ -28,9 +28,6 @@ struct belay__pollfd *belay__pollfd_of(int fd);
  * beginning with what it is ready for now. 0; the context's error; -EPERM: it can't be polled; -EBADF,
  * -ENOMEM, -ENOSPC as epoll_ctl(2). */
 int belay__pollfd_wait_lent(belay_ctx *ctx, struct belay__pollfd *record, unsigned events);
-
-/* 0, or the error that belay__pollfd_wait_lent() would fail with. Does not block. */
-int belay__pollfd_probe(struct belay__pollfd *record);
 
 /* Between these two no other thread of this process is between them for the same descriptor: what a
  * look at it has shown to be there is still there, unless another process takes it. Not to be held

@@ -10,7 +10,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
+#include <poll.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /* Runs fn(ctx, arg) on this thread, then in a task. fn uses check(). */
@@ -72,18 +75,59 @@ static inline bool epoll_arms(const char *name, int fd, unsigned event)
 	return arms;
 }
 
-/* Whether somebody waits for event (EPOLLIN, EPOLLOUT, EPOLLRDHUP) on fd, as the kernel tells: what a
- * test waits for that wants to disturb a wait. */
-static inline bool is_waited_for(int fd, unsigned event)
+#ifdef SYS_poll
+static const long poll_calls[] = {SYS_poll, SYS_ppoll};
+#else
+static const long poll_calls[] = {SYS_ppoll, SYS_ppoll};
+#endif
+
+/* True where the two entries at address, in a thread that may go on meanwhile, are fd with event. */
+static inline bool polls(unsigned long address, int fd, unsigned event)
 {
-	DIR *dir = opendir("/proc/self/fdinfo");
+	struct pollfd fds[2];
+	struct iovec here = {fds, sizeof fds}, there = {(void *)address, sizeof fds};
+
+	return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == sizeof fds &&
+	       fds[0].fd == fd && ((unsigned)fds[0].events & event);
+}
+
+/* True where the thread sleeps in poll(2) for event on fd. */
+static inline bool thread_polls(const char *tid, int fd, unsigned event)
+{
+	char path[64], line[256];
+	unsigned long address;
+	long call = -1;
+	FILE *info;
+
+	snprintf(path, sizeof path, "/proc/self/task/%.20s/syscall", tid);
+	info = fopen(path, "re");
+	if (!info)
+		return false;
+	if (!fgets(line, sizeof line, info) || sscanf(line, "%ld %lx", &call, &address) != 2)
+		call = -1;
+	fclose(info);
+	return (call == poll_calls[0] || call == poll_calls[1]) && polls(address, fd, event);
+}
+
+static inline bool any_entry(const char *path, bool (*fn)(const char *name, int fd, unsigned event),
+			     int fd, unsigned event)
+{
+	DIR *dir = opendir(path);
 	bool found = false;
 
 	for (struct dirent *entry; dir && !found && (entry = readdir(dir));)
-		found = epoll_arms(entry->d_name, fd, event);
+		found = fn(entry->d_name, fd, event);
 	if (dir)
 		closedir(dir);
 	return found;
+}
+
+/* Whether somebody waits for event (EPOLLIN, EPOLLOUT, EPOLLRDHUP; POLLIN and POLLOUT are the same bits)
+ * on fd, as the kernel tells: what a test waits for that wants to disturb a wait. */
+static inline bool is_waited_for(int fd, unsigned event)
+{
+	return any_entry("/proc/self/fdinfo", epoll_arms, fd, event) ||
+	       any_entry("/proc/self/task", thread_polls, fd, event);
 }
 
 /* Cancels ctx from a task once fd is waited for. */

@@ -11,12 +11,14 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <pty.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -497,6 +499,93 @@ static void wrong_arguments_are_errors(void **state)
 	from_both(wait_wrongly, NULL);
 }
 
+/* ---- Plain threads ------------------------------------------------------------------------------------- */
+
+static void *feed_from_thread(void *ends)
+{
+	write_when_waited_for(NULL, ends);
+	return NULL;
+}
+
+/* Both are plain threads; the reader is this one. */
+static void read_beside_thread(belay_ctx *ctx, struct ends *ends)
+{
+	pthread_t thread;
+	char byte;
+
+	assert_int_equal(pthread_create(&thread, NULL, feed_from_thread, ends), 0);
+	assert_int_equal(belay_read(ctx, ends->out, &byte, 1), 1);
+	pthread_join(thread, NULL);
+}
+
+static void a_thread_that_waits_starts_no_worker(void **state)
+{
+	BELAY_SCOPED belay_ctx *ctx = belay_with_cancel(belay_background());
+	unsigned threads = check_threads();
+	struct ends ends = blocking_pipe();
+
+	read_beside_thread(ctx, &ends);
+	assert_true(check_until(check_threads() == threads));
+	close_ends(ends);
+}
+
+static int compute(belay_ctx *ctx, void *arg)
+{
+	atomic_fetch_add((_Atomic int *)arg, 1);
+	while (belay_err(ctx) == 0)
+		;
+	return 0;
+}
+
+static void a_thread_is_woken_while_every_worker_computes(void **state)
+{
+	belay_group *group = belay_group_new(belay_background());
+	struct ends ends = blocking_sockets();
+	_Atomic int running = 0;
+
+	setenv("BELAY_WORKERS", "2", 1);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(belay_group_go(group, compute, &running), 0);
+	unsetenv("BELAY_WORKERS");
+	assert_true(check_until(running == 2));
+	read_beside_thread(belay_background(), &ends);
+	belay_cancel(belay_group_ctx(group));
+	assert_int_equal(belay_group_wait(group), 0);
+	close_ends(ends);
+}
+
+static void just_return(belay_ctx *ctx, void *arg)
+{
+}
+
+/* The threads of this test find each other without the kernel's help: none can open /proc. */
+static void write_once_armed(belay_ctx *ctx, void *arg)
+{
+	struct ends *ends = arg;
+
+	belay_sleep(ctx, BELAY_MS(1));
+	check(write(ends->in, "x", 1) == 1);
+}
+
+static void a_thread_waits_even_where_no_descriptor_is_left(void **state)
+{
+	struct ends ends = blocking_pipe();
+	struct rlimit before, none;
+	struct aside aside;
+	char byte;
+
+	check_in_task(just_return, NULL); /* the workers have theirs */
+	assert_int_equal(belay_sleep(belay_background(), 1), 0);
+	getrlimit(RLIMIT_NOFILE, &before);
+	none = (struct rlimit){0, before.rlim_max};
+	setrlimit(RLIMIT_NOFILE, &none);
+	aside_start(&aside, belay_background(), write_once_armed, &ends);
+	assert_int_equal(belay_read(belay_background(), ends.out, &byte, 1), 1);
+	aside_join(&aside);
+	setrlimit(RLIMIT_NOFILE, &before);
+	close_ends(ends);
+}
+
 /* ---- Files --------------------------------------------------------------------------------------------- */
 
 static void use_file(belay_ctx *ctx, void *arg)
@@ -651,6 +740,9 @@ BELAY_TEST_MAIN(cmocka_unit_test(a_read_takes_what_is_there),
 		cmocka_unit_test(a_reader_and_a_writer_of_one_descriptor_dont_disturb_each_other),
 		cmocka_unit_test(waiting_says_what_it_is_ready_for),
 		cmocka_unit_test(wrong_arguments_are_errors),
+		cmocka_unit_test(a_thread_that_waits_starts_no_worker),
+		cmocka_unit_test(a_thread_is_woken_while_every_worker_computes),
+		cmocka_unit_test(a_thread_waits_even_where_no_descriptor_is_left),
 		cmocka_unit_test(regular_files_are_read_and_written_but_not_waited_for),
 		cmocka_unit_test(devices_that_are_always_ready_are_read_and_written),
 		cmocka_unit_test(events_and_timers_of_the_kernels_are_read),
