@@ -17,6 +17,11 @@ void belay__fail_nth(long n)
 	atomic_store_explicit(&fuse, n, memory_order_relaxed);
 }
 
+long belay__fail_left(void)
+{
+	return atomic_load_explicit(&fuse, memory_order_relaxed);
+}
+
 int belay__alloc_fails(void)
 {
 	if (__builtin_expect(atomic_load_explicit(&fuse, memory_order_relaxed) <= 0, 1))

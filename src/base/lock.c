@@ -1,38 +1,46 @@
 /* SPDX-License-Identifier: MIT
  *
- * lock.c - the slow halves of belay__lock: spin a little, then sleep on a futex.
- *
- * The word is 2 whenever somebody may be asleep; who takes it after a sleep leaves 2 behind, since
- * it can't know whether others sleep too (Drepper, "Futexes Are Tricky", section 6, mutex2).
+ * lock.c - the slow half of belay__lock, and the check of the order.
  */
 #include "base/lock.h"
 
 #include "base/futex.h"
 
+#include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <time.h>
 
-enum { SPINS = 64 };
+enum { SPINS = 100, YIELDS = 20, NAP_NS = 50000 };
 
+static void wait_a_little(unsigned round)
+{
+	struct timespec nap = {.tv_nsec = NAP_NS};
+
+	if (round < SPINS)
+		belay__cpu_relax();
+	else if (round < SPINS + YIELDS)
+		sched_yield();
+	else
+		nanosleep(&nap, NULL);
+}
+
+/* Looks before it tries, so that those who wait share the line and don't pull it back and forth. */
 void belay__lock_slow(struct belay__lock *lock)
 {
-	for (int i = 0; i < SPINS; i++) {
-		uint32_t free_word = 0;
+	int saved = errno;
+	uint32_t free_word;
 
+	for (unsigned round = 0;; round++) {
+		free_word = 0;
 		if (atomic_load_explicit(&lock->word, memory_order_relaxed) == 0 &&
 		    atomic_compare_exchange_weak_explicit(&lock->word, &free_word, 1,
 							  memory_order_acquire,
 							  memory_order_relaxed))
-			return;
-		belay__cpu_relax();
+			break;
+		wait_a_little(round);
 	}
-	while (atomic_exchange_explicit(&lock->word, 2, memory_order_acquire) != 0)
-		belay__futex_wait(&lock->word, 2);
-}
-
-/* The lock may be taken, given and freed by others meanwhile: only its address is used. */
-void belay__unlock_slow(struct belay__lock *lock)
-{
-	belay__futex_wake(&lock->word, 1);
+	errno = saved;
 }
 
 #ifdef BELAY_DEBUG

@@ -2,8 +2,11 @@
  *
  * lock.h - a lock of four bytes for critical sections of a few dozen instructions.
  *
- * Under it nobody parks, calls foreign code or wakes anybody. The rank is the lock's place in the
- * one order in which locks may be taken; debug builds check it.
+ * Under it nobody parks, calls foreign code or wakes anybody. So who finds it taken spins: the holder is
+ * at work and soon through; and only where the holder has lost its processor gives up its own, at first
+ * by yielding, then by short naps. There is no queue of sleepers and nobody to wake, which is what makes
+ * the release a plain store: half the cost of the pair.
+ * The rank is the lock's place in the one order in which locks may be taken; debug builds check it.
  */
 #ifndef BELAY_SRC_BASE_LOCK_H
 #define BELAY_SRC_BASE_LOCK_H
@@ -24,13 +27,12 @@ enum belay__rank {
 };
 
 struct belay__lock {
-	_Atomic uint32_t word; /* 0 free, 1 held, 2 held and somebody may sleep on it */
+	_Atomic uint32_t word; /* 0 free, 1 held */
 };
 
 #define BELAY__LOCK_INIT {0}
 
 void belay__lock_slow(struct belay__lock *lock);
-void belay__unlock_slow(struct belay__lock *lock);
 
 #ifdef BELAY_DEBUG
 void belay__rank_push(enum belay__rank rank);
@@ -40,7 +42,7 @@ static inline void belay__rank_push(enum belay__rank rank) { (void)rank; }
 static inline void belay__rank_pop(enum belay__rank rank) { (void)rank; }
 #endif
 
-/* Acquire pairs with the release in belay__lock_give() of the holder before. */
+/* Acquire pairs with the release in belay__lock_give() of the holder before; so do the others. */
 static inline void belay__lock_take(struct belay__lock *lock, enum belay__rank rank)
 {
 	uint32_t free_word = 0;
@@ -66,8 +68,7 @@ static inline bool belay__lock_try(struct belay__lock *lock, enum belay__rank ra
 static inline void belay__lock_give(struct belay__lock *lock, enum belay__rank rank)
 {
 	belay__rank_pop(rank);
-	if (atomic_exchange_explicit(&lock->word, 0, memory_order_release) == 2)
-		belay__unlock_slow(lock);
+	atomic_store_explicit(&lock->word, 0, memory_order_release);
 }
 
 #endif

@@ -51,17 +51,43 @@ static void arm(struct deadline *deadline)
 		belay__timer_disarm(&deadline->timer);
 }
 
+/* What a derivation asks for. */
+struct expiry {
+	int64_t when;
+	bool past; /* when it asked */
+	int code;
+	const char *message;
+	const struct belay_site *site;
+};
+
+static struct expiry at(int64_t when, const struct belay_site *site)
+{
+	return (struct expiry){when, when <= belay_now(), -ETIME, NULL, site};
+}
+
+/* One look at the clock is enough: what is not past now is the timer's affair. */
+static struct expiry in(int64_t ns, const struct belay_site *site)
+{
+	return (struct expiry){belay__moment(ns), ns <= 0, -ETIME, NULL, site};
+}
+
+static struct expiry because(struct expiry expiry, int code, const char *message)
+{
+	expiry.code = code;
+	expiry.message = message;
+	return expiry;
+}
+
 /* A context with a timer, not armed yet. NULL: out of memory. */
-static struct deadline *deadline_new(belay_ctx *parent, int64_t when, int code,
-				     const char *message, const struct belay_site *site)
+static struct deadline *deadline_new(belay_ctx *parent, int64_t when, const struct expiry *expiry)
 {
 	struct deadline *deadline;
 	belay_ctx *ctx;
-	char *copy = message ? belay__strdup(message) : NULL;
+	char *copy = expiry->message ? belay__strdup(expiry->message) : NULL;
 
-	if (message && !copy)
+	if (expiry->message && !copy)
 		return NULL;
-	ctx = belay__ctx_new(KIND_DEADLINE, parent, site);
+	ctx = belay__ctx_new(KIND_DEADLINE, parent, expiry->site);
 	if (!ctx) {
 		belay__free(copy);
 		return NULL;
@@ -70,17 +96,17 @@ static struct deadline *deadline_new(belay_ctx *parent, int64_t when, int code,
 	belay__node_init(&deadline->node, when);
 	belay__timer_init(&deadline->timer, claim, fire);
 	deadline->message = copy;
-	deadline->code = code;
+	deadline->code = expiry->code;
 	belay__ctx_publish(ctx);
 	return deadline;
 }
 
 /* The parent's deadline comes first, so that the child needs none. Not where both have passed and only
  * the clock is late: the child is promised to be done on return. */
-static bool is_parents(const belay_ctx *parent, int64_t when)
+static bool is_parents(const belay_ctx *parent, const struct expiry *expiry)
 {
-	return when == BELAY_FOREVER ||
-	       (parent->node && when >= parent->node->deadline && when > belay_now());
+	return expiry->when == BELAY_FOREVER ||
+	       (parent->node && expiry->when >= parent->node->deadline && !expiry->past);
 }
 
 static int64_t earlier(const belay_ctx *parent, int64_t when)
@@ -88,22 +114,21 @@ static int64_t earlier(const belay_ctx *parent, int64_t when)
 	return parent->node && parent->node->deadline < when ? parent->node->deadline : when;
 }
 
-static belay_ctx *with_deadline(belay_ctx *parent, int64_t when, int code, const char *message,
-				const struct belay_site *site)
+static belay_ctx *with_deadline(belay_ctx *parent, struct expiry expiry)
 {
 	struct deadline *deadline;
 
 	if (!parent)
 		return belay__failed_ctx(-EINVAL);
-	if (is_parents(parent, when))
-		return belay_with_cancel_at(parent, site);
+	if (is_parents(parent, &expiry))
+		return belay_with_cancel_at(parent, expiry.site);
 	if (belay__clock_start() < 0)
 		return belay__failed_ctx(-ENOMEM);
-	deadline = deadline_new(parent, earlier(parent, when), code, message, site);
+	deadline = deadline_new(parent, earlier(parent, expiry.when), &expiry);
 	if (!deadline)
 		return belay__failed_ctx(-ENOMEM);
 	belay__node_join(&deadline->node, &deadline->node.place, parent->node);
-	if (when <= belay_now())
+	if (expiry.past)
 		expire(deadline);
 	else if (node_err(&deadline->node) == 0)
 		arm(deadline);
@@ -113,45 +138,45 @@ static belay_ctx *with_deadline(belay_ctx *parent, int64_t when, int code, const
 belay_ctx *belay_with_deadline_cause_at(belay_ctx *parent, int64_t when, int code,
 					const char *message, const struct belay_site *site)
 {
-	return with_deadline(parent, when, code, message, site);
+	return with_deadline(parent, because(at(when, site), code, message));
 }
 
 belay_ctx *(belay_with_deadline_cause)(belay_ctx *parent, int64_t when, int code,
 				       const char *message)
 {
-	return with_deadline(parent, when, code, message, NULL);
+	return with_deadline(parent, because(at(when, NULL), code, message));
 }
 
 belay_ctx *belay_with_timeout_cause_at(belay_ctx *parent, int64_t ns, int code,
 				       const char *message, const struct belay_site *site)
 {
-	return with_deadline(parent, belay__moment(ns), code, message, site);
+	return with_deadline(parent, because(in(ns, site), code, message));
 }
 
 belay_ctx *(belay_with_timeout_cause)(belay_ctx *parent, int64_t ns, int code,
 				      const char *message)
 {
-	return belay_with_timeout_cause_at(parent, ns, code, message, NULL);
+	return with_deadline(parent, because(in(ns, NULL), code, message));
 }
 
 belay_ctx *belay_with_deadline_at(belay_ctx *parent, int64_t when, const struct belay_site *site)
 {
-	return with_deadline(parent, when, -ETIME, NULL, site);
+	return with_deadline(parent, at(when, site));
 }
 
 belay_ctx *(belay_with_deadline)(belay_ctx *parent, int64_t when)
 {
-	return belay_with_deadline_at(parent, when, NULL);
+	return with_deadline(parent, at(when, NULL));
 }
 
 belay_ctx *belay_with_timeout_at(belay_ctx *parent, int64_t ns, const struct belay_site *site)
 {
-	return with_deadline(parent, belay__moment(ns), -ETIME, NULL, site);
+	return with_deadline(parent, in(ns, site));
 }
 
 belay_ctx *(belay_with_timeout)(belay_ctx *parent, int64_t ns)
 {
-	return belay_with_timeout_at(parent, ns, NULL);
+	return with_deadline(parent, in(ns, NULL));
 }
 
 /* Immutable, so that it is the same after the end as before. */

@@ -78,6 +78,7 @@ static struct node *end_some(struct branch *branch, struct node *parent, struct 
 		struct place *place =
 			belay__container(branch->children.next, struct place, link);
 
+		__builtin_prefetch(place->link.next);
 		if (end_child(place, parent, woken))
 			visit = place->node;
 		else
