@@ -37,7 +37,8 @@ typedef struct belay_recorder belay_recorder;
  * is the error page for it: 400, 408 or 413 for an error of belay_request_read()'s, 404 for
  * -ENOENT, 503 for a context's error and -ENOMEM, 500 for everything else. Where it failed later
  * the connection is closed. A handler that returned 0 without writing has answered 200 with an
- * empty body. */
+ * empty body; but one whose context is done, and that could not write what it wanted for that, has
+ * failed with the context's error whatever it returned. */
 typedef int belay_handler(belay_ctx *ctx, belay_request *req, belay_response *res);
 
 /* ---- Requests -----------------------------------------------------------------------------------

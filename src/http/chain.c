@@ -71,18 +71,25 @@ static int answer_for_an_error(belay_ctx *ctx, belay_request *req, belay_respons
 	return belay__response_error_page(ctx, req->router, req, res, status, NULL, NULL);
 }
 
-/* A body that is known to be too long is refused without asking the handler. */
-static int run_handler(belay_ctx *ctx, belay_request *req, belay_response *res,
+/* A body that is known to be too long is refused without asking the handler. One that returned 0
+ * though it was told to stop, and could not write what it wanted, has not answered. */
+static int ask_handler(belay_ctx *ctx, belay_request *req, belay_response *res,
 		       belay_handler *handler)
 {
 	int r = req->failed ? req->failed : handler(ctx, req, res);
-	bool untouched = r < 0 || !res->written;
 
-	if (belay_response_is_sent(res))
+	return r == 0 && (res->denied || !res->written) ? belay_err(ctx) : r;
+}
+
+static int run_handler(belay_ctx *ctx, belay_request *req, belay_response *res,
+		       belay_handler *handler)
+{
+	int r = ask_handler(ctx, req, res, handler);
+
+	if (r == 0 || belay_response_is_sent(res))
 		return r;
-	if (untouched && belay_err(ctx) < 0)
-		return belay__answer_the_end(ctx, req, res);
-	return r < 0 ? answer_for_an_error(ctx, req, res, r) : r;
+	return belay_err(ctx) < 0 ? belay__answer_the_end(ctx, req, res)
+				  : answer_for_an_error(ctx, req, res, r);
 }
 
 int belay_next(belay_ctx *ctx, belay_request *req, belay_response *res, const belay_chain *next)

@@ -29,15 +29,14 @@ static enum belay__response_state state_of(const struct belay_response *res)
 }
 
 /* Whether the writer may go on: 0 or what it is told instead. */
-static int check_writer(belay_ctx *ctx, const struct belay_response *res)
+static int check_writer(belay_ctx *ctx, struct belay_response *res)
 {
 	int r = belay_err(ctx);
 
-	if (r < 0)
-		return r;
-	if (state_of(res) == BELAY__RESPONSE_CUT)
-		return res->refused;
-	return res->ended ? -EPIPE : 0;
+	if (r == 0 && state_of(res) == BELAY__RESPONSE_CUT)
+		r = res->refused;
+	res->denied |= r < 0;
+	return r == 0 && res->ended ? -EPIPE : r;
 }
 
 /* Whether the head may still be changed. */

@@ -40,6 +40,7 @@ struct belay_response {
 	int status;
 	bool written;  /* status or body were set                                        */
 	bool ended;    /* the last part has gone to the sink                             */
+	bool denied;   /* a write was, for a context's end: something may be missing     */
 	bool head_only; /* the answer to HEAD                                            */
 	bool awaited;  /* somebody who can read it waits for an answer, whatever it is   */
 	int64_t declared; /* the Content-Length that was set; -1: none was              */

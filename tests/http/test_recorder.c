@@ -94,6 +94,25 @@ static void a_write_after_the_context_s_end_fails_with_its_error(void **state)
 	belay_recorder_free(rec);
 }
 
+static int lose_the_end(belay_ctx *ctx, belay_request *req, belay_response *res)
+{
+	check(belay_response_puts(ctx, res, "first half") == 0);
+	check(belay_response_flush(ctx, res) == 0);
+	belay_cancel(belay_request_data(req));
+	belay_response_puts(ctx, res, "second half");
+	return 0;
+}
+
+static void an_answer_that_could_not_be_written_whole_is_none(void **state)
+{
+	BELAY_SCOPED belay_ctx *ctx = belay_with_cancel(belay_background());
+	belay_recorder *rec = belay_recorder_new("GET", "/");
+
+	assert_int_equal(belay_recorder_run(ctx, rec, lose_the_end, ctx), -ECANCELED);
+	assert_string_equal(belay_recorder_get_body(rec, NULL), "first half");
+	belay_recorder_free(rec);
+}
+
 static int do_nothing(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
 	return 0;
@@ -268,6 +287,7 @@ static void a_recorder_serves_once(void **state)
 BELAY_TEST_MAIN(cmocka_unit_test(a_handler_s_answer_is_recorded),
 		cmocka_unit_test(a_handler_that_is_told_to_stop_writes_nothing),
 		cmocka_unit_test(a_write_after_the_context_s_end_fails_with_its_error),
+		cmocka_unit_test(an_answer_that_could_not_be_written_whole_is_none),
 		cmocka_unit_test(a_handler_that_writes_nothing_has_answered_200),
 		cmocka_unit_test(a_handler_has_a_context_of_its_own_below_the_test_s),
 		cmocka_unit_test(an_error_is_answered_with_its_page),
