@@ -12,6 +12,7 @@
 #     ```c part       declarations and functions: compiled after the usual includes, not run
 #     ```c fragment   statements out of their context: not looked at
 #     ```console      "$ command", run by sh in DIR, each followed by all that it prints
+#     ```console leaky  the same, where a leak is the point: a sanitizer is not asked for leaks
 #
 # In what is expected, "..." within a line stands for any text, and alone on a line for any lines.
 # A test is named by the heading and by the last sentence before its block.
@@ -135,13 +136,20 @@ def built(command, folder):
                for program in re.findall(r'\./[a-z_]+', command))
 
 
+def environment(block):
+    """For a block's commands; None: as it is."""
+    if block.kind != 'console leaky':
+        return None
+    return {**os.environ, 'ASAN_OPTIONS': os.environ.get('ASAN_OPTIONS', '') + ':detect_leaks=0'}
+
+
 def check_console(tap, block, options):
     for session in re.split(r'^\$ ', block.text, flags=re.MULTILINE)[1:]:
         command, _, expected = session.partition('\n')
         if not built(command, options.dir):
             tap.report(True, block, command=command, skip=' # SKIP not built')
             continue
-        status, got = run(['sh', '-c', command], cwd=options.dir)
+        status, got = run(['sh', '-c', command], cwd=options.dir, env=environment(block))
         ok = status is not None and pattern(expected).fullmatch(got)
         tap.report(ok, block, difference(expected, got), command)
 
@@ -152,7 +160,7 @@ def check_file(tap, path, options):
         if block.kind in ('c', 'c part'):
             expected = after.text if after and after.kind == 'output' else None
             check_program(tap, block, expected, options)
-        elif block.kind == 'console':
+        elif block.kind in ('console', 'console leaky'):
             check_console(tap, block, options)
         elif block.kind not in ('c fragment', 'output', 'text', 'sh'):
             tap.report(False, block, f'a block of an unknown kind "{block.kind}"')
