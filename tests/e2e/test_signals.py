@@ -95,7 +95,7 @@ def ctrl_c_while_data_is_read_leaves_nothing(program):
 def ctrl_c_at_any_moment_of_an_import_leaves_all_or_nothing(program):
     with tempfile.TemporaryDirectory() as folder:
         data = os.path.join(folder, "status")
-        write_data(data, 30000)
+        write_data(data, 15000)
         for moment in range(8):
             store = Store(program, data=data, wait=False)
             try:

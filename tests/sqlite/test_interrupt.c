@@ -216,7 +216,7 @@ static void an_end_just_before_the_statement_starts_is_not_lost(void **state)
 	belay_sqlite_give(conn);
 }
 
-/* The engine has given a row, and is not asked for the next one when the end comes. semantics 7.3 */
+/* The engine has given a row, and is not asked for another when the end comes. semantics 7.3 */
 static void an_end_between_two_rows_hits_that_statement_alone(void **state)
 {
 	struct fixture *f = *state;

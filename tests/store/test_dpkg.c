@@ -193,8 +193,8 @@ static void dependencies_are_groups_of_alternatives(void **state)
 	struct dependencies found = {.n = 0};
 	int i;
 
-	assert_int_equal(dpkg_each_dependency("a (>= 1.0) | b:any,c [amd64],  d<x>|e", note, &found),
-			 0);
+	assert_int_equal(
+		dpkg_each_dependency("a (>= 1.0) | b:any,c [amd64],  d<x>|e", note, &found), 0);
 	assert_int_equal(found.n, 5);
 	for (i = 0; i < 5; i++) {
 		assert_int_equal(found.all[i].group, expected[i].group);
