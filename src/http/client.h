@@ -144,7 +144,10 @@ bool belay__driver_ask(belay_http_reply *reply, enum belay__operation operation)
 belay_http_client *belay__client_ref(belay_http_client *client);
 void belay__client_unref(belay_http_client *client);
 
-/* ---- Replies: client_reply.c ----------------------------------------------------------------- */
+/* ---- Replies: client_reply.c, client_read.c -------------------------------------------------- */
+
+/* Bytes of a body that may wait for their reader before the peer is held back. */
+enum { BELAY__BODY_MOST = 64 << 10 };
 
 struct belay_http_reply {
 	_Atomic unsigned references;

@@ -5,7 +5,7 @@
  * State       head gathering -> head whole -> finished. finished comes once, from whoever is first:
  *             the driver (the transfer is over), the hook (the exchange's context is done), the
  *             client's close. Later ones change nothing.
- * Invariants  (1) No more than MOST bytes wait in the body, besides the write that passed it.
+ * Invariants  (1) No more than BELAY__BODY_MOST bytes wait, besides the write that passed it.
  *             (2) Where curl is paused the body is not empty or the reader has asked to go on.
  * Waiting     Whoever changes the state puts a token into event, which has room for one; the caller
  *             looks, then takes a token, then looks again. A token too many costs one look.
@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST = 64 << 10, FIRST_ROOM = 4 << 10 };
+enum { FIRST_ROOM = 4 << 10 };
 
 /* ---- References ------------------------------------------------------------------------------ */
 
@@ -191,7 +191,7 @@ static int body_append(belay_http_reply *reply, const char *bytes, size_t size)
 {
 	if (reply->finished)
 		return 0;
-	if (reply->body_end - reply->body_start >= MOST) {
+	if (reply->body_end - reply->body_start >= BELAY__BODY_MOST) {
 		reply->paused = true;
 		return 1;
 	}
@@ -255,157 +255,4 @@ int belay__reply_await_head(belay_ctx *ctx, belay_http_reply *reply)
 			return result;
 		err = belay_recv(ctx, reply->event, NULL);
 	}
-}
-
-/* Takes up to size bytes, and notes where curl may go on. A count; 0 and *ret_end: nothing will
- * come; 0: nothing there yet. */
-static size_t body_take(belay_http_reply *reply, void *buf, size_t size, bool *ret_go_on,
-			bool *ret_end)
-{
-	size_t used = reply->body_end - reply->body_start;
-
-	if (size > used)
-		size = used;
-	if (size > 0)
-		memcpy(buf, reply->body + reply->body_start, size);
-	reply->body_start += size;
-	used -= size;
-	*ret_go_on = reply->paused && used <= MOST / 2;
-	if (*ret_go_on)
-		reply->paused = false;
-	*ret_end = size == 0 && reply->finished;
-	return size;
-}
-
-/* ---- Public ---------------------------------------------------------------------------------- */
-
-ssize_t belay_http_reply_read(belay_ctx *ctx, belay_http_reply *reply, void *buf, size_t size)
-{
-	int err = belay_err(ctx);
-
-	if (err || size == 0)
-		return err;
-	for (;;) {
-		bool go_on, end;
-		size_t n;
-
-		belay__client_lock(&reply->lock);
-		n = body_take(reply, buf, size, &go_on, &end);
-		err = reply->result;
-		belay__client_unlock(&reply->lock);
-		if (go_on)
-			belay__driver_ask(reply, BELAY__OP_CONTINUE);
-		if (n > 0)
-			return (ssize_t)n;
-		if (end)
-			return err;
-		err = belay_recv(ctx, reply->event, NULL);
-		if (err)
-			return err;
-	}
-}
-
-/* Doubles *data's room up to limit and a byte, so that one too many is seen. */
-static int grow(char **data, size_t *room, size_t limit)
-{
-	size_t larger = *room ? 2 * *room : FIRST_ROOM;
-	char *moved;
-
-	if (larger > limit)
-		larger = limit + 1;
-	moved = belay__realloc(*data, larger + 1);
-	if (!moved)
-		return -ENOMEM;
-	*data = moved;
-	*room = larger;
-	return 0;
-}
-
-static int read_all(belay_ctx *ctx, belay_http_reply *reply, size_t limit, char **data,
-		    size_t *size)
-{
-	size_t room = 0;
-
-	for (;;) {
-		ssize_t n;
-		int err;
-
-		if (*size == room && (err = grow(data, &room, limit)))
-			return err;
-		n = belay_http_reply_read(ctx, reply, *data + *size, room - *size);
-		if (n <= 0)
-			return (int)n;
-		*size += (size_t)n;
-		if (*size > limit)
-			return -EMSGSIZE;
-	}
-}
-
-int belay_http_reply_read_all(belay_ctx *ctx, belay_http_reply *reply, size_t limit,
-			      char **ret_data, size_t *ret_size)
-{
-	char *data = NULL;
-	size_t size = 0;
-	int err;
-
-	if (limit > SIZE_MAX / 4)
-		limit = SIZE_MAX / 4;
-	err = read_all(ctx, reply, limit, &data, &size);
-	if (err) {
-		belay__free(data);
-		return err;
-	}
-	data[size] = '\0';
-	*ret_data = data;
-	if (ret_size)
-		*ret_size = size;
-	return 0;
-}
-
-int belay_http_reply_status(const belay_http_reply *reply)
-{
-	return reply->head.status;
-}
-
-const char *belay_http_reply_url(const belay_http_reply *reply)
-{
-	return reply->url;
-}
-
-const char *belay_http_reply_header(const belay_http_reply *reply, const char *name)
-{
-	return belay__headers_get(&reply->head.headers, name);
-}
-
-bool belay_http_reply_header_at(const belay_http_reply *reply, size_t i,
-				struct belay_http_header *ret)
-{
-	const struct belay__headers *headers = &reply->head.headers;
-
-	if (i >= headers->count)
-		return false;
-	ret->name = belay__headers_name(headers, i);
-	ret->value = belay__headers_value(headers, i);
-	return true;
-}
-
-/* The text is constant once finished. The lock is no part of what callers see as constant. */
-const char *belay_http_reply_error(const belay_http_reply *reply)
-{
-	belay_http_reply *mutable = belay__container(&reply->text, belay_http_reply, text);
-
-	return belay__reply_is_finished(mutable) ? reply->text : "";
-}
-
-/* The hook first: it uses the reply and the context. */
-void belay_http_reply_end(belay_http_reply *reply)
-{
-	if (!reply)
-		return;
-	if (reply->hooked)
-		belay_hook_remove(&reply->hook);
-	if (!belay__reply_is_finished(reply))
-		belay__driver_ask(reply, BELAY__OP_REMOVE);
-	belay_end(reply->ctx);
-	belay__reply_unref(reply);
 }

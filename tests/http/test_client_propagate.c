@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_client_propagate.c - what an HTTP request takes along from its context.
+ */
+#include "client_peer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char trace[] = "0af7651916cd43dd8448eb211c80319c";
+
+/* Answers with the headers that it was sent, a line each. */
+static void tell_headers(struct peer *peer, int fd)
+{
+	static const char *const names[] = {"traceparent", "X-Trace-Id", "baggage",
+					    "Request-Timeout"};
+	struct peer_request request;
+
+	while (peer_read(peer, fd, &request)) {
+		char text[2048] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n", value[256];
+
+		for (size_t i = 0; i < 4; i++)
+			if (peer_header(&request, names[i], value, sizeof value))
+				snprintf(text + strlen(text), sizeof text - strlen(text),
+					 "%s: %s\r\n", names[i], value);
+		strcat(text, "\r\n");
+		peer_send(fd, text);
+	}
+}
+
+static belay_http_reply *ask(belay_ctx *ctx, const struct belay_http_header *headers, size_t count)
+{
+	belay_http_client *client = peer_client(NULL);
+	struct belay_http_call call = {.headers = headers, .header_count = count};
+	belay_http_reply *reply = NULL;
+	struct peer peer;
+
+	peer_start(&peer, tell_headers, NULL);
+	call.url = peer.url;
+	assert_int_equal(belay_http_send(ctx, client, &call, &reply), 0);
+	belay_http_client_close(client);
+	peer_stop(&peer);
+	return reply;
+}
+
+/* semantics 5.5 */
+static void a_request_carries_trace_baggage_and_time_left(void **state)
+{
+	belay_ctx *a = belay_with_timeout(belay_background(), BELAY_S(60));
+	belay_ctx *b = belay_with_trace_id(a, trace);
+	belay_ctx *c = belay_with_baggage(b, "user=42,plan=free");
+	belay_http_reply *reply = ask(c, NULL, 0);
+	const char *parent = belay_http_reply_header(reply, "traceparent");
+	char *unit = NULL;
+	long long left;
+
+	assert_string_equal(belay_http_reply_header(reply, "X-Trace-Id"), trace);
+	assert_int_equal(strlen(parent), 55);
+	assert_memory_equal(parent, "00-0af7651916cd43dd8448eb211c80319c-", 36);
+	assert_memory_equal(parent + 52, "-01", 3);
+	assert_string_equal(belay_http_reply_header(reply, "baggage"), "user=42,plan=free");
+	left = strtoll(belay_http_reply_header(reply, "Request-Timeout"), &unit, 10);
+	assert_string_equal(unit, "us");
+	assert_true(left > 0 && left <= 60 * 1000000LL);
+	belay_http_reply_end(reply);
+	belay_end(c);
+	belay_end(b);
+	belay_end(a);
+}
+
+/* semantics 5.5 */
+static void a_trace_id_of_another_form_goes_as_it_is(void **state)
+{
+	belay_ctx *ctx = belay_with_trace_id(belay_background(), "job-7");
+	belay_http_reply *reply = ask(ctx, NULL, 0);
+
+	assert_string_equal(belay_http_reply_header(reply, "X-Trace-Id"), "job-7");
+	assert_null(belay_http_reply_header(reply, "traceparent"));
+	assert_null(belay_http_reply_header(reply, "Request-Timeout"));
+	belay_http_reply_end(reply);
+	belay_end(ctx);
+}
+
+/* semantics 5.5 */
+static void a_context_that_carries_nothing_adds_nothing(void **state)
+{
+	belay_http_reply *reply = ask(belay_background(), NULL, 0);
+
+	assert_null(belay_http_reply_header(reply, "X-Trace-Id"));
+	assert_null(belay_http_reply_header(reply, "traceparent"));
+	assert_null(belay_http_reply_header(reply, "baggage"));
+	assert_null(belay_http_reply_header(reply, "Request-Timeout"));
+	belay_http_reply_end(reply);
+}
+
+/* semantics 5.5 */
+static void headers_that_the_caller_sets_win(void **state)
+{
+	static const struct belay_http_header headers[] = {{"x-trace-id", "mine"},
+							   {"Request-Timeout", "1s"}};
+	belay_ctx *a = belay_with_timeout(belay_background(), BELAY_S(60));
+	belay_ctx *b = belay_with_trace_id(a, "theirs");
+	belay_http_reply *reply = ask(b, headers, 2);
+
+	assert_string_equal(belay_http_reply_header(reply, "X-Trace-Id"), "mine");
+	assert_string_equal(belay_http_reply_header(reply, "Request-Timeout"), "1s");
+	belay_http_reply_end(reply);
+	belay_end(b);
+	belay_end(a);
+}
+
+/* semantics 5.5: no header can be smuggled in. */
+static void a_trace_id_that_is_no_header_value_is_left_out(void **state)
+{
+	belay_ctx *ctx = belay_with_trace_id(belay_background(), "a\r\nX-Evil: 1");
+	belay_http_reply *reply = ask(ctx, NULL, 0);
+
+	assert_null(belay_http_reply_header(reply, "X-Trace-Id"));
+	belay_http_reply_end(reply);
+	belay_end(ctx);
+}
+
+static void the_nearest_baggage_wins(void **state)
+{
+	belay_ctx *outer = belay_with_baggage(belay_background(), "a=1");
+	belay_ctx *inner = belay_with_baggage(outer, "b=2");
+
+	assert_null(belay_baggage(belay_background()));
+	assert_string_equal(belay_baggage(outer), "a=1");
+	assert_string_equal(belay_baggage(inner), "b=2");
+	belay_end(inner);
+	belay_end(outer);
+}
+
+BELAY_TEST_MAIN(cmocka_unit_test(a_request_carries_trace_baggage_and_time_left),
+		cmocka_unit_test(a_trace_id_of_another_form_goes_as_it_is),
+		cmocka_unit_test(a_context_that_carries_nothing_adds_nothing),
+		cmocka_unit_test(headers_that_the_caller_sets_win),
+		cmocka_unit_test(a_trace_id_that_is_no_header_value_is_left_out),
+		cmocka_unit_test(the_nearest_baggage_wins))
