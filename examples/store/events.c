@@ -47,7 +47,7 @@ struct running {
 	LIST_ENTRY(running) link;
 	json_int_t id;
 	belay_ctx *ctx;
-	const belay_request *req;
+	const char *method, *target; /* the request's */
 	int64_t begin;
 };
 
@@ -116,8 +116,8 @@ static json_t *describe_running(const struct running *running)
 
 	belay_format(running->ctx, path, sizeof path);
 	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "id", running->id, "method",
-			 reply_text(belay_request_method(running->req)), "target",
-			 reply_text(belay_request_target(running->req)), "trace_id",
+			 reply_text(running->method), "target",
+			 reply_text(running->target), "trace_id",
 			 reply_text(belay_trace_id(running->ctx)), "context", reply_text(path),
 			 "age_ms", milliseconds(now - running->begin), "deadline_ms",
 			 has_deadline ? milliseconds(deadline - now) : json_null());
@@ -194,7 +194,10 @@ static void end(struct events *events, struct running *running, int status, int 
 int events_watch(belay_ctx *ctx, belay_request *req, belay_response *res, const belay_chain *next,
 		 void *arg)
 {
-	struct running running = {.ctx = ctx, .req = req, .begin = belay_now()};
+	struct running running = {.ctx = ctx,
+				  .method = belay_request_method(req),
+				  .target = belay_request_target(req),
+				  .begin = belay_now()};
 	int r;
 
 	begin(arg, &running);

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct importing {
@@ -34,36 +35,51 @@ struct importing {
 
 /* ---- Is it there already? -------------------------------------------------------------------- */
 
-static bool has_fingerprint(belay_ctx *ctx, belay_sqlite_conn *conn, const char *fingerprint)
+enum found {
+	FOUND_NOTHING, /* or an empty file */
+	FOUND_SAME,    /* made of this data */
+	FOUND_OTHER,   /* made of other data */
+	FOUND_FOREIGN, /* not made by the store: not ours to replace */
+};
+
+static enum found compare(belay_ctx *ctx, belay_sqlite_conn *conn, const char *fingerprint)
 {
+	enum found found = FOUND_FOREIGN;
 	belay_sqlite_stmt *stmt;
-	bool same = false;
 
 	if (belay_sqlite_prepare(ctx, conn, "select fingerprint from origin", &stmt))
-		return false;
+		return FOUND_FOREIGN;
 	if (belay_sqlite_step(ctx, stmt) == 1 && belay_sqlite_text(stmt, 0))
-		same = !strcmp(belay_sqlite_text(stmt, 0), fingerprint);
+		found = strcmp(belay_sqlite_text(stmt, 0), fingerprint) ? FOUND_OTHER : FOUND_SAME;
 	belay_sqlite_finalize(stmt);
-	return same;
+	return found;
 }
 
-/* No file, no database, or one of something else: all the same, it will be made. */
-static bool is_made_of(belay_ctx *ctx, const char *path, const char *fingerprint)
+static enum found look_into(belay_ctx *ctx, const char *path, const char *fingerprint)
 {
 	const struct belay_sqlite_options options = {.connections = 1,
 						     .flags = SQLITE_OPEN_READONLY};
+	enum found found = FOUND_FOREIGN;
 	belay_sqlite_conn *conn;
 	belay_sqlite *db;
-	bool same = false;
 
 	if (belay_sqlite_open(ctx, path, &options, &db))
-		return false;
+		return FOUND_FOREIGN;
 	if (belay_sqlite_take(ctx, db, &conn) == 0) {
-		same = has_fingerprint(ctx, conn, fingerprint);
+		found = compare(ctx, conn, fingerprint);
 		belay_sqlite_give(conn);
 	}
 	belay_sqlite_close(db);
-	return same;
+	return found;
+}
+
+static enum found look_for(belay_ctx *ctx, const char *path, const char *fingerprint)
+{
+	struct stat st;
+
+	if (stat(path, &st) ? errno == ENOENT : st.st_size == 0)
+		return FOUND_NOTHING;
+	return look_into(ctx, path, fingerprint);
 }
 
 /* ---- Packages -------------------------------------------------------------------------------- */
@@ -355,6 +371,20 @@ static int build_and_move(belay_ctx *ctx, const char *path, const struct sources
 	return r;
 }
 
+static int make(belay_ctx *ctx, const char *path, const struct sources *sources)
+{
+	switch (look_for(ctx, path, sources->fingerprint)) {
+	case FOUND_SAME:
+		return 0;
+	case FOUND_FOREIGN:
+		if (!belay_err(ctx))
+			fprintf(stderr, "store: %s is there, and is no store's\n", path);
+		return belay_err(ctx) ? belay_err(ctx) : -EEXIST;
+	default:
+		return build_and_move(ctx, path, sources);
+	}
+}
+
 int import(belay_ctx *ctx, const struct options *options)
 {
 	struct sources sources;
@@ -366,8 +396,7 @@ int import(belay_ctx *ctx, const struct options *options)
 			belay_strerror(r));
 		return r;
 	}
-	if (!is_made_of(ctx, options->db, sources.fingerprint))
-		r = build_and_move(ctx, options->db, &sources);
+	r = make(ctx, options->db, &sources);
 	sources_free(&sources);
 	return r;
 }

@@ -124,6 +124,22 @@ def a_second_start_uses_what_the_first_has_made(program):
         store.close()
 
 
+def a_file_that_is_not_the_stores_is_left_alone(program):
+    store = Store(program, packages=10)
+    try:
+        store.end_well()
+        for content in [b"my thesis\n" * 1000, b""]:
+            with open(store.db, "wb") as file:
+                file.write(content)
+            command = [program, "--listen", "nonsense", "--db", store.db, "--data", store.path + "/status"]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+            assert done.returncode == 1, done
+            with open(store.db, "rb") as file:
+                assert (file.read() == content) == bool(content), done
+    finally:
+        store.close()
+
+
 def data_that_is_no_data_is_refused(program):
     with tempfile.TemporaryDirectory() as folder:
         data = os.path.join(folder, "status")
@@ -158,6 +174,7 @@ if __name__ == "__main__":
         ctrl_c_while_data_is_read_leaves_nothing,
         ctrl_c_at_any_moment_of_an_import_leaves_all_or_nothing,
         a_second_start_uses_what_the_first_has_made,
+        a_file_that_is_not_the_stores_is_left_alone,
         data_that_is_no_data_is_refused,
         an_address_that_is_taken_is_told,
     )
