@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * trace.c - gives each request a trace id, and its answer the same.
+ * trace.c - gives each request a trace id, and its answer the same; takes its baggage along.
  *
  * What a client sends is not trusted: a malformed id is as good as none.
  */
 #include "http/response.h"
 
 #include <belay/http.h>
+#include <belay/http_client.h>
 #include <belay/log.h>
 
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
 
-enum { ID_DIGITS = 32, LONGEST_ID = 64 };
+enum { ID_DIGITS = 32, LONGEST_ID = 64, LONGEST_BAGGAGE = 8192 };
 
 static bool is_hex(const char *text, size_t size)
 {
@@ -83,12 +84,22 @@ static const char *choose_id(const belay_request *req, char ret[33])
 	return make_id(ret) == 0 ? ret : NULL;
 }
 
+/* W3C Baggage, section 3.3.2: up to 8192 bytes must be passed on. NULL: there is none. */
+static belay_ctx *take_baggage(belay_ctx *ctx, const belay_request *req)
+{
+	const char *baggage = belay_request_header(req, "baggage");
+
+	if (!baggage || strlen(baggage) > LONGEST_BAGGAGE)
+		return NULL;
+	return belay_with_baggage(ctx, baggage);
+}
+
 int belay_http_trace(belay_ctx *ctx, belay_request *req, belay_response *res,
 		     const belay_chain *next, void *arg)
 {
 	char made[33];
 	const char *id = choose_id(req, made);
-	belay_ctx *traced;
+	belay_ctx *traced, *laden;
 	int r;
 
 	if (!id)
@@ -97,7 +108,9 @@ int belay_http_trace(belay_ctx *ctx, belay_request *req, belay_response *res,
 	if (r < 0)
 		return r;
 	traced = belay_with_trace_id(ctx, id);
-	r = belay_next(traced, req, res, next);
+	laden = take_baggage(traced, req);
+	r = belay_next(laden ? laden : traced, req, res, next);
+	belay_end(laden);
 	belay_end(traced);
 	return r;
 }

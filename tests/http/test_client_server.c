@@ -45,6 +45,13 @@ static int tell_trace(belay_ctx *ctx, belay_request *req, belay_response *res)
 	return belay_response_puts(ctx, res, belay_trace_id(ctx));
 }
 
+static int tell_baggage(belay_ctx *ctx, belay_request *req, belay_response *res)
+{
+	const char *baggage = belay_baggage(ctx);
+
+	return belay_response_puts(ctx, res, baggage ? baggage : "none");
+}
+
 static int tell_time_left(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
 	int64_t when;
@@ -91,6 +98,29 @@ static void the_trace_reaches_the_handler(void **state)
 	assert_int_equal(get(ctx, client, &site, "/", &reply), 0);
 	assert_string_equal(belay_http_reply_header(reply, "X-Trace-Id"), id);
 	assert_body(reply, id);
+	belay_http_reply_end(reply);
+	belay_http_client_close(client);
+	belay_end(ctx);
+	site_stop(&site);
+}
+
+/* semantics 5.5 */
+static void the_baggage_reaches_the_handler(void **state)
+{
+	belay_http_client *client = client_new();
+	belay_ctx *ctx = belay_with_baggage(belay_background(), "user=42,plan=free");
+	belay_http_reply *reply;
+	struct site site;
+
+	site_init(&site);
+	assert_int_equal(belay_router_use(site.router, belay_http_trace, NULL), 0);
+	assert_int_equal(belay_router_add(site.router, "GET /", tell_baggage, NULL), 0);
+	site_start(&site, belay_background(), NULL);
+	assert_int_equal(get(ctx, client, &site, "/", &reply), 0);
+	assert_body(reply, "user=42,plan=free");
+	belay_http_reply_end(reply);
+	assert_int_equal(get(belay_background(), client, &site, "/", &reply), 0);
+	assert_body(reply, "none");
 	belay_http_reply_end(reply);
 	belay_http_client_close(client);
 	belay_end(ctx);
@@ -159,5 +189,6 @@ static void cancelling_a_call_ends_its_request_at_the_server(void **state)
 }
 
 BELAY_TEST_MAIN(cmocka_unit_test(the_trace_reaches_the_handler),
+		cmocka_unit_test(the_baggage_reaches_the_handler),
 		cmocka_unit_test(what_is_left_of_the_deadline_reaches_the_handler),
 		cmocka_unit_test(cancelling_a_call_ends_its_request_at_the_server))
