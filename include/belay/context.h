@@ -104,7 +104,8 @@ BELAY_EXPORT belay_ctx *belay_without_cancel_at(belay_ctx *parent, const struct 
 #define belay_without_cancel(...) belay_without_cancel_at((__VA_ARGS__), BELAY_HERE)
 
 /* A child of both: done as soon as either is, with that one's error and cause; its deadline is the
- * earlier; values are looked up in first, then in second. */
+ * earlier; values are looked up in first, then in second, which costs a stack frame for each merge of
+ * two contexts with values on the way, and goes every way there is: a merge is for two or three. */
 BELAY_EXPORT belay_ctx *belay_with_merge(belay_ctx *first, belay_ctx *second);
 BELAY_EXPORT belay_ctx *belay_with_merge_at(belay_ctx *first, belay_ctx *second,
 					    const struct belay_site *site);

@@ -19,8 +19,8 @@
  * Dying       A child whose last reference has gone stays listed until its freeing thread gets the
  *             branch's lock: until then it is valid memory. It has no children (they would hold
  *             references), so it needs no visit of its own, only its mark.
- * Merges      are listed twice. From a merge it is not known through which list the walk came, so it
- *             starts again at its root, whose subtree has shrunk by then.
+ * Merges      are listed twice. From one whose parents are both done it is not known through which list
+ *             the walk came, so it starts again at its root, whose subtree has shrunk by then.
  */
 #include "context/node.h"
 
@@ -128,6 +128,23 @@ static void leave_parents(struct node *node)
 		belay__place_leave(&merge->place, merge->second->node);
 }
 
+static bool is_done(const struct node *node)
+{
+	return node && node_err(node) != 0;
+}
+
+/* Where a walk that came down to node goes on: its parent; of a merge the one that is done, since from
+ * the other no walk comes; root where both are. */
+static struct node *way_up(struct node *node, struct node *root)
+{
+	struct node *first = parent_node(node);
+	struct node *second = merge_of(node) ? merge_of(node)->second->node : NULL;
+
+	if (!second || second == first || !is_done(second))
+		return first;
+	return is_done(first) ? root : second;
+}
+
 /* Everything below root is done on return. */
 static void walk(struct node *root)
 {
@@ -142,7 +159,7 @@ static void walk(struct node *root)
 			;
 		if (!next && node != root) {
 			leave_parents(node);
-			next = merge_of(node) ? root : parent_node(node);
+			next = way_up(node, root);
 			belay_ref(&next->ctx);
 		}
 		belay_unref(&node->ctx);
