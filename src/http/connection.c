@@ -42,6 +42,13 @@ static const struct belay_server_options *options_of(const struct connection *c)
 	return &c->server->options;
 }
 
+/* Whether no further request is to be begun. Asks the shutdown's own context: quiet, below it, may
+ * be done a moment later. */
+static bool is_closing(const struct connection *c)
+{
+	return belay_err(c->server->stopping) < 0 || belay_err(c->ctx) < 0;
+}
+
 /* ---- Reading a head -------------------------------------------------------------------------- */
 
 /* Empty lines ahead of a request are passed over (RFC 9112, section 2.2). */
@@ -65,7 +72,7 @@ static int await_first(struct connection *c)
 		if (n < 0)
 			return (int)n;
 	}
-	return belay_err(c->quiet);
+	return is_closing(c) ? -ECANCELED : 0;
 }
 
 /* Reads on until the head is there. Its size, or an error. */
@@ -221,7 +228,7 @@ static bool answer_request(struct connection *c)
 	begin(c, c->wire.msg.keep_alive);
 	c->res.head_only = c->wire.msg.parser.method == HTTP_HEAD;
 	r = run_handler(c);
-	if (belay_err(c->quiet) < 0)
+	if (is_closing(c))
 		c->wire.keep_alive = false;
 	again = complete(c, r) && c->wire.keep_alive && belay__body_drain(c->quiet, &c->wire);
 	c->sending = !c->wire.msg.done || c->wire.start < c->wire.end;
