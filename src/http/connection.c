@@ -20,6 +20,7 @@
 #include "base/alloc.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* How long a client is given to take an answer when the server shuts down, and to stop sending when
  * the connection closes; and how much it may send meanwhile. */
@@ -51,13 +52,14 @@ static bool is_closing(const struct connection *c)
 
 /* ---- Reading a head -------------------------------------------------------------------------- */
 
-/* Empty lines ahead of a request are passed over (RFC 9112, section 2.2). */
+/* Empty lines ahead of a request are passed over (RFC 9112, section 2.2), also one of which only
+ * half is there. */
 static bool has_input(struct belay__wire *wire)
 {
-	while (wire->end - wire->start >= 2 && wire->in[wire->start] == '\r' &&
-	       wire->in[wire->start + 1] == '\n')
+	while (wire->end - wire->start >= 2 && memcmp(wire->in + wire->start, "\r\n", 2) == 0)
 		wire->start += 2;
-	return wire->start < wire->end;
+	return wire->end - wire->start > 1 ||
+	       (wire->start < wire->end && wire->in[wire->start] != '\r');
 }
 
 /* Waits for the first byte of a request. 0, or the connection is to be closed. */
