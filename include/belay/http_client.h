@@ -87,7 +87,7 @@ struct belay_http_call {
  *
  * The request carries, where ctx has them and call does not set them itself: its trace id, as
  * X-Trace-Id and (an id of 32 hexadecimal digits) as traceparent; its baggage, as baggage; what is
- * left until its deadline or the client's time-out, as Request-Timeout, in seconds.
+ * left until its deadline or the client's time-out, as Request-Timeout ("1500000us").
  *
  * Returns 0 and *ret, which the caller ends; the context's error; or
  *   -ETIMEDOUT         the client's time-out, or the peer's or the network's; never the context's
@@ -154,7 +154,8 @@ BELAY_EXPORT void belay_http_reply_end(belay_http_reply *reply);
 /* ---- Baggage --------------------------------------------------------------------------------- */
 
 /* A child of parent that carries baggage (W3C Baggage: "key=value,key2=value2"), copied, which goes
- * with every request made under it; and the nearest one, borrowed, NULL where there is none. */
+ * with every request made under it (where memory runs out: a child that is done, with the cause
+ * -ENOMEM); and the nearest one, borrowed, NULL where there is none. */
 BELAY_EXPORT belay_ctx *belay_with_baggage(belay_ctx *parent, const char *baggage);
 BELAY_EXPORT const char *belay_baggage(const belay_ctx *ctx);
 
