@@ -242,8 +242,10 @@ static int start_locked(void)
 	}
 	atomic_store_explicit(&alarm_state.when, BELAY_FOREVER, memory_order_relaxed);
 	err = open_all();
-	if (err == 0)
+	if (err == 0) {
+		belay__watch_start();
 		err = start_thread();
+	}
 	if (err < 0)
 		close_all();
 	else

@@ -16,10 +16,13 @@ bool belay__on_clock_thread(void);
 enum { BELAY__CLOCK_WATCHES = 16 };
 void belay__watch_event(uint64_t data, uint32_t events);
 
+/* Puts what was watched before a stop on the clock's new epoll, before the clock runs. */
+void belay__watch_start(void);
+
 /* Frees the table of watches, once the clock stands still and nothing is watched. */
 void belay__watch_stop(void);
 
-/* Stops and joins the thread. Timers stay armed, and fire once it is started again. */
+/* Stops and joins the thread. Timers stay armed and watches in place, and fire once it is started again. */
 void belay__clock_stop(void);
 
 #endif

@@ -21,6 +21,7 @@
 
 struct slot {
 	struct belay__watch *watch; /* NULL: free */
+	uint32_t events;
 	uint32_t generation;
 	uint32_t next_free;         /* index + 1; 0: the end */
 };
@@ -55,17 +56,25 @@ static uint64_t data_of(uint32_t index)
 	return ((uint64_t)watches.slots[index].generation << 32 | index) + BELAY__CLOCK_WATCHES;
 }
 
+static int put_on_epoll(uint32_t index, int fd, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.u64 = data_of(index)};
+
+	return epoll_ctl(belay__clock_epoll(), EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
 static int add_locked(struct belay__watch *watch, uint32_t events)
 {
-	struct epoll_event event = {.events = events};
 	uint32_t index;
+	int err;
 
 	if (watches.free == 0 && grow() < 0)
 		return -ENOMEM;
 	index = watches.free - 1;
-	event.data.u64 = data_of(index);
-	if (epoll_ctl(belay__clock_epoll(), EPOLL_CTL_ADD, watch->fd, &event) < 0)
-		return -errno;
+	err = put_on_epoll(index, watch->fd, events);
+	if (err < 0)
+		return err;
+	watches.slots[index].events = events;
 	watches.free = watches.slots[index].next_free;
 	watches.slots[index].watch = watch;
 	watches.in_use++;
@@ -131,6 +140,16 @@ void belay__watch_remove(struct belay__watch *watch)
 	belay__lock_give(&watches.lock, BELAY__RANK_LEAF);
 	if (wait_for_it)
 		belay__waiter_park(&waiter);
+}
+
+/* A descriptor that can't be added again has been closed by its owner, who owes us a removal. */
+void belay__watch_start(void)
+{
+	belay__lock_take(&watches.lock, BELAY__RANK_LEAF);
+	for (uint32_t i = 0; i < watches.count; i++)
+		if (watches.slots[i].watch)
+			put_on_epoll(i, watches.slots[i].watch->fd, watches.slots[i].events);
+	belay__lock_give(&watches.lock, BELAY__RANK_LEAF);
 }
 
 void belay__watch_stop(void)

@@ -5,7 +5,7 @@
  * Each test runs in a child of its own: signals that end a process can then be tested, and what the
  * children do is judged by how they end.
  */
-#include "check.h"
+#include "check_oom.h"
 
 #include <belay/os.h>
 
@@ -287,6 +287,23 @@ static void after_another_end_the_first_signal_does_what_it_would(void **state)
 	assert_killed_by(SIGTERM, end_then_signal);
 }
 
+static void shut_down_before(void)
+{
+	belay_ctx *ctx = belay_with_signal(belay_background(), SIGUSR1, 0);
+
+	belay_shutdown();
+	raise(SIGUSR1);
+	must(has_default(SIGUSR1));
+	must(belay_sleep(belay_background(), 1) == 0); /* starts the clock again */
+	must_end_by(ctx, "SIGUSR1 received");
+	belay_end(ctx);
+}
+
+static void a_signal_that_came_after_a_shutdown_ends_the_context_when_belay_is_used_again(void **state)
+{
+	assert_exits(shut_down_before);
+}
+
 /* ---- Several contexts ----------------------------------------------------------------------------------- */
 
 static void several(void)
@@ -477,6 +494,27 @@ static void no_descriptor_left_is_a_done_context(void **state)
 	assert_exits(no_descriptor);
 }
 
+static void catch_and_end(void *arg)
+{
+	belay_ctx *ctx = belay_with_signal(belay_background(), SIGINT, 0);
+	int err = belay_err(ctx);
+
+	must(err == 0 || err == -ENOMEM);
+	must(has_default(SIGINT) == (err != 0));
+	belay_end(ctx);
+	must(has_default(SIGINT));
+}
+
+static void no_memory(void)
+{
+	must(check_each_allocation(catch_and_end, NULL) > 0);
+}
+
+static void out_of_memory_is_a_done_context_and_touches_no_signal(void **state)
+{
+	assert_exits(no_memory);
+}
+
 BELAY_TEST_MAIN(
 	cmocka_unit_test(the_first_signal_ends_the_context_and_says_which_it_was),
 	cmocka_unit_test(a_second_signal_ends_the_process_as_it_would_without_belay),
@@ -488,6 +526,8 @@ BELAY_TEST_MAIN(
 	cmocka_unit_test(a_handler_of_belays_that_was_put_back_does_what_it_should_have_left),
 	cmocka_unit_test(any_other_end_gives_the_signals_back),
 	cmocka_unit_test(after_another_end_the_first_signal_does_what_it_would),
+	cmocka_unit_test(
+		a_signal_that_came_after_a_shutdown_ends_the_context_when_belay_is_used_again),
 	cmocka_unit_test(all_that_name_a_signal_end_and_the_others_keep_theirs),
 	cmocka_unit_test(a_signal_is_given_back_by_the_last_that_names_it),
 	cmocka_unit_test(a_new_context_catches_the_signal_anew),
@@ -495,4 +535,5 @@ BELAY_TEST_MAIN(
 	cmocka_unit_test(a_signal_that_cant_be_caught_is_an_error_that_touches_none),
 	cmocka_unit_test(a_done_parent_touches_no_signal),
 	cmocka_unit_test(signals_without_a_name_are_told_by_their_number),
-	cmocka_unit_test(no_descriptor_left_is_a_done_context))
+	cmocka_unit_test(no_descriptor_left_is_a_done_context),
+	cmocka_unit_test(out_of_memory_is_a_done_context_and_touches_no_signal))
