@@ -103,7 +103,7 @@ void belay_conn_close(belay_conn *conn)
 static ssize_t try_read(int fd, void *arg)
 {
 	struct iovec *part = arg;
-	ssize_t count = recv(fd, part->iov_base, part->iov_len, MSG_DONTWAIT);
+	ssize_t count = part->iov_len == 0 ? 0 : recv(fd, part->iov_base, part->iov_len, MSG_DONTWAIT);
 
 	return count < 0 ? -errno : count;
 }

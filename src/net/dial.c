@@ -15,6 +15,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <unistd.h>
 
 static const int64_t stagger = BELAY_MS(250);
@@ -35,6 +36,17 @@ static void send_at_once(int fd, int family)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
+/* Where nobody listens at a port that clients are given, the kernel may give us that very port, and TCP
+ * lets a socket connect to itself (RFC 9293, 3.5: simultaneous open). */
+static bool is_self(int fd, const struct attempt *attempt)
+{
+	struct sockaddr_storage own;
+	socklen_t len = sizeof own;
+
+	return getsockname(fd, (struct sockaddr *)&own, &len) == 0 && len == attempt->len &&
+	       attempt->addr->sa_family != AF_UNIX && memcmp(&own, attempt->addr, len) == 0;
+}
+
 static int attempt(belay_ctx *ctx, void *arg)
 {
 	struct attempt *attempt = arg;
@@ -45,6 +57,8 @@ static int attempt(belay_ctx *ctx, void *arg)
 	if (fd < 0)
 		return -errno;
 	err = belay_connect(ctx, fd, attempt->addr, attempt->len);
+	if (err == 0 && is_self(fd, attempt))
+		err = -ECONNREFUSED;
 	if (err < 0) {
 		close(fd);
 		return err;

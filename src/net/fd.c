@@ -186,10 +186,15 @@ static ssize_t try_file(int fd, struct transfer *transfer)
 	return plain_call(fd, transfer);
 }
 
+/* A read of nothing waits for nothing, but recv(2) would. */
 static ssize_t try_transfer(int fd, void *arg)
 {
-	ssize_t result = try_socket(fd, arg);
+	const struct transfer *transfer = arg;
+	ssize_t result;
 
+	if (transfer->part.iov_len == 0 && !transfer->writes)
+		return plain_call(fd, arg);
+	result = try_socket(fd, arg);
 	return result == -ENOTSOCK ? try_file(fd, arg) : result;
 }
 

@@ -109,6 +109,7 @@ static void write_nothing(belay_ctx *ctx, void *arg)
 	check(belay_conn_writev(ctx, pair->a, empty, 2, NULL) == 0);
 	check(belay_conn_writev(ctx, pair->a, NULL, 0, NULL) == 0);
 	check(belay_conn_writev(ctx, pair->a, NULL, -1, NULL) == -EINVAL);
+	check(belay_conn_read(ctx, pair->a, NULL, 0) == 0);
 	check(belay_conn_write(ctx, pair->a, "x", 1, NULL) == 0);
 	check(belay_conn_read(ctx, pair->b, &(char[2]){0}, 2) == 1);
 	close_pair(*pair);

@@ -168,6 +168,22 @@ static void a_deadline_ends_a_dial_that_nobody_answers(void **state)
 	from_both(dial_black_hole, NULL);
 }
 
+/* The kernel goes through every second port for those who connect, and so comes by the one that is
+ * dialled; the others are for those who bind. */
+static void nobody_ever_connects_to_itself(void **state)
+{
+	static const char *const hosts[] = {"127.0.0.1", NULL};
+	struct servers servers = servers_at(hosts, 8);
+	belay_conn *conn;
+	char address[32];
+
+	close_servers(servers);
+	snprintf(address, sizeof address, "127.0.0.1:%u", servers.port ^ 1);
+	for (int i = 0; i < 40000; i++)
+		if (belay_dial(belay_background(), address, &conn) != -ECONNREFUSED)
+			fail_msg("try %d", i);
+}
+
 static void what_was_dialled_does_not_wait_to_fill_packets(void **state)
 {
 	struct pair pair = tcp_pair();
@@ -289,6 +305,7 @@ static void the_families_take_turns(void **state)
 
 BELAY_TEST_MAIN(cmocka_unit_test(what_cant_be_dialled_is_an_error),
 		cmocka_unit_test(a_deadline_ends_a_dial_that_nobody_answers),
+		cmocka_unit_test(nobody_ever_connects_to_itself),
 		cmocka_unit_test(what_was_dialled_does_not_wait_to_fill_packets),
 		cmocka_unit_test(an_address_that_refuses_is_followed_by_the_next),
 		cmocka_unit_test(an_address_that_does_not_answer_is_overtaken_after_a_while),

@@ -137,6 +137,19 @@ static void a_read_takes_what_is_there(void **state)
 	with_each_kind(read_what_is_there);
 }
 
+static void read_nothing(belay_ctx *ctx, void *arg)
+{
+	struct ends *ends = arg;
+
+	check(belay_read(ctx, ends->out, NULL, 0) == 0);
+	check(belay_write(ctx, ends->in, NULL, 0) == 0);
+}
+
+static void a_read_of_nothing_waits_for_nothing(void **state)
+{
+	with_each_kind(read_nothing);
+}
+
 static void write_when_waited_for(belay_ctx *ctx, void *arg)
 {
 	struct ends *ends = arg;
@@ -727,6 +740,7 @@ static void a_descriptor_is_waited_for_again_after_a_shutdown(void **state)
 }
 
 BELAY_TEST_MAIN(cmocka_unit_test(a_read_takes_what_is_there),
+		cmocka_unit_test(a_read_of_nothing_waits_for_nothing),
 		cmocka_unit_test(a_read_waits_for_data),
 		cmocka_unit_test(a_read_at_the_end_gives_0),
 		cmocka_unit_test(cancelling_ends_a_read),
