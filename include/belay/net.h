@@ -2,8 +2,11 @@
  *
  * net.h - descriptors, connections, listeners and names, each call with a context.
  *
- * Every call that can block returns the context's error as soon as that is done, and works from
- * tasks and plain threads alike. A task that waits here leaves its worker to others.
+ * Every call that can block returns the context's error as soon as that is done, also where it is
+ * done on entry, and works from tasks and plain threads alike. A task that waits here leaves its
+ * worker to others; a thread waits in poll(2) and needs no worker. -ECANCELED and -ETIME are the
+ * context's: where the kernel means something else by them, they arrive as -EIO and -ETIMEDOUT. A
+ * NULL context: -EINVAL. -ENOMEM, -EMFILE, -ENFILE: nothing to wait with.
  */
 #ifndef BELAY_NET_H
 #define BELAY_NET_H
@@ -21,23 +24,35 @@ struct addrinfo; /* <netdb.h> */
 /* ---- Descriptors that the caller owns -----------------------------------------------------------
  *
  * fd may be a socket, pipe, terminal or regular file, blocking or not: its flags are left alone.
- * Don't close it while somebody waits on it. */
+ * Don't close it while somebody waits on it. Any number of tasks and threads may wait on one.
+ *
+ * In blocking mode a call is made only where it won't block. Two things are beyond that: another
+ * process that takes what we have seen (a connection to accept; before Linux 6.4 also a pipe's
+ * bytes) makes the call block until there is more; and what can't be waited for (regular files) or
+ * promises no room (a terminal that is written to) is called on a thread that may block, where a
+ * task's ctx no longer reaches it. O_NONBLOCK knows neither. */
 
 enum { BELAY_READABLE = 1, BELAY_WRITABLE = 2 };
 
-/* Blocks until fd is readable and/or writable (which of them: returned as a mask > 0; an error or a
- * hang-up on fd counts as both). The context's error; -EBADF, -EPERM (can't be polled), -ENOMEM. */
+/* Blocks until fd is readable and/or writable, as events says. Which of these it is: returned as a
+ * mask > 0; an error or a hang-up on fd counts as both. The context's error; -EBADF; -EINVAL:
+ * events names neither; -EPERM: it can't be polled, as regular files can't. */
 BELAY_EXPORT int belay_wait_fd(belay_ctx *ctx, int fd, unsigned events);
 
-/* As read(2) and write(2), but waits: a count (0: end of file; a write may be partial), the context's
- * error, or a negative errno. A write never raises SIGPIPE on a socket. */
+/* As read(2) and write(2), but waits: a count (0: end of file; a write may be partial), the
+ * context's error, or a negative errno. A write never raises SIGPIPE on a socket; on a pipe it
+ * does, as always. */
 BELAY_EXPORT ssize_t belay_read(belay_ctx *ctx, int fd, void *buf, size_t size);
 BELAY_EXPORT ssize_t belay_write(belay_ctx *ctx, int fd, const void *buf, size_t size);
 
-/* As accept4(2) with SOCK_NONBLOCK | SOCK_CLOEXEC; the new descriptor is the caller's. */
+/* As accept4(2) with SOCK_NONBLOCK | SOCK_CLOEXEC: the new descriptor, which is the caller's, the
+ * context's error, or a negative errno. addr and len may be NULL; on an error *len is as it was. */
 BELAY_EXPORT int belay_accept(belay_ctx *ctx, int fd, struct sockaddr *addr, socklen_t *len);
 
-/* As connect(2). Where ctx ends first the socket is still connecting: close it. */
+/* As connect(2), with the socket in non-blocking mode as long as that call takes: 0, the context's
+ * error, or a negative errno. Where ctx ends first the socket is still connecting: close it. Waits
+ * for room in a Unix socket's queue, looking again every 1 to 64 ms, since the kernel tells
+ * nobody. */
 BELAY_EXPORT int belay_connect(belay_ctx *ctx, int fd, const struct sockaddr *addr, socklen_t len);
 
 /* ---- Names --------------------------------------------------------------------------------------
@@ -54,13 +69,16 @@ BELAY_EXPORT int belay_resolve(belay_ctx *ctx, const char *host, const char *ser
 
 typedef struct belay_conn belay_conn;
 
-/* Connects to address: "host:port", "[v6]:port" or "unix:/path" ("unix:@name": abstract). Tries each
- * address of the name in turn, the next one started after 250 ms without an answer (RFC 8305).
- * 0 and *ret; the context's error; -EINVAL: address can't be parsed; else the last try's errno. */
+/* Connects to address: "host:port", "[v6]:port" or "unix:/path" ("unix:@name": abstract); port is a
+ * number or a service's name. Tries each address of the name in turn, the next one started after
+ * 250 ms without an answer or once one has failed (RFC 8305), in tasks where there are several. TCP
+ * connections have TCP_NODELAY set. 0 and *ret; the context's error; -EINVAL: address can't be
+ * parsed, or has no host; what belay_resolve() can fail with; else the last try's errno. */
 BELAY_EXPORT int belay_dial(belay_ctx *ctx, const char *address, belay_conn **ret);
 
-/* Wraps a connected stream socket, which belongs to the connection from then on (not on an error).
- * 0; -ENOMEM; -EBADF. */
+/* Wraps a connected stream socket, which belongs to the connection from then on and is put into
+ * non-blocking mode (not on an error). 0; -ENOMEM; -EBADF; -ENOTSOCK; -EINVAL: not a stream. Does
+ * not block. */
 BELAY_EXPORT int belay_conn_from_fd(int fd, belay_conn **ret);
 
 /* Closes and frees. NULL is fine. Nobody may be using it. */
@@ -79,16 +97,22 @@ BELAY_EXPORT int belay_conn_writev(belay_ctx *ctx, belay_conn *conn, const struc
 /* No more writes: the peer reads the end of the stream. 0 or -errno. */
 BELAY_EXPORT int belay_conn_shutdown(belay_conn *conn);
 
+/* The connection's own: wait on it with belay_wait_fd() and read or write it (TLS), but don't close
+ * it. */
 BELAY_EXPORT int belay_conn_fd(const belay_conn *conn);
 
-/* The peer's (or own) address as "1.2.3.4:80", "[::1]:80" or "unix:/path"; lives with conn. */
+/* The peer's (or own) address as "1.2.3.4:80", "[::1]:80" or "unix:/path" ("unix:": it has no
+ * name); lives with conn. As it was when the connection was made, so also after the peer has
+ * gone. */
 BELAY_EXPORT const char *belay_conn_peer(const belay_conn *conn);
 BELAY_EXPORT const char *belay_conn_local(const belay_conn *conn);
 
-/* A child of parent that also ends, with the cause (code, message), as soon as the peer of conn hangs
- * up or shuts down its side: noticed by a thread of Belay's own, so also while every worker is busy
- * and nobody reads. message is copied. Must be ended (belay_end) before conn is closed. One at a time
- * for a connection: a second one is done with -EINVAL. */
+/* A child of parent that also ends, with the cause (code, message), as soon as the peer of conn
+ * hangs up or shuts down its side: noticed by a thread of Belay's own, so also while every worker
+ * is busy and nobody reads. message is copied; NULL: the default. Never NULL, as all derivations:
+ * where it can't be watched it is done with -ENOMEM, and the cause's code says what was lacking.
+ * Must be ended (belay_end) before conn is closed. One at a time for a connection: a second one is
+ * done with -EINVAL. Call it and belay_conn_close() from one place at a time. */
 BELAY_EXPORT belay_ctx *belay_with_hangup(belay_ctx *parent, belay_conn *conn, int code,
 					  const char *message);
 BELAY_EXPORT belay_ctx *belay_with_hangup_at(belay_ctx *parent, belay_conn *conn, int code,
@@ -96,17 +120,21 @@ BELAY_EXPORT belay_ctx *belay_with_hangup_at(belay_ctx *parent, belay_conn *conn
 #define belay_with_hangup(parent, conn, code, ...)                                                 \
 	belay_with_hangup_at((parent), (conn), (code), (__VA_ARGS__), BELAY_HERE)
 
-/* ---- Listeners ---------------------------------------------------------------------------------- */
+/* ---- Listeners ------------------------------------------------------------------------------- */
 
 typedef struct belay_listener belay_listener;
 
-/* Listens on address: as for belay_dial(), and ":8080" or "*:8080" for all interfaces, port 0 for a
- * free one. SO_REUSEADDR is set; a stale Unix socket that nobody answers on is replaced, and a Unix
- * socket's file is removed at the close. 0 and *ret; the context's error; -EINVAL; -errno. */
+/* Listens on address: as for belay_dial(), and ":8080" or "*:8080" for all interfaces of both
+ * families, port 0 for a free one. Blocks for the name's look-up alone. SO_REUSEADDR is set; a
+ * stale Unix socket that nobody answers on is replaced, and a Unix socket's file is removed at the
+ * close, unless another has taken its place. 0 and *ret; the context's error; -EINVAL: address
+ * can't be parsed; -EADDRINUSE; what belay_resolve() can fail with; another negative errno as
+ * bind(2). */
 BELAY_EXPORT int belay_listen(belay_ctx *ctx, const char *address, belay_listener **ret);
 
-/* Blocks for the next connection. Peers that are gone already are passed over. 0 and *ret; the
- * context's error; -EMFILE, -ENFILE, -ENOMEM: try again later; -EINVAL: closed. */
+/* Blocks for the next connection. Peers that are gone already are passed over. Any number of tasks
+ * and threads may wait for one. 0 and *ret; the context's error; -EMFILE, -ENFILE, -ENOMEM: the
+ * connection is still there, try again later; -EINVAL: shut down. */
 BELAY_EXPORT int belay_listener_accept(belay_ctx *ctx, belay_listener *listener, belay_conn **ret);
 
 /* Where it listens, with the real port; lives with the listener. */

@@ -20,8 +20,8 @@ struct belay__stop {
 /* Has fn called by every belay_shutdown() from now on. Any thread, any number of times. */
 void belay__stop_register(struct belay__stop *stop);
 
-/* Calls all of them, the latest first; for belay_shutdown(), once the workers, the pool and the clock
- * have stopped. */
+/* Calls all of them, the latest first; for belay_shutdown(), once the workers, the pool and the
+ * clock have stopped. */
 void belay__stop_all(void);
 
 #endif

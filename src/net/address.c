@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * address.c - addresses as people write them: parsed for dial and listen, formatted for their answers.
+ * address.c - addresses as people write them: parsed for dial and listen, formatted for their
+ * answers.
  */
 #include "net/address.h"
 
@@ -14,7 +15,7 @@
 
 static const char unix_prefix[] = "unix:";
 
-/* ---- Parsing ---------------------------------------------------------------------------------------- */
+/* ---- Parsing --------------------------------------------------------------------------------- */
 
 static int copy_part(const char *from, size_t size, char *to, size_t room)
 {
@@ -96,7 +97,7 @@ int belay__address_parse(const char *text, struct belay__address *ret)
 	return parse_inet(text, ret);
 }
 
-/* ---- Formatting ------------------------------------------------------------------------------------- */
+/* ---- Formatting ------------------------------------------------------------------------------ */
 
 static void format_inet(const struct sockaddr_in *in, char *ret)
 {
@@ -125,7 +126,8 @@ static void format_inet6(const struct sockaddr_in6 *in6, char *ret)
 		 (unsigned)ntohs(in6->sin6_port));
 }
 
-/* An abstract name may hold zeros, which are shown as '@' like the first one (as in /proc/net/unix). */
+/* An abstract name may hold zeros, which are shown as '@' like the first one (as in
+ * /proc/net/unix). */
 static void format_unix(const struct sockaddr_un *un, socklen_t len, char *ret)
 {
 	size_t offset = offsetof(struct sockaddr_un, sun_path);

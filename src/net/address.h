@@ -29,8 +29,8 @@ int belay__address_parse(const char *text, struct belay__address *ret);
 /* Room for any address: "unix:" and a path that fills sun_path is the longest. */
 enum { BELAY__ADDRESS_SIZE = 128 };
 
-/* As "1.2.3.4:80", "[::1]:80", "[fe80::1%2]:80" or "unix:/path". An IPv4 address in IPv6's clothes is
- * written as what it is. A Unix socket without a name: "unix:". Another family: "unknown". */
+/* As "1.2.3.4:80", "[::1]:80", "[fe80::1%2]:80" or "unix:/path". An IPv4 address in IPv6's clothes
+ * is written as what it is. A Unix socket without a name: "unix:". Another family: "unknown". */
 void belay__address_format(const struct sockaddr *addr, socklen_t len,
 			   char ret[BELAY__ADDRESS_SIZE]);
 

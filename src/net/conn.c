@@ -2,9 +2,9 @@
  *
  * conn.c - connected stream sockets, and what goes in and out of them.
  *
- * A connection has no state of its own but the socket's: one reader and one writer need no lock between
- * them. Both addresses are looked up when it is made, since the kernel forgets the peer's with the
- * connection.
+ * A connection has no state of its own but the socket's: one reader and one writer need no lock
+ * between them. Both addresses are looked up when it is made, since the kernel forgets the peer's
+ * with the connection.
  */
 #include "net/conn.h"
 
@@ -16,7 +16,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* ---- Making one ------------------------------------------------------------------------------------- */
+/* ---- Making one ------------------------------------------------------------------------------ */
 
 belay_conn *belay__conn_new(void)
 {
@@ -98,13 +98,16 @@ void belay_conn_close(belay_conn *conn)
 	belay__free(conn);
 }
 
-/* ---- In --------------------------------------------------------------------------------------------- */
+/* ---- In -------------------------------------------------------------------------------------- */
 
 static ssize_t try_read(int fd, void *arg)
 {
 	struct iovec *part = arg;
-	ssize_t count = part->iov_len == 0 ? 0 : recv(fd, part->iov_base, part->iov_len, MSG_DONTWAIT);
+	ssize_t count;
 
+	if (part->iov_len == 0)
+		return 0; /* where recv(2) would wait */
+	count = recv(fd, part->iov_base, part->iov_len, MSG_DONTWAIT);
 	return count < 0 ? -errno : count;
 }
 
@@ -115,11 +118,12 @@ ssize_t belay_conn_read(belay_ctx *ctx, belay_conn *conn, void *buf, size_t size
 	return belay__io_owned(ctx, conn->fd, BELAY_READABLE, try_read, &part);
 }
 
-/* ---- Out -------------------------------------------------------------------------------------------- */
+/* ---- Out ------------------------------------------------------------------------------------- */
 
 enum { WINDOW = 16 };
 
-/* What is left to write: the caller's parts from iov on, of the first of which skip bytes are gone. */
+/* What is left to write: the caller's parts from iov on, of the first of which skip bytes are
+ * gone. */
 struct output {
 	const struct iovec *iov;
 	int count;
@@ -204,7 +208,7 @@ int belay_conn_shutdown(belay_conn *conn)
 	return shutdown(conn->fd, SHUT_WR) < 0 ? -errno : 0;
 }
 
-/* ---- Questions -------------------------------------------------------------------------------------- */
+/* ---- Questions ------------------------------------------------------------------------------- */
 
 int belay_conn_fd(const belay_conn *conn)
 {

@@ -29,8 +29,9 @@ struct belay_conn {
 	char local[BELAY__ADDRESS_SIZE];
 };
 
-/* A connection still without a socket, so that making one can't fail once there is a socket; given back
- * with belay__free() or completed by belay__conn_init(), after which fd is its. NULL: out of memory. */
+/* A connection still without a socket, so that making one can't fail once there is a socket; given
+ * back with belay__free() or completed by belay__conn_init(), after which fd is its. NULL: out of
+ * memory. */
 belay_conn *belay__conn_new(void);
 void belay__conn_init(belay_conn *conn, int fd, const struct sockaddr *peer, socklen_t len);
 

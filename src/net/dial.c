@@ -2,9 +2,9 @@
  *
  * dial.c - connecting to a name: every address of it gets its chance, none of them an hour.
  *
- * Happy Eyeballs (RFC 8305): the addresses are tried in the resolver's order with the families taking
- * turns (section 4), each 250 ms after the one before it or as soon as one has failed (section 5). The
- * first to connect wins and the others are cancelled.
+ * Happy Eyeballs (RFC 8305): the addresses are tried in the resolver's order with the families
+ * taking turns (section 4), each 250 ms after the one before it or as soon as one has failed
+ * (section 5). The first to connect wins and the others are cancelled.
  */
 #include "base/alloc.h"
 #include "net/conn.h"
@@ -36,8 +36,8 @@ static void send_at_once(int fd, int family)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-/* Where nobody listens at a port that clients are given, the kernel may give us that very port, and TCP
- * lets a socket connect to itself (RFC 9293, 3.5: simultaneous open). */
+/* Where nobody listens at a port that clients are given, the kernel may give us that very port, and
+ * TCP lets a socket connect to itself (RFC 9293, 3.5: simultaneous open). */
 static bool is_self(int fd, const struct attempt *attempt)
 {
 	struct sockaddr_storage own;
@@ -68,7 +68,7 @@ static int attempt(belay_ctx *ctx, void *arg)
 	return 0;
 }
 
-/* ---- Several addresses ------------------------------------------------------------------------------ */
+/* ---- Several addresses ----------------------------------------------------------------------- */
 
 static size_t count_of(const struct addrinfo *list)
 {
@@ -125,7 +125,7 @@ static int race(belay_ctx *ctx, struct attempt *attempts, size_t count)
 	return winner;
 }
 
-/* ---- From an address to a connection ------------------------------------------------------------------ */
+/* ---- From an address to a connection --------------------------------------------------------- */
 
 /* Makes the connection of won's socket, which is closed where that fails. */
 static int wrap(const struct attempt *won, belay_conn **ret)

@@ -2,20 +2,20 @@
  *
  * fd.c - calls on descriptors that the caller owns, of any kind, blocking or not.
  *
- * No try may block, whatever the descriptor's mode, and its flags are not ours to change. So, in turn:
+ * No try may block, whatever the descriptor's mode, and its flags are not ours to change. So:
  *
  *     sockets            MSG_DONTWAIT
- *     regular files...   can't be waited for: the call is made on a blocking thread
- *     what the kernel    RWF_NOWAIT (eventfd; pipes from Linux 6.4)
- *     lets us
+ *     regular files      can't be waited for: the call is made on a blocking thread
+ *     some others        RWF_NOWAIT where the kernel knows it for them: pipes from Linux 6.4
  *     non-blocking mode  the plain call
- *     blocking mode      a look whether it is ready, then the plain call, in turn with the others of
- *                        this process who do the same, so that nobody takes what another has seen. A
- *                        pipe that is writable has room for PIPE_BUF bytes (pipe(7)), other devices
- *                        promise no such thing: a write to those is made on a blocking thread.
+ *     blocking mode      a look whether it is ready, then the plain call, in turn with all others
+ *                        of this process who do so: nobody takes what another has seen
  *
- * What remains is another process that reads from (or accepts on) the same blocking descriptor between
- * our look and our call; belay/net.h says so.
+ * A pipe that is writable has room for PIPE_BUF bytes (pipe(7)). Other devices promise no such
+ * thing, so a write to one in blocking mode is made on a blocking thread.
+ *
+ * What remains is another process that reads from (or accepts on) the same blocking descriptor
+ * between our look and our call; belay/net.h says so.
  */
 #include "net/io.h"
 #include "net/pollfd.h"
@@ -37,7 +37,8 @@ static ssize_t result_of(ssize_t result)
 	return result < 0 ? -errno : result;
 }
 
-/* A mask of BELAY_READABLE and BELAY_WRITABLE, or a negative errno. An error or a hang-up is both. */
+/* A mask of BELAY_READABLE and BELAY_WRITABLE, or a negative errno. An error or a hang-up is
+ * both. */
 static int look(int fd, unsigned events)
 {
 	struct pollfd look = {.fd = fd};
@@ -109,7 +110,7 @@ static ssize_t in_turn(int fd, unsigned events, ssize_t (*act)(int fd, void *arg
 	return result;
 }
 
-/* ---- Reading and writing --------------------------------------------------------------------------- */
+/* ---- Reading and writing --------------------------------------------------------------------- */
 
 struct transfer {
 	int fd;
@@ -138,10 +139,10 @@ static ssize_t write_to_pipe(int fd, void *arg)
 static ssize_t try_socket(int fd, struct transfer *transfer)
 {
 	struct iovec *part = &transfer->part;
+	int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
 
-	return result_of(transfer->writes
-				 ? send(fd, part->iov_base, part->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL)
-				 : recv(fd, part->iov_base, part->iov_len, MSG_DONTWAIT));
+	return result_of(transfer->writes ? send(fd, part->iov_base, part->iov_len, flags)
+					  : recv(fd, part->iov_base, part->iov_len, flags));
 }
 
 /* Offset -1: as read(2) and write(2), at the file's own. */
@@ -232,7 +233,7 @@ ssize_t belay_write(belay_ctx *ctx, int fd, const void *buf, size_t size)
 	return transfer_all_kinds(ctx, &transfer);
 }
 
-/* ---- Readiness -------------------------------------------------------------------------------------- */
+/* ---- Readiness ------------------------------------------------------------------------------- */
 
 static ssize_t try_look(int fd, void *arg)
 {
@@ -254,7 +255,7 @@ int belay_wait_fd(belay_ctx *ctx, int fd, unsigned events)
 	return (int)belay__io_lent(ctx, fd, events, try_look, &events);
 }
 
-/* ---- Accepting -------------------------------------------------------------------------------------- */
+/* ---- Accepting ------------------------------------------------------------------------------- */
 
 struct peer {
 	struct sockaddr *addr;
@@ -297,9 +298,10 @@ int belay_accept(belay_ctx *ctx, int fd, struct sockaddr *addr, socklen_t *len)
 	return (int)result;
 }
 
-/* ---- Connecting ------------------------------------------------------------------------------------- */
+/* ---- Connecting ------------------------------------------------------------------------------ */
 
-/* connect(2) knows no flag for a single call: the descriptor is in non-blocking mode for its duration. */
+/* connect(2) knows no flag for a single call: the descriptor is in non-blocking mode for its
+ * duration. */
 static int connect_nonblocking(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	int flags = fcntl(fd, F_GETFL);
@@ -335,14 +337,16 @@ static int connect_at_once(belay_ctx *ctx, int fd, const struct sockaddr *addr, 
 	int64_t pause = BELAY_MS(1);
 	int err;
 
-	while ((err = connect_nonblocking(fd, addr, len)) == -EAGAIN && addr->sa_family == AF_UNIX) {
+	for (;;) {
+		err = connect_nonblocking(fd, addr, len);
+		if (err != -EAGAIN || addr->sa_family != AF_UNIX)
+			return err;
 		err = belay_sleep(ctx, pause);
 		if (err < 0)
 			return err;
 		if (pause < BELAY_MS(64))
 			pause *= 2;
 	}
-	return err;
 }
 
 int belay_connect(belay_ctx *ctx, int fd, const struct sockaddr *addr, socklen_t len)

@@ -2,17 +2,18 @@
  *
  * hangup.c - a context that ends when the peer of a connection hangs up.
  *
- * The socket is watched by the clock thread for EPOLLRDHUP alone: unread data does not hide it, and no
- * worker has to be free. What the watch needs stands in the connection, which outlives the context's
- * end (its user promises that) but not the context itself. Therefore a hook takes the watch off as soon
- * as the context ends, whoever ends it.
+ * The socket is watched by the clock thread for EPOLLRDHUP alone: unread data does not hide it, and
+ * no worker has to be free. What the watch needs stands in the connection, which outlives the
+ * context's end (its user promises that) but not the context itself. Therefore a hook takes the
+ * watch off as soon as the context ends, whoever ends it.
  *
- * State       ctx stands in hangup from before the watch is added until its hook is through; so long
- *             it is alive: the one who makes it holds a reference, then the hook does.
- * Order       Somebody may see that ctx is done before its hook has run, on another thread, and close
- *             the connection or watch it again at once. Both go through belay_hook_remove(), which
- *             returns when the hook has. The watch's function is waited for by the hook, unless it is
- *             what ends ctx and thereby runs the hook; therefore it touches nothing after that.
+ * State       ctx stands in hangup from before the watch is added until its hook is through; so
+ *             long it is alive: the one who makes it holds a reference, then the hook does.
+ * Order       Somebody may see that ctx is done before its hook has run, on another thread, and
+ *             close the connection or watch it again at once. Both go through belay_hook_remove(),
+ *             which returns when the hook has. The watch's function is waited for by the hook,
+ *             unless it is what ends ctx and thereby runs the hook; therefore it touches nothing
+ *             after that.
  * Locking     lock guards ctx, so that who asks whether it is still live asks a living one.
  */
 #include "base/alloc.h"
@@ -59,8 +60,9 @@ static bool is_live(struct belay__hangup *hangup)
 
 void belay__hangup_fini(struct belay__hangup *hangup)
 {
+	/* True: it is ended too late, against the rule. At least nothing dangles. */
 	if (hangup->used && belay_hook_remove(&hangup->hook))
-		ended(&hangup->hook); /* ended too late, against the rule: at least nothing dangles */
+		ended(&hangup->hook);
 	hangup->used = false;
 }
 

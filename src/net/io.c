@@ -2,12 +2,12 @@
  *
  * io.c - try, and wait where it would block.
  *
- * The try comes first: where there is something to read or room to write, no poller is asked. A context
- * that is done is seen before each try. A task waits in its worker's poller, a thread in poll(2); where
- * that fails for lack of a descriptor it waits as a task does, on its futex.
+ * The try comes first: where there is something to read or room to write, no poller is asked. A
+ * context that is done is seen before each try. A task waits in its worker's poller, a thread in
+ * poll(2); where that fails for lack of a descriptor it waits as a task does, on its futex.
  *
- * A task whose descriptor is always ready would never wait, and keep its worker from all others: after
- * TURN tries in a row that came through it lets them run.
+ * A task whose descriptor is always ready would never wait, and keep its worker from all others:
+ * after TURN tries in a row that came through it lets them run.
  */
 #include "net/io.h"
 

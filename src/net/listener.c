@@ -21,10 +21,10 @@ struct belay_listener {
 	char address[BELAY__ADDRESS_SIZE];
 };
 
-/* ---- TCP -------------------------------------------------------------------------------------------- */
+/* ---- TCP ------------------------------------------------------------------------------------- */
 
-/* wide: an IPv6 socket for all interfaces takes IPv4 too, whatever net.ipv6.bindv6only says. What is
- * accepted inherits TCP_NODELAY. */
+/* wide: an IPv6 socket for all interfaces takes IPv4 too, whatever net.ipv6.bindv6only says. What
+ * is accepted inherits TCP_NODELAY. */
 static int set_options(int fd, int family, bool wide)
 {
 	int on = 1, off = 0;
@@ -62,7 +62,8 @@ static int listen_on(const struct addrinfo *info, bool wide)
 	return err;
 }
 
-/* The first of the name's addresses that can be listened on; where none can, the last one's error. */
+/* The first of the name's addresses that can be listened on; where none can, the last one's
+ * error. */
 static int listen_on_name(belay_ctx *ctx, const char *host, const char *port, int family)
 {
 	struct addrinfo hints = {
@@ -101,7 +102,7 @@ static int listen_inet(belay_ctx *ctx, const struct belay__address *address,
 	return 0;
 }
 
-/* ---- Making and closing ----------------------------------------------------------------------------- */
+/* ---- Making and closing ---------------------------------------------------------------------- */
 
 static int start(belay_ctx *ctx, const struct belay__address *address, belay_listener *listener)
 {
@@ -144,14 +145,15 @@ void belay_listener_close(belay_listener *listener)
 	belay__free(listener);
 }
 
-/* ---- Accepting -------------------------------------------------------------------------------------- */
+/* ---- Accepting ------------------------------------------------------------------------------- */
 
 struct arrival {
 	struct sockaddr_storage peer;
 	socklen_t len;
 };
 
-/* Errors of the connection that was to be accepted, not of the listener (accept(2), "Error handling"). */
+/* Errors of the connection that was to be accepted, not of the listener (accept(2), "Error
+ * handling"). */
 static bool is_peers(int err)
 {
 	switch (err) {
@@ -204,7 +206,7 @@ int belay_listener_accept(belay_ctx *ctx, belay_listener *listener, belay_conn *
 	return 0;
 }
 
-/* ---- Questions -------------------------------------------------------------------------------------- */
+/* ---- Questions ------------------------------------------------------------------------------- */
 
 const char *belay_listener_address(const belay_listener *listener)
 {

@@ -2,28 +2,29 @@
  *
  * pollfd.c - which tasks wait for which descriptor: the records, and the poller's side of them.
  *
- * State       epoll < 0: not registered, as far as we know. edge: registered edge-triggered for both
- *             directions, by an owner. Else: one-shot, armed while somebody waits.
- * Invariants  (1) A waiter in a queue stands under a registration that is armed for its direction: it
- *                 queues itself and arms under one hold of the lock, and ready() arms again for those
- *                 whom it leaves in a queue.
+ * State       epoll < 0: not registered, as far as we know. edge: registered edge-triggered for
+ *             both directions, by an owner. Else: one-shot, armed while somebody waits.
+ * Invariants  (1) A waiter in a queue stands under a registration that is armed for its direction:
+ *                 it queues itself and arms under one hold of the lock, and ready() arms again for
+ *                 those whom it leaves in a queue.
  *             (2) What the kernel has registered is found again by (file, number), never by us. A
  *                 number that was closed and opened again is one that EPOLL_CTL_MOD does not find:
  *                 then it is added. One that we took for gone, but that another descriptor kept
  *                 alive, is one that EPOLL_CTL_ADD finds: then it is modified.
- *             (3) Records are never freed while workers run: belay_shutdown() frees those that nobody
- *                 waits in, and the rest start over as never registered.
+ *             (3) Records are never freed while workers run: belay_shutdown() frees those that
+ *                 nobody waits in, and the rest start over as never registered.
  * Locking     lock guards the record. epoll_ctl(2) is called under it: it takes no lock of ours.
  *             turn stands alone. Nobody is woken under a lock.
- * No loss     Lent: arming looks at the descriptor's state as it is, so that whatever became ready since
- *             the caller's try makes an event, and the waiter is queued by then.
- *             Owned: edges is read before the try. An edge after the try (there is one: the kernel wakes
- *             the epoll for what comes after it said EAGAIN) leads to ready(), which counts it under
- *             the lock: before the waiter has the lock, who then sees another number and tries again,
- *             or after, and then it is in the queue. Other waiters don't matter: one edge wakes all
- *             of them, which costs a herd its futile tries, and nobody depends on another's diligence.
- * Memory      edges is stored (release) under the lock; the load before the try is an acquire, so that
- *             the try is not made before it.
+ * No loss     Lent: arming looks at the descriptor's state as it is, so that whatever became ready
+ *             since the caller's try makes an event, and the waiter is queued by then.
+ *             Owned: edges is read before the try. An edge after the try (there is one: the kernel
+ *             wakes the epoll for what comes after it said EAGAIN) leads to ready(), which counts
+ *             it under the lock: before the waiter has the lock, who then sees another number and
+ *             tries again, or after, and then it is in the queue. Other waiters don't matter: one
+ *             edge wakes all of them, which costs a herd its futile tries, and nobody depends on
+ *             another's diligence.
+ * Memory      edges is stored (release) under the lock; the load before the try is an acquire, so
+ *             that the try is not made before it.
  */
 #include "net/pollfd.h"
 
@@ -54,7 +55,7 @@ static bool waited_for(const struct belay__pollfd *record)
 	       !belay__list_empty(&record->waiters[WRITERS]);
 }
 
-/* ---- The directory: three levels, grown as numbers come up ----------------------------------------- */
+/* ---- The directory: three levels, grown as numbers come up ----------------------------------- */
 
 enum { LEAF_BITS = 8, BRANCH_BITS = 10, ROOT_BITS = 12 };
 
@@ -135,9 +136,10 @@ struct belay__pollfd *belay__pollfd_of(int fd)
 	return leaf ? &leaf->records[in_leaf] : NULL;
 }
 
-/* ---- After a shutdown, when nobody else is here ---------------------------------------------------- */
+/* ---- After a shutdown, when nobody else is here ---------------------------------------------- */
 
-/* The epolls are closed, and their numbers may come to mean anything. True: nobody needs the leaf. */
+/* The epolls are closed, and their numbers may come to mean anything. True: nobody needs the
+ * leaf. */
 static bool forget_leaf(struct leaf *leaf)
 {
 	bool unused = true;
@@ -181,7 +183,7 @@ static void forget_epolls(void)
 	}
 }
 
-/* ---- Registration; all of it under the record's lock ------------------------------------------------ */
+/* ---- Registration; all of it under the record's lock ----------------------------------------- */
 
 static const uint32_t edge_events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 
@@ -229,8 +231,8 @@ static int arm(struct belay__pollfd *record, int epoll)
 	return err;
 }
 
-/* Where to arm: a task is best woken by its own worker, but while others wait, or an owner has chosen, it
- * stays where it is. */
+/* Where to arm: a task is best woken by its own worker, but while others wait, or an owner has
+ * chosen, it stays where it is. */
 static int choose_epoll(const struct belay__pollfd *record, int own)
 {
 	bool keep = record->edge || waited_for(record);
@@ -238,10 +240,10 @@ static int choose_epoll(const struct belay__pollfd *record, int own)
 	return record->epoll >= 0 && keep ? record->epoll : own;
 }
 
-/* ---- The poller's side ------------------------------------------------------------------------------- */
+/* ---- The poller's side ----------------------------------------------------------------------- */
 
-/* Those who wait for the other direction keep waiting, but the shot is spent. Where it can't be armed
- * again they are woken, to find out why. */
+/* Those who wait for the other direction keep waiting, but the shot is spent. Where it can't be
+ * armed again they are woken, to find out why. */
 static void arm_again(struct belay__pollfd *record, struct belay__list *woken)
 {
 	if (record->edge || record->epoll < 0 || !waited_for(record) ||
@@ -269,7 +271,7 @@ static void ready(struct belay__source *source, uint32_t events)
 	belay__wake_all(&woken);
 }
 
-/* ---- The side of those who wait ---------------------------------------------------------------------- */
+/* ---- The side of those who wait -------------------------------------------------------------- */
 
 /* One caller's place in the queues of the directions it waits for. */
 struct place {
@@ -299,8 +301,8 @@ static void leave(struct place *place)
 			belay__list_remove(&place->waits[i].link);
 }
 
-/* Parks in the queues that place stands in. A lent registration is disarmed by its event; where there
- * was none it is taken off, so that none is armed that nobody waits under. */
+/* Parks in the queues that place stands in. A lent registration is disarmed by its event; where
+ * there was none it is taken off, so that none is armed that nobody waits under. */
 static int park(belay_ctx *ctx, struct belay__pollfd *record, struct place *place)
 {
 	bool woken = belay__block(ctx, &place->waiter) != NULL;

@@ -4,11 +4,11 @@
  *
  * There is one record for each descriptor number, for ever: it does not belong to the file that the
  * number stands for now. So an event that arrives after its file has been closed finds a record all
- * the same, and wakes somebody who looks again and waits on. All waits here may end without a cause:
- * callers try their call first, wait where it would block, and try again.
+ * the same, and wakes somebody who looks again and waits on. All waits here may end without a
+ * cause: callers try their call first, wait where it would block, and try again.
  *
- * A descriptor that Belay owns is registered once, edge-triggered, and taken off before it is closed.
- * One that it is lent is registered one-shot for as long as somebody waits.
+ * A descriptor that Belay owns is registered once, edge-triggered, and taken off before it is
+ * closed. One that it is lent is registered one-shot for as long as somebody waits.
  */
 #ifndef BELAY_SRC_NET_POLLFD_H
 #define BELAY_SRC_NET_POLLFD_H
@@ -19,14 +19,15 @@
 
 struct belay__pollfd;
 
-/* The record of fd (>= 0). NULL: out of memory, which it never is for a number that had one before. */
+/* The record of fd (>= 0). NULL: out of memory, which it never is for a number that had one
+ * before. */
 struct belay__pollfd *belay__pollfd_of(int fd);
 
-/* ---- Descriptors that the caller is lent ---------------------------------------------------------- */
+/* ---- Descriptors that the caller is lent ----------------------------------------------------- */
 
-/* Blocks until the record's descriptor may be ready for one of events (BELAY_READABLE, BELAY_WRITABLE),
- * beginning with what it is ready for now. 0; the context's error; -EPERM: it can't be polled; -EBADF,
- * -ENOMEM, -ENOSPC as epoll_ctl(2). */
+/* Blocks until the record's descriptor may be ready for one of events (BELAY_READABLE,
+ * BELAY_WRITABLE), beginning with what it is ready for now. 0; the context's error; -EPERM: it
+ * can't be polled; -EBADF, -ENOMEM, -ENOSPC as epoll_ctl(2). */
 int belay__pollfd_wait_lent(belay_ctx *ctx, struct belay__pollfd *record, unsigned events);
 
 /* Between these two no other thread of this process is between them for the same descriptor: what a
@@ -35,14 +36,14 @@ int belay__pollfd_wait_lent(belay_ctx *ctx, struct belay__pollfd *record, unsign
 void belay__pollfd_turn_begin(struct belay__pollfd *record);
 void belay__pollfd_turn_end(struct belay__pollfd *record);
 
-/* ---- Descriptors that Belay owns ------------------------------------------------------------------ */
+/* ---- Descriptors that Belay owns ------------------------------------------------------------- */
 
 /* How many times the descriptor was found ready. Taken before a try, and handed to the wait if that
  * would have blocked: the wait does not begin where the descriptor has become ready meanwhile. */
 uint32_t belay__pollfd_edges(const struct belay__pollfd *record);
 
-/* As belay__pollfd_wait_lent(), for a descriptor that will be given to belay__pollfd_forget() before it
- * is closed. */
+/* As belay__pollfd_wait_lent(), for a descriptor that will be given to belay__pollfd_forget()
+ * before it is closed. */
 int belay__pollfd_wait(belay_ctx *ctx, struct belay__pollfd *record, unsigned events,
 		       uint32_t edges);
 

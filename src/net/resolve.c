@@ -2,13 +2,13 @@
  *
  * resolve.c - getaddrinfo(3), given up on where the context ends first.
  *
- * Nothing can cut getaddrinfo() short, so it runs as a job on a blocking thread, and whoever asked may
- * leave. Numeric addresses need no thread: they are parsed in place.
+ * Nothing can cut getaddrinfo() short, so it runs as a job on a blocking thread, and whoever asked
+ * may leave. Numeric addresses need no thread: they are parsed in place.
  *
- * State       A lookup has two references, the job's and the asker's; the last to leave frees it, and
- *             the answer too where nobody took it.
- * Locking     lock guards done and askers. What the job found is written before done, and read by the
- *             asker after it was woken.
+ * State       A lookup has two references, the job's and the asker's; the last to leave frees it,
+ *             and the answer too where nobody took it.
+ * Locking     lock guards done and askers. What the job found is written before done, and read by
+ *             the asker after it was woken.
  */
 #include "base/alloc.h"
 #include "context/context.h"
@@ -30,7 +30,7 @@ struct lookup {
 	struct addrinfo *list;
 };
 
-/* ---- Errors ----------------------------------------------------------------------------------------- */
+/* ---- Errors ---------------------------------------------------------------------------------- */
 
 static int system_error(int err)
 {
@@ -58,7 +58,7 @@ static int error_of(int code)
 	}
 }
 
-/* ---- The job ---------------------------------------------------------------------------------------- */
+/* ---- The job --------------------------------------------------------------------------------- */
 
 /* Acquire and release: who frees has seen all that the other did. */
 static void lookup_unref(struct lookup *lookup)
@@ -87,7 +87,7 @@ static void look_up(struct belay__job *job)
 	lookup_unref(lookup);
 }
 
-/* ---- The asker -------------------------------------------------------------------------------------- */
+/* ---- The asker ------------------------------------------------------------------------------- */
 
 static bool copy_text(const char *from, char **to)
 {
@@ -133,7 +133,8 @@ static int ask(belay_ctx *ctx, struct lookup *lookup)
 	belay__waiter_init(&waiter);
 	belay__wait_init(&wait, &waiter);
 	belay__list_append(&lookup->askers, &wait.link);
-	atomic_fetch_add_explicit(&lookup->references, 1, memory_order_relaxed); /* still ours alone */
+	/* Relaxed: it is still ours alone. */
+	atomic_fetch_add_explicit(&lookup->references, 1, memory_order_relaxed);
 	err = belay__job_submit(&lookup->job);
 	if (err < 0) {
 		lookup_unref(lookup);

@@ -2,15 +2,16 @@
  *
  * thread.c - how a plain thread waits for a descriptor: in poll(2), as it would without Belay.
  *
- * It needs no worker for that, and none that computes can keep it waiting. What ends the wait besides is
- * an eventfd next to the descriptor: the thread parks there instead of on its futex, as a runner of its
- * own that lasts for this wait alone. That the descriptor is ready is a reason like any other, which the
- * thread claims itself.
+ * It needs no worker for that, and none that computes can keep it waiting. What ends the wait
+ * besides is an eventfd next to the descriptor: the thread parks there instead of on its futex, as
+ * a runner of its own that lasts for this wait alone. That the descriptor is ready is a reason like
+ * any other, which the thread claims itself.
  *
- * Lifetime    The waker's last use of the runner is the write. Where another has claimed, the park does
- *             not end before it has read what that one writes; where the thread has, nobody writes. So
- *             an eventfd is empty when it goes back into the store.
- * Memory      write(2) and read(2) of an eventfd order what comes before and after: the kernel's lock.
+ * Lifetime    The waker's last use of the runner is the write. Where another has claimed, the park
+ *             does not end before it has read what that one writes; where the thread has, nobody
+ *             writes. So an eventfd is empty when it goes back into the store.
+ * Memory      write(2) and read(2) of an eventfd order what comes before and after: the kernel's
+ *             lock.
  * Locking     store.lock guards the eventfds that nobody uses.
  */
 #include "net/thread.h"
@@ -23,7 +24,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* ---- Eventfds ------------------------------------------------------------------------------------------ */
+/* ---- Eventfds -------------------------------------------------------------------------------- */
 
 enum { STORED = 64 };
 
@@ -70,7 +71,7 @@ static void event_give(int fd)
 		close(fd);
 }
 
-/* ---- The runner ---------------------------------------------------------------------------------------- */
+/* ---- The runner ------------------------------------------------------------------------------ */
 
 struct sleeper {
 	struct belay__runner runner;

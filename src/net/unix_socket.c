@@ -2,10 +2,10 @@
  *
  * unix_socket.c - listening on a Unix socket, whose file outlives the process that bound it.
  *
- * bind(2) refuses a path that exists. Where a connect shows that nobody listens there, the file is what
- * a process left behind that died, and is removed. It is removed only if it is still the one that was
- * tried; two programs that find the same stale file in the same moment may yet both come through, and
- * then the later one has the path.
+ * bind(2) refuses a path that exists. Where a connect shows that nobody listens there, the file is
+ * what a process left behind that died, and is removed. It is removed only if it is still the one
+ * that was tried; two programs that find the same stale file in the same moment may yet both come
+ * through, and then the later one has the path.
  */
 #include "net/unix_socket.h"
 
@@ -31,7 +31,8 @@ static bool has_file(const struct sockaddr_un *addr)
 	return addr->sun_path[0] != '\0';
 }
 
-/* True where connecting to addr is refused. Anything else, also what we may not know, is an answer. */
+/* True where connecting to addr is refused. Anything else, also what we may not know, is an
+ * answer. */
 static bool is_refused(const struct sockaddr_un *addr, socklen_t len)
 {
 	int fd = open_socket();
@@ -49,7 +50,8 @@ static bool same_file(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* Removes addr's file where it is a socket that nobody listens on. 0: try again; -EADDRINUSE: it stays. */
+/* Removes addr's file where it is a socket that nobody listens on. 0: try again; -EADDRINUSE: it
+ * stays. */
 static int remove_stale(const struct sockaddr_un *addr, socklen_t len)
 {
 	struct stat tried, now;

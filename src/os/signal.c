@@ -2,15 +2,15 @@
  *
  * signal.c - contexts that end when the process gets a signal.
  *
- * The handler, not a thread, gives the signals back their former dispositions: a second Ctrl-C ends the
- * process even where every thread of Belay's hangs. All that is left to the clock thread is to end the
- * contexts, which it is told by a descriptor of each.
+ * The handler, not a thread, gives the signals back their former dispositions: a second Ctrl-C ends
+ * the process even where every thread of Belay's hangs. All that is left to the clock thread is to
+ * end the contexts, which it is told by a descriptor of each.
  *
- * State       An entry is armed (in entries) until one of its signals comes or its context ends, and
- *             holds its signals as long. A signal has our handler while anybody holds it.
- * Locking     A spin lock of its own guards entries, holders and the entries' came, since the handler
- *             takes it. Whoever else holds it has all signals blocked, so no handler waits for the
- *             thread that it has interrupted; the handler itself runs with all blocked.
+ * State       An entry is armed (in entries) until one of its signals comes or its context ends,
+ *             and holds its signals as long. A signal has our handler while anybody holds it.
+ * Locking     A spin lock of its own guards entries, holders and the entries' came, since the
+ *             handler takes it. Whoever else holds it has all signals blocked, so no handler waits
+ *             for the thread that it has interrupted; the handler itself runs with all blocked.
  * Handler     Calls what signal-safety(7) allows: sigaction, write, raise. Atomics are lock-free.
  */
 #include "base/futex.h"
@@ -49,7 +49,7 @@ static struct {
 	struct sigaction before;
 } holders[SIGNALS];
 
-/* ---- The lock ---------------------------------------------------------------------------------------- */
+/* ---- The lock -------------------------------------------------------------------------------- */
 
 /* Acquire and release, as any lock's. */
 static void spin_take(void)
@@ -78,7 +78,7 @@ static void give(const sigset_t *mask)
 	pthread_sigmask(SIG_SETMASK, mask, NULL);
 }
 
-/* ---- Dispositions; under the lock ------------------------------------------------------------------- */
+/* ---- Dispositions; under the lock ------------------------------------------------------------ */
 
 static void handle(int number);
 
@@ -133,7 +133,7 @@ static bool disarm(struct entry *entry)
 	return true;
 }
 
-/* ---- The handler ------------------------------------------------------------------------------------- */
+/* ---- The handler ----------------------------------------------------------------------------- */
 
 static void tell(struct entry *entry, int number)
 {
@@ -180,7 +180,7 @@ static void handle(int number)
 	errno = saved;
 }
 
-/* ---- The entry's side -------------------------------------------------------------------------------- */
+/* ---- The entry's side ------------------------------------------------------------------------ */
 
 static void format_cause(int number, char *buf, size_t size)
 {
@@ -284,10 +284,10 @@ static int join(belay_ctx *ctx, uint64_t signals)
 	return 0;
 }
 
-/* ---- The call ---------------------------------------------------------------------------------------- */
+/* ---- The call -------------------------------------------------------------------------------- */
 
-/* The kernel's and the C library's own are refused by sigaction(2), SIGKILL and SIGSTOP only where they
- * are set. */
+/* The kernel's and the C library's own are refused by sigaction(2), SIGKILL and SIGSTOP only where
+ * they are set. */
 static bool can_be_caught(int number)
 {
 	return number > 0 && number < SIGNALS && number != SIGKILL && number != SIGSTOP &&

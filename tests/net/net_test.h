@@ -81,7 +81,8 @@ static const long poll_calls[] = {SYS_poll, SYS_ppoll};
 static const long poll_calls[] = {SYS_ppoll, SYS_ppoll};
 #endif
 
-/* True where the two entries at address, in a thread that may go on meanwhile, are fd with event. */
+/* True where the two entries at address, in a thread that may go on meanwhile, are fd with
+ * event. */
 static inline bool polls(unsigned long address, int fd, unsigned event)
 {
 	struct pollfd fds[2];
@@ -122,8 +123,8 @@ static inline bool any_entry(const char *path, bool (*fn)(const char *name, int 
 	return found;
 }
 
-/* Whether somebody waits for event (EPOLLIN, EPOLLOUT, EPOLLRDHUP; POLLIN and POLLOUT are the same bits)
- * on fd, as the kernel tells: what a test waits for that wants to disturb a wait. */
+/* Whether somebody waits for event (EPOLLIN, EPOLLOUT, EPOLLRDHUP; POLLIN and POLLOUT are the same
+ * bits) on fd, as the kernel tells: what a test waits for that wants to disturb a wait. */
 static inline bool is_waited_for(int fd, unsigned event)
 {
 	return any_entry("/proc/self/fdinfo", epoll_arms, fd, event) ||

@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* ---- Bytes ---------------------------------------------------------------------------------------------- */
+/* ---- Bytes ----------------------------------------------------------------------------------- */
 
 enum { LOAD = 3000000 };
 
@@ -141,7 +141,7 @@ static void a_shutdown_ends_the_stream_one_way(void **state)
 	with_each_pair(end_the_stream);
 }
 
-/* ---- Ends ----------------------------------------------------------------------------------------------- */
+/* ---- Ends ------------------------------------------------------------------------------------ */
 
 static void read_cancelled(belay_ctx *ctx, void *arg)
 {
@@ -253,7 +253,7 @@ static void a_write_to_a_peer_that_is_gone_raises_no_signal(void **state)
 	with_each_pair(write_to_the_gone);
 }
 
-/* ---- Sharing -------------------------------------------------------------------------------------------- */
+/* ---- Sharing --------------------------------------------------------------------------------- */
 
 static void lend_descriptor(belay_ctx *ctx, void *arg)
 {
@@ -334,7 +334,7 @@ static void a_connection_outlives_a_shutdown(void **state)
 	close_pair(pair);
 }
 
-/* ---- Making and asking ---------------------------------------------------------------------------------- */
+/* ---- Making and asking ----------------------------------------------------------------------- */
 
 static void only_stream_sockets_are_wrapped_and_others_stay_the_callers(void **state)
 {

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-/* ---- Listening sockets ---------------------------------------------------------------------------------- */
+/* ---- Listening sockets ----------------------------------------------------------------------- */
 
 struct server {
 	int fd;
@@ -61,7 +61,7 @@ static void with_each_server(void (*fn)(belay_ctx *ctx, void *server))
 	}
 }
 
-/* ---- Accepting ------------------------------------------------------------------------------------------ */
+/* ---- Accepting ------------------------------------------------------------------------------- */
 
 struct caller {
 	const struct server *server;
@@ -113,7 +113,8 @@ static void accept_cancelled(belay_ctx *ctx, void *arg)
 	struct aside aside;
 
 	aside_start(&aside, ctx, cancel_when_waited_for, &canceller);
-	check(belay_accept(canceller.ctx, server->fd, (struct sockaddr *)&peer, &len) == -ECANCELED);
+	fd = belay_accept(canceller.ctx, server->fd, (struct sockaddr *)&peer, &len);
+	check(fd == -ECANCELED);
 	aside_join(&aside);
 	check(len == sizeof peer);
 	check(fcntl(server->fd, F_GETFL) == flags);
@@ -165,7 +166,8 @@ static int accept_some(belay_ctx *ctx, void *arg)
 	return fd == -ECANCELED ? 0 : fd;
 }
 
-/* In blocking mode and with one worker, where a task that is too late at accept4(2) would hold it. */
+/* In blocking mode and with one worker, where a task that is too late at accept4(2) would hold
+ * it. */
 static void several_acceptors_share_a_blocking_socket(void **state)
 {
 	BELAY_SCOPED belay_ctx *ctx = belay_with_cancel(belay_background());
@@ -188,7 +190,7 @@ static void several_acceptors_share_a_blocking_socket(void **state)
 	close(acceptors.server.fd);
 }
 
-/* ---- Connecting ----------------------------------------------------------------------------------------- */
+/* ---- Connecting ------------------------------------------------------------------------------ */
 
 static void connect_each_mode(belay_ctx *ctx, void *arg)
 {
@@ -224,7 +226,8 @@ static void nobody_there_is_an_error(void **state)
 	from_both(connect_to_nobody, NULL);
 }
 
-/* A server whose queue is full does not answer: the black hole of loopback. Returns what fills it. */
+/* A server whose queue is full does not answer: the black hole of loopback. Returns what fills
+ * it. */
 static int fill_queue(const struct server *server)
 {
 	int fd = client_of(server, SOCK_NONBLOCK);

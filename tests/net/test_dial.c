@@ -2,8 +2,9 @@
  *
  * test_dial.c - a name's addresses, tried in turn (RFC 8305).
  *
- * The program's own getaddrinfo() gives "name.test" the addresses that a test lists. All of 127/8 is
- * loopback: an address where nobody listens refuses, and one whose server's queue is full is a black hole.
+ * The program's own getaddrinfo() gives "name.test" the addresses that a test lists. All of 127/8
+ * is loopback: an address where nobody listens refuses, and one whose server's queue is full is a
+ * black hole.
  */
 #include "conn_test.h"
 
@@ -13,7 +14,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-/* ---- The resolver --------------------------------------------------------------------------------------- */
+/* ---- The resolver ---------------------------------------------------------------------------- */
 
 static const char *const *answer; /* of "name.test"; ends with NULL */
 
@@ -44,7 +45,7 @@ int getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
 	return 0;
 }
 
-/* ---- Servers -------------------------------------------------------------------------------------------- */
+/* ---- Servers --------------------------------------------------------------------------------- */
 
 enum { SERVERS = 3 };
 
@@ -120,7 +121,7 @@ static int fill(const char *host, unsigned port)
 	return fd;
 }
 
-/* ---- One address ---------------------------------------------------------------------------------------- */
+/* ---- One address ----------------------------------------------------------------------------- */
 
 static void dial_wrongly(belay_ctx *ctx, void *arg)
 {
@@ -197,7 +198,7 @@ static void what_was_dialled_does_not_wait_to_fill_packets(void **state)
 	close_pair(pair);
 }
 
-/* ---- Several addresses ---------------------------------------------------------------------------------- */
+/* ---- Several addresses ----------------------------------------------------------------------- */
 
 static void dial_past_refusals(belay_ctx *ctx, void *arg)
 {

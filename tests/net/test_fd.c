@@ -3,8 +3,8 @@
  * test_fd.c - reading, writing and waiting on descriptors that are lent to Belay.
  *
  * Most run over every kind of descriptor that can be waited for, from a thread and from a task.
- * With NO_NOWAIT in the environment the kernel is made to refuse RWF_NOWAIT, as one before Linux 6.4 does
- * for pipes.
+ * With NO_NOWAIT in the environment the kernel is made to refuse RWF_NOWAIT, as one before Linux
+ * 6.4 does for pipes.
  */
 #include "net_test.h"
 
@@ -40,7 +40,7 @@ __attribute__((constructor)) static void refuse_nowait(void)
 		abort();
 }
 
-/* ---- Kinds of descriptors ---------------------------------------------------------------------------- */
+/* ---- Kinds of descriptors -------------------------------------------------------------------- */
 
 /* Two ends; bytes go from in to out. */
 struct ends {
@@ -119,7 +119,7 @@ static void with_each_kind(void (*fn)(belay_ctx *ctx, void *ends))
 	}
 }
 
-/* ---- Reading ------------------------------------------------------------------------------------------ */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 static void read_what_is_there(belay_ctx *ctx, void *arg)
 {
@@ -249,7 +249,7 @@ static void a_done_context_wins_over_a_descriptor_that_is_ready(void **state)
 	with_each_kind(read_with_done_context);
 }
 
-/* ---- Writing ------------------------------------------------------------------------------------------ */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
 /* A kind that holds a lot is filled all the same; only a terminal's room is not ours to fill. */
 static void fill(int fd)
@@ -360,7 +360,7 @@ static void a_write_to_a_closed_socket_raises_no_signal(void **state)
 	from_both(write_to_nobody, NULL);
 }
 
-/* ---- Several at once ----------------------------------------------------------------------------------- */
+/* ---- Several at once ------------------------------------------------------------------------- */
 
 enum { READERS = 8 };
 
@@ -463,7 +463,7 @@ static void a_reader_and_a_writer_of_one_descriptor_dont_disturb_each_other(void
 	}
 }
 
-/* ---- Waiting ------------------------------------------------------------------------------------------- */
+/* ---- Waiting --------------------------------------------------------------------------------- */
 
 static void wait_for_both(belay_ctx *ctx, void *arg)
 {
@@ -512,7 +512,7 @@ static void wrong_arguments_are_errors(void **state)
 	from_both(wait_wrongly, NULL);
 }
 
-/* ---- Plain threads ------------------------------------------------------------------------------------- */
+/* ---- Plain threads --------------------------------------------------------------------------- */
 
 static void *feed_from_thread(void *ends)
 {
@@ -599,7 +599,7 @@ static void a_thread_waits_even_where_no_descriptor_is_left(void **state)
 	close_ends(ends);
 }
 
-/* ---- Files --------------------------------------------------------------------------------------------- */
+/* ---- Files ----------------------------------------------------------------------------------- */
 
 static void use_file(belay_ctx *ctx, void *arg)
 {
@@ -623,7 +623,8 @@ static void regular_files_are_read_and_written_but_not_waited_for(void **state)
 
 static void use_devices(belay_ctx *ctx, void *arg)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC), zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 	char buf[2] = "xy";
 
 	check(belay_write(ctx, null, "abc", 3) == 3);
@@ -660,7 +661,7 @@ static void events_and_timers_of_the_kernels_are_read(void **state)
 	from_both(use_events, NULL);
 }
 
-/* ---- The caller's descriptors stay the caller's ---------------------------------------------------------- */
+/* ---- The caller's descriptors stay the caller's ---------------------------------------------- */
 
 static void compare_flags(belay_ctx *ctx, void *arg)
 {

@@ -20,7 +20,7 @@ static void check_gone(belay_ctx *ctx)
 	check(cause.code == -EPIPE && strcmp(cause.message, gone) == 0 && cause.levels_up == 0);
 }
 
-/* ---- What ends it --------------------------------------------------------------------------------------- */
+/* ---- What ends it ---------------------------------------------------------------------------- */
 
 static void peer_closes(belay_ctx *ctx, void *arg)
 {
@@ -124,7 +124,7 @@ static void it_ends_while_every_worker_computes(void **state)
 	belay_conn_close(pair.b);
 }
 
-/* ---- What ends it otherwise ----------------------------------------------------------------------------- */
+/* ---- What ends it otherwise ------------------------------------------------------------------ */
 
 static void end_it_first(belay_ctx *ctx, void *arg)
 {
@@ -207,7 +207,7 @@ static void no_message_is_the_default(void **state)
 	belay_conn_close(pair.b);
 }
 
-/* ---- Several at once ------------------------------------------------------------------------------------ */
+/* ---- Several at once ------------------------------------------------------------------------- */
 
 enum { ROUNDS = 300 };
 

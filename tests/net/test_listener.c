@@ -38,7 +38,7 @@ static void at_port_of(const belay_listener *listener, const char *host, char *r
 	snprintf(ret, size, "%s%s", host, strrchr(belay_listener_address(listener), ':'));
 }
 
-/* ---- Internet addresses --------------------------------------------------------------------------------- */
+/* ---- Internet addresses ---------------------------------------------------------------------- */
 
 static void port_0_is_a_free_one_and_the_address_says_which(void **state)
 {
@@ -100,7 +100,7 @@ static void what_cant_be_listened_on_is_an_error(void **state)
 	belay_listener_close(first);
 }
 
-/* ---- Unix sockets --------------------------------------------------------------------------------------- */
+/* ---- Unix sockets ---------------------------------------------------------------------------- */
 
 /* A directory of the test's own; the address and path of a socket in it. */
 struct place {
@@ -215,7 +215,7 @@ static void abstract_names_need_no_file(void **state)
 	belay_listener_close(first);
 }
 
-/* ---- Accepting ------------------------------------------------------------------------------------------ */
+/* ---- Accepting ------------------------------------------------------------------------------- */
 
 struct caller {
 	belay_listener *listener;

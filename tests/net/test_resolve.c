@@ -2,8 +2,8 @@
  *
  * test_resolve.c - names, and resolvers that take their time.
  *
- * The program's own getaddrinfo() stands before the C library's: it answers for the names below ".test"
- * and waits, where a test wants that, until it is let go.
+ * The program's own getaddrinfo() stands before the C library's: it answers for the names below
+ * ".test" and waits, where a test wants that, until it is let go.
  */
 #include "net_test.h"
 
@@ -63,7 +63,7 @@ int getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
 
 static const struct addrinfo stream = {.ai_socktype = SOCK_STREAM};
 
-/* ---- Tests ---------------------------------------------------------------------------------------------- */
+/* ---- Tests ----------------------------------------------------------------------------------- */
 
 static void resolve_numbers(belay_ctx *ctx, void *arg)
 {
@@ -128,7 +128,9 @@ static void resolve_failures(belay_ctx *ctx, void *arg)
 	struct addrinfo *list = (struct addrinfo *)&stream;
 
 	for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
-		check(belay_resolve(ctx, expected[i].host, "80", &stream, &list) == expected[i].err);
+		int err = belay_resolve(ctx, expected[i].host, "80", &stream, &list);
+
+		check(err == expected[i].err);
 		check(list == &stream);
 	}
 	check(belay_resolve(NULL, "127.0.0.1", "80", &stream, &list) == -EINVAL);
@@ -177,7 +179,7 @@ static void a_look_up_that_fails_after_it_was_given_up_on_leaves_nothing(void **
 	BELAY_SCOPED belay_ctx *soon = belay_with_timeout(belay_background(), BELAY_MS(5));
 
 	resolver.let_go = false;
-	assert_int_equal(belay_resolve(soon, "slow.test", "no such service", &stream, &list), -ETIME);
+	assert_int_equal(belay_resolve(soon, "slow.test", "no service", &stream, &list), -ETIME);
 	resolver.let_go = true;
 }
 

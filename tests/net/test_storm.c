@@ -2,8 +2,8 @@
  *
  * test_storm.c - many connections at once, each cut short at a moment of chance.
  *
- * What is right about the outcome is that nothing hangs, no byte is wrong, and nothing is left: every
- * task is joined, and the harness counts contexts, threads and descriptors.
+ * What is right about the outcome is that nothing hangs, no byte is wrong, and nothing is left:
+ * every task is joined, and the harness counts contexts, threads and descriptors.
  */
 #include "conn_test.h"
 
@@ -35,7 +35,7 @@ static bool is_fair(ssize_t result)
 	       result == -ECONNRESET;
 }
 
-/* ---- The server: sends back what it gets ---------------------------------------------------------------- */
+/* ---- The server: sends back what it gets ----------------------------------------------------- */
 
 struct visit {
 	struct server *server;
@@ -79,7 +79,7 @@ static int accept_all(belay_ctx *ctx, void *arg)
 	return 0;
 }
 
-/* ---- The clients ---------------------------------------------------------------------------------------- */
+/* ---- The clients ----------------------------------------------------------------------------- */
 
 struct sending {
 	belay_conn *conn;
@@ -185,7 +185,7 @@ static void connections_that_are_cut_short_leave_nothing(void **state)
 	storm_at(address);
 }
 
-/* ---- Lent descriptors ----------------------------------------------------------------------------------- */
+/* ---- Lent descriptors ------------------------------------------------------------------------ */
 
 enum { PASSERS = 6, PASSES = 400 };
 
@@ -220,7 +220,8 @@ static void *pass_from_thread(void *baton)
 	return NULL;
 }
 
-/* Everybody reads from one descriptor and writes to the other; the two bytes are there in the end. */
+/* Everybody reads from one descriptor and writes to the other; the two bytes are there in the
+ * end. */
 static void what_many_pass_round_is_neither_lost_nor_doubled(void **state)
 {
 	for (int blocking = 0; blocking < 2; blocking++) {

@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- Children ------------------------------------------------------------------------------------------- */
+/* ---- Children -------------------------------------------------------------------------------- */
 
 /* Fails the child, which tells what and where. */
 #define must(...)                                                                                  \
@@ -79,7 +79,7 @@ static bool has_default(int number)
 	return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_DFL;
 }
 
-/* ---- The first and the second --------------------------------------------------------------------------- */
+/* ---- The first and the second ---------------------------------------------------------------- */
 
 static void get_one(void)
 {
@@ -152,7 +152,7 @@ static void a_second_signal_ends_the_process_even_where_the_first_is_still_worke
 	assert_killed_by(SIGINT, get_two_while_the_clock_hangs);
 }
 
-/* ---- Former dispositions -------------------------------------------------------------------------------- */
+/* ---- Former dispositions --------------------------------------------------------------------- */
 
 static _Atomic int users, users_number; /* lock-free */
 
@@ -244,7 +244,7 @@ static void a_handler_of_belays_that_was_put_back_does_what_it_should_have_left(
 	assert_killed_by(SIGUSR1, restore_ours);
 }
 
-/* ---- Other ends ----------------------------------------------------------------------------------------- */
+/* ---- Other ends ------------------------------------------------------------------------------ */
 
 static void end_otherwise(void)
 {
@@ -299,12 +299,12 @@ static void shut_down_before(void)
 	belay_end(ctx);
 }
 
-static void a_signal_that_came_after_a_shutdown_ends_the_context_when_belay_is_used_again(void **state)
+static void a_signal_after_a_shutdown_ends_the_context_when_belay_is_used_again(void **state)
 {
 	assert_exits(shut_down_before);
 }
 
-/* ---- Several contexts ----------------------------------------------------------------------------------- */
+/* ---- Several contexts ------------------------------------------------------------------------ */
 
 static void several(void)
 {
@@ -365,7 +365,7 @@ static void a_new_context_catches_the_signal_anew(void **state)
 	assert_exits(again_and_again);
 }
 
-/* ---- Storms --------------------------------------------------------------------------------------------- */
+/* ---- Storms ---------------------------------------------------------------------------------- */
 
 static _Atomic bool stop;
 
@@ -413,7 +413,7 @@ static void a_storm_of_signals_and_ends_loses_no_disposition(void **state)
 	assert_exits(storm);
 }
 
-/* ---- Errors --------------------------------------------------------------------------------------------- */
+/* ---- Errors ---------------------------------------------------------------------------------- */
 
 static void wrong_signals(void)
 {
@@ -527,7 +527,7 @@ BELAY_TEST_MAIN(
 	cmocka_unit_test(any_other_end_gives_the_signals_back),
 	cmocka_unit_test(after_another_end_the_first_signal_does_what_it_would),
 	cmocka_unit_test(
-		a_signal_that_came_after_a_shutdown_ends_the_context_when_belay_is_used_again),
+		a_signal_after_a_shutdown_ends_the_context_when_belay_is_used_again),
 	cmocka_unit_test(all_that_name_a_signal_end_and_the_others_keep_theirs),
 	cmocka_unit_test(a_signal_is_given_back_by_the_last_that_names_it),
 	cmocka_unit_test(a_new_context_catches_the_signal_anew),
