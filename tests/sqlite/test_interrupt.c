@@ -178,7 +178,8 @@ static int add_cancel_here(sqlite3 *raw, void *arg)
 	"with recursive n(i) as (select 1 union all select i + 1 from n) "                         \
 	"select sum(cancel_here()) from n"
 
-/* Not only now and then: a row can take long. semantics 7.2 */
+/* Not only now and then: a row can take long. */
+/* semantics 7.2 */
 static void the_engine_stops_at_its_very_next_look(void **state)
 {
 	struct fixture *f = *state;
@@ -216,7 +217,8 @@ static void an_end_just_before_the_statement_starts_is_not_lost(void **state)
 	belay_sqlite_give(conn);
 }
 
-/* The engine has given a row, and is not asked for another when the end comes. semantics 7.3 */
+/* The engine has given a row, and is not asked for another when the end comes. */
+/* semantics 7.3 */
 static void an_end_between_two_rows_hits_that_statement_alone(void **state)
 {
 	struct fixture *f = *state;

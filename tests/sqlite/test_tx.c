@@ -61,8 +61,8 @@ static void a_second_transaction_on_a_connection_is_refused(void **state)
 	belay_sqlite_give(conn);
 }
 
-/* The second connection gets the lock while the owner of the first transaction does nothing at all.
- * semantics 7.4 */
+/* The second connection gets the lock while the first transaction's owner does nothing at all. */
+/* semantics 7.4 */
 static void a_transaction_whose_context_ends_is_rolled_back(void **state)
 {
 	struct fixture *f = *state;
@@ -97,7 +97,8 @@ static void a_statement_in_a_transaction_ends_with_the_transactions_context(void
 }
 
 /* The engine rolls back the whole transaction when a write in it is interrupted. What comes after
- * must not be committed alone. semantics 7.4 */
+ * must not be committed alone. */
+/* semantics 7.4 */
 static void an_interrupted_write_ends_its_transaction(void **state)
 {
 	struct fixture *f = *state;
