@@ -90,14 +90,15 @@ static void read_event(struct sleeper *sleeper)
 		;
 }
 
-/* Whatever is told of the descriptor, also that it is none, the caller's next try finds out. */
+/* Whatever is told of the descriptor, also that it is none, the caller's next try finds out; where
+ * poll(2) itself fails that try is all that can be done. */
 static void park(struct belay__runner *runner)
 {
 	struct sleeper *sleeper = belay__container(runner, struct sleeper, runner);
 
 	for (;;) {
-		if (poll(sleeper->fds, 2, -1) < 0)
-			continue; /* a signal */
+		if (poll(sleeper->fds, 2, -1) < 0 && errno == EINTR)
+			continue;
 		if (sleeper->fds[EVENT].revents)
 			break;
 		if (belay__wait_claim(&sleeper->ready))
