@@ -25,18 +25,38 @@ static void wait_a_little(unsigned round)
 		nanosleep(&nap, NULL);
 }
 
+static bool change(struct belay__lock *lock, uint32_t from, uint32_t to)
+{
+	return atomic_compare_exchange_strong_explicit(&lock->word, &from, to, memory_order_acquire,
+						       memory_order_relaxed);
+}
+
 /* Looks before it tries, so that those who wait share the line and don't pull it back and forth. */
 void belay__lock_slow(struct belay__lock *lock)
 {
 	int saved = errno;
-	uint32_t free_word;
 
 	for (unsigned round = 0;; round++) {
-		free_word = 0;
-		if (atomic_load_explicit(&lock->word, memory_order_relaxed) == 0 &&
-		    atomic_compare_exchange_weak_explicit(&lock->word, &free_word, 1,
-							  memory_order_acquire,
-							  memory_order_relaxed))
+		uint32_t word = atomic_load_explicit(&lock->word, memory_order_relaxed);
+
+		if (word == 0 && change(lock, 0, 1))
+			break;
+		if (word == 1)
+			change(lock, 1, 2);
+		wait_a_little(round);
+	}
+	errno = saved;
+}
+
+/* The word is only a hint here: the next in line may have been another, or nobody any more. */
+void belay__lock_give_way(struct belay__lock *lock, enum belay__rank rank)
+{
+	bool waited_for = atomic_load_explicit(&lock->word, memory_order_relaxed) == 2;
+	int saved = errno;
+
+	belay__lock_give(lock, rank);
+	for (unsigned round = 0; waited_for && round <= SPINS + YIELDS + 2; round++) {
+		if (atomic_load_explicit(&lock->word, memory_order_relaxed) != 0)
 			break;
 		wait_a_little(round);
 	}

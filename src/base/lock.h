@@ -27,7 +27,7 @@ enum belay__rank {
 };
 
 struct belay__lock {
-	_Atomic uint32_t word; /* 0 free, 1 held */
+	_Atomic uint32_t word; /* 0 free, 1 held, 2 held and somebody is waiting */
 };
 
 #define BELAY__LOCK_INIT {0}
@@ -70,5 +70,9 @@ static inline void belay__lock_give(struct belay__lock *lock, enum belay__rank r
 	belay__rank_pop(rank);
 	atomic_store_explicit(&lock->word, 0, memory_order_release);
 }
+
+/* For who gives a lock to take it again at once, many times over: gives it, and where somebody has been
+ * waiting sees to it that he gets it first, or had the time to. */
+void belay__lock_give_way(struct belay__lock *lock, enum belay__rank rank);
 
 #endif

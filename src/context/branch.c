@@ -137,12 +137,12 @@ static void become_parent(struct node *node)
 	belay__lock_give(&node->done.lock, BELAY__RANK_NODE);
 }
 
-bool belay__place_join(struct place *place, struct node *parent)
+static bool list_place(struct place *place, struct node *parent)
 {
 	struct branch *branch;
 	bool live;
 
-	if (!atomic_load_explicit(&parent->is_parent, memory_order_acquire) && node_err(parent) == 0)
+	if (!atomic_load_explicit(&parent->is_parent, memory_order_acquire))
 		become_parent(parent);
 	branch = lock_branch(parent);
 	live = node_err(parent) == 0;
@@ -151,9 +151,16 @@ bool belay__place_join(struct place *place, struct node *parent)
 		atomic_store_explicit(&place->listed, branch, memory_order_release);
 	}
 	belay__lock_give(&branch->lock, BELAY__RANK_NODE);
-	if (!live)
-		belay_ref(&parent->ctx);
 	return live;
+}
+
+/* A parent that is done already needs no lock: who derives from it does not meet its walk. */
+bool belay__place_join(struct place *place, struct node *parent)
+{
+	if (node_err(parent) == 0 && list_place(place, parent))
+		return true;
+	belay_ref(&parent->ctx);
+	return false;
 }
 
 /* Locks the branch where place is listed; NULL: it is listed nowhere. */

@@ -101,7 +101,7 @@ static bool end_batch(struct node *node, struct node **visit)
 		belay__lock_take(&branch->lock, BELAY__RANK_NODE);
 		more = !belay__list_empty(&branch->children);
 		*visit = end_some(branch, node, &woken);
-		belay__lock_give(&branch->lock, BELAY__RANK_NODE);
+		belay__lock_give_way(&branch->lock, BELAY__RANK_NODE);
 	}
 	belay__wake_all(&woken);
 	return more;
