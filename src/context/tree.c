@@ -202,15 +202,16 @@ static void give_up(belay_ctx *ctx, belay_ctx **dead)
 
 	if (!ctx || ctx->is_static)
 		return;
-	refs = atomic_load_explicit(&ctx->refs, memory_order_relaxed);
+	/* Acquire pairs with the releases of the others, who may have left children behind. */
+	refs = atomic_load_explicit(&ctx->refs, memory_order_acquire);
 	while (refs > 1)
 		if (atomic_compare_exchange_weak_explicit(&ctx->refs, &refs, refs - 1,
 							  memory_order_release,
-							  memory_order_relaxed))
+							  memory_order_acquire))
 			return;
 	if (is_node(ctx))
 		belay__branches_orphan(node_of(ctx));
-	/* acquire: pairs with all other releases */
+	/* Acquire as above; release pairs with the acquire of who is the last after all. */
 	if (atomic_fetch_sub_explicit(&ctx->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	ctx->next_dead = *dead;
@@ -250,6 +251,7 @@ static void destroy_plain(belay_ctx *ctx, belay_ctx **dead)
 	give_up(parent, dead);
 }
 
+/* Its places last, since they are what keeps the parents, and with them what deferred calls may use. */
 static void destroy_node(belay_ctx *ctx, belay_ctx **dead)
 {
 	struct merge *merge = belay__container(ctx, struct merge, node.ctx);
@@ -259,13 +261,13 @@ static void destroy_node(belay_ctx *ctx, belay_ctx **dead)
 
 	if (ctx->kind == KIND_DEADLINE)
 		belay__timer_disarm(&belay__container(ctx, struct deadline, node.ctx)->timer);
+	belay__done_fd_close(node_of(ctx));
+	belay__owned_run(ctx);
+	fini_kind(ctx);
 	if (above && !belay__place_fini(&node_of(ctx)->place))
 		above = NULL;
 	if (other && !belay__place_fini(&merge->place))
 		other = NULL;
-	belay__done_fd_close(node_of(ctx));
-	belay__owned_run(ctx);
-	fini_kind(ctx);
 	belay__slab_free(&slabs[slab_of_kind[ctx->kind]], ctx);
 	give_up(parent, dead);
 	give_up(second, dead);

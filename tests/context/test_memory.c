@@ -185,6 +185,42 @@ static void a_parents_deferred_calls_run_after_its_childs(void **state)
 	assert_string_equal(journal, "ba");
 }
 
+struct family {
+	belay_ctx *parent;
+	const char *text; /* tied to the parent */
+};
+
+static void end_parent_then_write(void *arg)
+{
+	struct family *family = arg;
+
+	belay_end(family->parent);
+	strcat(journal, "e");
+	strcat(journal, family->text);
+}
+
+static void a_child_keeps_its_parents_until_its_deferred_calls_have_run(void **state)
+{
+	static const belay_key key = {.name = "key"};
+
+	for (int kind = 0; kind < 4; kind++) {
+		belay_ctx *parent = belay_with_cancel(belay_background());
+		belay_ctx *other = belay_with_cancel(belay_background());
+		belay_ctx *child = kind == 0   ? belay_with_cancel(parent)
+				   : kind == 1 ? belay_with_value(parent, &key, NULL)
+				   : kind == 2 ? belay_with_merge(parent, other)
+					       : belay_with_merge(other, parent);
+		struct family family = {parent, belay_strdup(parent, "t")};
+
+		journal[0] = '\0';
+		assert_int_equal(belay_defer(parent, write_a, NULL), 0);
+		assert_int_equal(belay_defer(child, end_parent_then_write, &family), 0);
+		belay_unref(child);
+		assert_string_equal(journal, "eta");
+		belay_end(other);
+	}
+}
+
 static void end_other(void *other)
 {
 	belay_end(other);
@@ -237,6 +273,7 @@ BELAY_TEST_MAIN(cmocka_unit_test(memory_is_zeroed_and_aligned_for_any_type),
 		cmocka_unit_test(a_deferred_call_still_finds_memory_tied_before_it),
 		cmocka_unit_test(deferred_calls_run_before_the_value_is_destroyed),
 		cmocka_unit_test(a_parents_deferred_calls_run_after_its_childs),
+		cmocka_unit_test(a_child_keeps_its_parents_until_its_deferred_calls_have_run),
 		cmocka_unit_test(a_deferred_call_may_end_another_context),
 		cmocka_unit_test(the_roots_hold_no_memory),
 		cmocka_unit_test(null_arguments_are_refused))
