@@ -98,11 +98,15 @@ static bool refill(struct belay__slab *slab)
 	return caches[slab->id].count > 0;
 }
 
+/* Destructors of other keys may still come and use a cache, which is then adopted again: POSIX has ours
+ * run once more after them. */
 static void flush_at_exit(void *unused)
 {
 	for (int i = 0; i < BELAY__SLABS_MAX; i++)
-		if (caches[i].slab)
+		if (caches[i].slab) {
 			flush(caches[i].slab, 0);
+			caches[i].slab = NULL;
+		}
 }
 
 static pthread_key_t exit_key;

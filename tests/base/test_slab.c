@@ -123,6 +123,37 @@ static void a_thread_that_exits_leaves_its_slots_to_the_others(void **unused)
 	assert_int_equal(belay__slab_total(&slab), 0);
 }
 
+static void drop_at_exit(void *object)
+{
+	drop(object);
+}
+
+static void *keep_one(void *key)
+{
+	struct object *object = belay__slab_alloc(&slab);
+
+	if (check(object != NULL)) {
+		atomic_store(&object->refs, 1);
+		pthread_setspecific(*(pthread_key_t *)key, object);
+	}
+	return NULL;
+}
+
+/* The key is younger than the slabs' own, so that glibc has its destructor run after theirs. */
+static void so_does_one_that_frees_in_a_destructor_of_its_exit(void **unused)
+{
+	pthread_t thread;
+	pthread_key_t key;
+
+	drop(make(0));
+	assert_int_equal(pthread_key_create(&key, drop_at_exit), 0);
+	assert_int_equal(pthread_create(&thread, NULL, keep_one, &key), 0);
+	pthread_join(thread, NULL);
+	pthread_key_delete(key);
+	belay__slab_trim(&slab);
+	assert_int_equal(belay__slab_total(&slab), 0);
+}
+
 static void the_nth_allocation_fails_and_it_alone(void **unused)
 {
 	void *first, *third;
@@ -142,4 +173,5 @@ BELAY_TEST_MAIN(cmocka_unit_test(objects_do_not_overlap),
 		cmocka_unit_test(a_visit_sees_the_live_ones),
 		cmocka_unit_test(memory_stays_while_an_object_lives),
 		cmocka_unit_test(a_thread_that_exits_leaves_its_slots_to_the_others),
+		cmocka_unit_test(so_does_one_that_frees_in_a_destructor_of_its_exit),
 		cmocka_unit_test(the_nth_allocation_fails_and_it_alone))
