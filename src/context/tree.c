@@ -310,14 +310,15 @@ void belay_unref(belay_ctx *ctx)
 	belay__ctx_destroy_all(dead);
 }
 
+/* Of hooks only those that keep no reference can be there: the descriptor's, or one in memory that ctx
+ * owns. Neither is looked for in the list, which an ancestor's end may be emptying. */
 bool belay__ctx_is_private(const belay_ctx *ctx)
 {
 	const struct node *node = node_of(ctx);
 
 	return is_node(ctx) && !ctx->is_static &&
 	       atomic_load_explicit(&ctx->refs, memory_order_acquire) == 1 &&
-	       !atomic_load_explicit(&node->is_parent, memory_order_relaxed) &&
-	       belay__list_empty(&node->hooks) &&
+	       !atomic_load_explicit(&node->is_parent, memory_order_relaxed) && !node->done_fd &&
 	       !atomic_load_explicit(&ctx->owned, memory_order_relaxed);
 }
 
