@@ -117,7 +117,7 @@ static struct node *parent_node(const struct node *node)
 	return node->ctx.parent ? node->ctx.parent->node : NULL;
 }
 
-static void leave_parents(struct node *node)
+void belay__node_leave(struct node *node)
 {
 	struct node *parent = parent_node(node);
 	struct merge *merge = merge_of(node);
@@ -158,7 +158,7 @@ static void walk(struct node *root)
 		while (end_batch(node, &next) && !next)
 			;
 		if (!next && node != root) {
-			leave_parents(node);
+			belay__node_leave(node);
 			next = way_up(node, root);
 			belay_ref(&next->ctx);
 		}
@@ -191,11 +191,10 @@ bool belay__node_end(struct node *node, int err, int code, const struct belay_si
 		walk(node);
 	if (won) {
 		disarm(node);
-		leave_parents(node);
+		belay__node_leave(node);
 	}
 	return won;
 }
-
 
 /* node's own lock: for a merge, which the end of its first parent may reach while it joins the second. */
 void belay__node_join(struct node *node, struct place *place, struct node *parent)

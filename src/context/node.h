@@ -122,6 +122,9 @@ bool belay__ctx_is_private(const belay_ctx *ctx);
 /* Hangs node below parent, or, where parent is done, ends it in the same way. NULL: nothing to do. */
 void belay__node_join(struct node *node, struct place *place, struct node *parent);
 
+/* Takes node, which is done and has nothing below it, off its parents' lists. */
+void belay__node_leave(struct node *node);
+
 /* Ends node and all below it. message becomes the node's where it returns true. */
 bool belay__node_end(struct node *node, int err, int code, const struct belay_site *site,
 		     char *message);

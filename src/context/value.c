@@ -107,6 +107,8 @@ belay_ctx *belay_with_merge_at(belay_ctx *first, belay_ctx *second, const struct
 	belay__node_join(&merge->node, &merge->node.place, first->node);
 	if (second->node != first->node)
 		belay__node_join(&merge->node, &merge->place, second->node);
+	if (node_err(&merge->node) != 0)
+		belay__node_leave(&merge->node); /* the other parent's list */
 	return ctx;
 }
 

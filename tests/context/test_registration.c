@@ -143,6 +143,22 @@ static void a_merge_that_one_parent_has_ended_has_left_the_other(void **state)
 }
 
 /* semantics 1.16 */
+static void a_merge_that_is_born_done_is_registered_nowhere(void **state)
+{
+	belay_ctx *live = belay_with_cancel(belay_background());
+	belay_ctx *done = belay_with_timeout(belay_background(), 0);
+	belay_ctx *merges[] = {belay_with_merge(live, done), belay_with_merge(done, live)};
+
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(belay_err(merges[i]), -ETIME);
+	assert_int_equal(children(live) + children(done), 0);
+	for (int i = 0; i < 2; i++)
+		belay_end(merges[i]);
+	belay_end(done);
+	belay_end(live);
+}
+
+/* semantics 1.16 */
 static void after_the_parents_end_its_registrations_are_empty(void **state)
 {
 	belay_ctx *top = belay_with_cancel(belay_background());
@@ -247,6 +263,7 @@ BELAY_TEST_MAIN(
 	cmocka_unit_test(after_funcs_and_hooks_register_with_the_nearest_cancellable_ancestor),
 	cmocka_unit_test(a_merge_registers_with_both_parents),
 	cmocka_unit_test(a_merge_that_one_parent_has_ended_has_left_the_other),
+	cmocka_unit_test(a_merge_that_is_born_done_is_registered_nowhere),
 	cmocka_unit_test(after_the_parents_end_its_registrations_are_empty),
 	cmocka_unit_test(after_a_childs_end_exactly_that_one_is_gone),
 	cmocka_unit_test(after_a_stop_exactly_that_after_func_is_gone),
