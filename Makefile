@@ -7,7 +7,7 @@ DESTDIR ?=
 ADDRESS ?= $(or $(STORE_LISTEN),127.0.0.1:8080)
 BUILD = build
 
-.PHONY: build help run test check check-asan check-tsan check-valgrind bench install clean
+.PHONY: build help run test check check-asan check-tsan check-valgrind model bench install clean
 
 build:
 	@scripts/build $(BUILD)
@@ -20,6 +20,7 @@ help:
 	@echo 'make check-asan      the suite under the address and undefined-behaviour sanitizers'
 	@echo 'make check-tsan      the suite under the thread sanitizer'
 	@echo 'make check-valgrind  the suite under valgrind'
+	@echo 'make model           search models of the protocols, and the real code, for errors in any order'
 	@echo 'make bench           build bench/ for speed and run it'
 	@echo 'make install         into PREFIX=$(PREFIX) (DESTDIR is put before it)'
 	@echo 'make clean           remove all that was built'
@@ -45,6 +46,9 @@ check-tsan:
 
 check-valgrind:
 	@scripts/test valgrind
+
+model:
+	@scripts/model
 
 bench:
 	@scripts/build build-bench --buildtype=release -Dtests=disabled -Dbench=true
