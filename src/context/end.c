@@ -18,7 +18,8 @@
  *             which is free for others between batches.
  * Dying       A child whose last reference has gone stays listed until its freeing thread gets the
  *             branch's lock: until then it is valid memory. It has no children (they would hold
- *             references), so it needs no visit of its own, only its mark.
+ *             references), so it needs no visit of its own, only its mark. Taking it off the list is
+ *             the walk's last use of it: its freeing thread sees that without a lock, and goes on.
  * Merges      are listed twice. From one whose parents are both done it is not known through which list
  *             the walk came, so it starts again at its root, whose subtree has shrunk by then.
  */
@@ -62,9 +63,9 @@ static bool end_child(struct place *place, struct node *parent, struct belay__li
 		disarm(node);
 	}
 	visit = has_more(node) && belay__try_ref(&node->ctx);
+	belay__lock_give(&node->done.lock, BELAY__RANK_NODE);
 	if (!visit)
 		belay__place_unlist(place);
-	belay__lock_give(&node->done.lock, BELAY__RANK_NODE);
 	return visit;
 }
 
