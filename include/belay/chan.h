@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * chan.h - channels: typed by the size of their elements, first in, first out, for threads and tasks.
+ * chan.h - channels: typed by the size of their elements, first in, first out, for threads and
+ * tasks.
  *
  * A channel of capacity 0 is a rendezvous: a send returns once a receiver has the element. A closed
  * one hands out what it holds, then answers -EPIPE. A NULL channel is never ready.
@@ -16,14 +17,15 @@ BELAY_BEGIN_DECLS
  * counts), with room for capacity of them. NULL: out of memory, or the sizes overflow. */
 BELAY_EXPORT belay_chan *belay_chan_new(size_t element_size, size_t capacity);
 
-/* One more reference (returns ch), and one less; what is left in the channel goes with the last one.
- * NULL is fine. Nobody may be waiting on a channel whose last reference goes. */
+/* One more reference (returns ch), and one less; what is left in the channel goes with the last
+ * one. NULL is fine. Nobody may be waiting on a channel whose last reference goes. */
 BELAY_EXPORT belay_chan *belay_chan_ref(belay_chan *ch);
 BELAY_EXPORT void belay_chan_unref(belay_chan *ch);
 
 /* Copies *element into the channel, or to a receiver that waits. Blocks while there is neither room
  * nor a receiver. 0; the context's error (also where ctx is done on entry); -EPIPE: closed;
- * -EMSGSIZE: *element has another size than the channel's elements. */
+ * -EMSGSIZE: *element has another size than the channel's elements; -EINVAL: element is NULL, or ch
+ * is a context's done channel. */
 BELAY_EXPORT int belay_send(belay_ctx *ctx, belay_chan *ch, const void *element);
 
 /* Takes the oldest element into *element (NULL: thrown away). Blocks while there is none. Errors as

@@ -104,8 +104,9 @@ BELAY_EXPORT belay_ctx *belay_without_cancel_at(belay_ctx *parent, const struct 
 #define belay_without_cancel(...) belay_without_cancel_at((__VA_ARGS__), BELAY_HERE)
 
 /* A child of both: done as soon as either is, with that one's error and cause; its deadline is the
- * earlier; values are looked up in first, then in second, which costs a stack frame for each merge of
- * two contexts with values on the way, and goes every way there is: a merge is for two or three. */
+ * earlier; values are looked up in first, then in second, which costs a stack frame for each merge
+ * of two contexts with values on the way, and goes every way there is: a merge is for two or
+ * three. */
 BELAY_EXPORT belay_ctx *belay_with_merge(belay_ctx *first, belay_ctx *second);
 BELAY_EXPORT belay_ctx *belay_with_merge_at(belay_ctx *first, belay_ctx *second,
 					    const struct belay_site *site);
@@ -135,8 +136,8 @@ BELAY_EXPORT void belay_end_at(belay_ctx *ctx, const struct belay_site *site);
 #define belay_end(...) belay_end_at((__VA_ARGS__), BELAY_HERE)
 
 /* One more reference (returns ctx), and one less without a cancel. NULL is fine in both. When the
- * last one goes, deferred calls run on this thread, then values are destroyed and memory freed; where
- * an expiry held the last one, on a thread of Belay's that may be kept waiting. */
+ * last one goes, deferred calls run on this thread, then values are destroyed and memory freed;
+ * where an expiry held the last one, on a thread of Belay's that may be kept waiting. */
 BELAY_EXPORT belay_ctx *belay_ref(belay_ctx *ctx);
 BELAY_EXPORT void belay_unref(belay_ctx *ctx);
 
@@ -145,7 +146,8 @@ static inline void belay__scope_end(belay_ctx **ctx)
 	(belay_end)(*ctx);
 }
 
-/* BELAY_SCOPED belay_ctx *ctx = ...;  calls belay_end(ctx) when the scope is left, on every path. */
+/* BELAY_SCOPED belay_ctx *ctx = ...;  calls belay_end(ctx) when the scope is left, on every
+ * path. */
 #define BELAY_SCOPED __attribute__((cleanup(belay__scope_end)))
 
 /* ---- Questions -------------------------------------------------------------------------------- */
@@ -169,7 +171,8 @@ BELAY_EXPORT int belay_wait(belay_ctx *ctx);
 
 /* A descriptor that polls readable once ctx is done, for poll, epoll, libuv, GLib. Made at the
  * first call, then the same one; it belongs to the context: don't read, write or close it.
- * -EDEADLK: ctx can never be done; -ENOMEM, -EMFILE, -ENFILE: as eventfd(2). */
+ * -EDEADLK: ctx can never be done; -EINVAL: it is NULL; -ENOMEM, -EMFILE, -ENFILE: as
+ * eventfd(2). */
 BELAY_EXPORT int belay_done_fd(belay_ctx *ctx);
 
 /* Why a context is done. */
@@ -200,9 +203,9 @@ BELAY_EXPORT const char *belay_strerror(int err);
  * the key trace_id_key and the functions
  *     belay_ctx  *with_trace_id(belay_ctx *parent, const char *value);
  *     const char *trace_id_of(const belay_ctx *ctx);
- * so that no cast is ever written. (In reports the line of such a context is that of the BELAY_KEY; call
- * belay_with_value_at() for another.) The type may be any that is not larger than a pointer; what is
- * not there reads as zero. */
+ * so that no cast is ever written. (In reports the line of such a context is that of the BELAY_KEY;
+ * call belay_with_value_at() for another.) The type may be any that is not larger than a pointer;
+ * what is not there reads as zero. */
 #ifdef __cplusplus /* where designators are an extension before C++20, and what they skip is warned of */
 #define BELAY__KEY_BEGIN                                                                           \
 	_Pragma("GCC diagnostic push")                                                             \
@@ -242,9 +245,9 @@ BELAY_EXPORT void *belay_alloc(belay_ctx *ctx, size_t size);
 BELAY_EXPORT char *belay_strdup(belay_ctx *ctx, const char *s);
 BELAY_EXPORT char *belay_sprintf(belay_ctx *ctx, const char *fmt, ...) BELAY_PRINTF(2, 3);
 
-/* Runs fn(arg) then, on the thread or task that gives up the last reference, or on one of Belay's own;
- * it may block. A chain of contexts whose deferred calls each give up the next one nests as deep as it is
- * long. 0, or -ENOMEM or -EINVAL: fn will not run. */
+/* Runs fn(arg) then, on the thread or task that gives up the last reference, or on one of Belay's
+ * own; it may block. A chain of contexts whose deferred calls each give up the next one nests as
+ * deep as it is long. 0, or -ENOMEM or -EINVAL: fn will not run. */
 BELAY_EXPORT int belay_defer(belay_ctx *ctx, void (*fn)(void *arg), void *arg);
 
 /* ---- What runs when a context is done --------------------------------------------------------- */
@@ -263,7 +266,8 @@ BELAY_EXPORT belay_after *belay_after_func_at(belay_ctx *ctx, void (*fn)(void *a
  * does not wait. Frees the handle either way; may be called from inside fn. */
 BELAY_EXPORT bool belay_after_stop(belay_after *after);
 
-/* A hook is embedded in the caller's object and needs no memory of its own; its fields are private. */
+/* A hook is embedded in the caller's object and needs no memory of its own; its fields are
+ * private. */
 struct belay_hook {
 	void *link[2];
 	belay_ctx *ctx;
@@ -281,7 +285,8 @@ BELAY_EXPORT bool belay_hook_add(belay_ctx *ctx, struct belay_hook *hook,
 
 /* True: fn has not run and never will. False: fn has returned (this waits for it, unless called
  * from inside fn itself). Either way the object may be freed on return. Call it from one place at
- * a time; calling it on a hook that has run is fine. */
+ * a time; calling it on a hook that has run is fine. Only after it, also from inside fn, may the
+ * hook be added again. */
 BELAY_EXPORT bool belay_hook_remove(struct belay_hook *hook);
 
 BELAY_END_DECLS

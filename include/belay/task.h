@@ -26,15 +26,16 @@ BELAY_EXPORT int belay_go_at(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *ar
 /* Lets the others run that are ready on this worker; on a plain thread: sched_yield(2). */
 BELAY_EXPORT void belay_yield(void);
 
-/* Runs fn(arg) where it may block: from a task, on a thread of a pool that grows as needed (to 512);
- * from a plain thread, right here. Returns 0 when fn has returned; or, without running fn, the
- * context's error, -ENOMEM or -EAGAIN (no thread could be started). Once fn runs, ctx's end does not
- * cut it short: fn, or a hook, must see to that. */
+/* Runs fn(arg) where it may block: from a task, on a thread of a pool that grows as needed (to
+ * 512); from a plain thread, right here. Returns 0 when fn has returned; or, without running fn,
+ * the context's error, -ENOMEM or -EAGAIN (no thread could be started). Once fn runs, ctx's end
+ * does not cut it short: fn, or a hook, must see to that. */
 BELAY_EXPORT int belay_blocking(belay_ctx *ctx, void (*fn)(void *arg), void *arg);
 
 /* From main, at the end: lets every task that is ready run on until it waits, then stops and joins
- * the workers, the blocking pool and the clock, and frees all pools. Tasks that still wait are never
- * resumed (BELAY_REPORT=leaks names them). Not from a task. Belay may be used again afterwards. */
+ * the workers, the blocking pool and the clock, and frees all pools. Tasks that still wait are
+ * never resumed (BELAY_REPORT=leaks names them). Not from a task. Belay may be used again
+ * afterwards. */
 BELAY_EXPORT void belay_shutdown(void);
 
 BELAY_END_DECLS

@@ -102,10 +102,9 @@ static inline int node_err(const struct node *node)
 
 /* ---- tree.c: making and freeing ------------------------------------------------------------------- */
 
-belay_ctx *belay__failed_ctx(int err);      /* the static context that is done with -ENOMEM or -EINVAL */
-
-/* Memory for a context of kind, its common part filled in, with a reference to parent; not visible to
- * anybody before belay__ctx_publish(). NULL: out of memory. */
+/* Memory for a context of kind, its common part filled in; not visible to anybody before
+ * belay__ctx_publish(). Of a node below a node the reference to parent is still to come, with its place:
+ * belay__node_join(). All others have it. NULL: out of memory. */
 belay_ctx *belay__ctx_new(enum kind kind, belay_ctx *parent, const struct belay_site *site);
 belay_ctx *belay__ctx_publish(belay_ctx *ctx);
 void belay__node_init(struct node *node, int64_t deadline);
@@ -132,7 +131,7 @@ bool belay__node_end(struct node *node, int err, int code, const struct belay_si
 /* Frees a node's message, which may be a static one. */
 void belay__message_free(char *message);
 
-/* ---- hook.c, memory.c, done_fd.c, deadline.c ---------------------------------------------------------- */
+/* ---- hook.c, memory.c, done.c, deadline.c ------------------------------------------------------------- */
 
 void belay__hooks_run(struct node *node);
 /* A hook that keeps no reference; for those that live in the context itself. */

@@ -21,7 +21,6 @@ struct worker;
 struct belay__task {
 	struct belay__runner runner;
 	_Atomic uint32_t token;           /* see task.c: EMPTY, WOKEN, PARKED                         */
-	int saved_errno;
 	struct belay__list link;          /* in ready (owner only) or fresh (under fresh_lock)        */
 	struct belay__task *next_inbox;   /* in inbox                                                 */
 	struct worker *worker;            /* set when it first runs, then constant                    */

@@ -7,7 +7,7 @@
  * decided which reason it was, and owes exactly one wake.
  *
  * Protocol    The waker holds the queue's lock, takes the wait off the queue, claims; where it wins
- *             it may use what the wait points to until it calls belay__waiter_wake(), after the lock
+ *             it may use what the wait points to until it calls belay__wait_wake(), after the lock
  *             is given back. Where it loses it must not touch the wait after giving back the lock.
  *             The one who waits: queues its waits, each under its queue's lock; parks; then takes
  *             every wait that is still linked off its queue, under that queue's lock.
