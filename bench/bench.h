@@ -2,8 +2,8 @@
  *
  * bench.h - what one operation costs, as the smallest, median and largest of several rounds.
  *
- * A figure belongs to the machine and the day it was taken on. The smallest is the least disturbed one;
- * a largest far from it says that the machine was busy.
+ * A figure belongs to the machine and the day it was taken on. The smallest is the least disturbed
+ * one; a largest far from it says that the machine was busy.
  */
 #ifndef BELAY_BENCH_BENCH_H
 #define BELAY_BENCH_BENCH_H
@@ -22,8 +22,8 @@ static inline int bench__compare(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-/* Calls work(arg, n), which does n operations, once to warm up and then BENCH_ROUNDS times, and prints
- * a line of nanoseconds for one operation. */
+/* Calls work(arg, n), which does n operations, once to warm up and then BENCH_ROUNDS times, and
+ * prints a line of nanoseconds for one operation. */
 static inline void bench(const char *name, void (*work)(void *arg, long n), void *arg, long n)
 {
 	double ns[BENCH_ROUNDS];

@@ -22,7 +22,7 @@ static void try_receive_from_an_empty_one(void *arg, long n)
 			abort();
 }
 
-/* ---- Two tasks ------------------------------------------------------------------------------------ */
+/* ---- Two tasks ------------------------------------------------------------------------------- */
 
 struct stream {
 	belay_chan *elements, *over;

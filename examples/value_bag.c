@@ -83,7 +83,8 @@ static void show(const char *what, const belay_ctx *ctx)
 static void serve(struct user *ada)
 {
 	static int their_number = 42;
-	/* From here on ada belongs to the context, even where this derivation runs out of memory. */
+	/* From here on ada belongs to the context, even where this derivation runs out of
+	 * memory. */
 	BELAY_SCOPED belay_ctx *login = with_user(belay_background(), ada);
 	BELAY_SCOPED belay_ctx *request = with_trace_id(login, "7f3a");
 	BELAY_SCOPED belay_ctx *library = belay_with_value(request, &their_trace_id, &their_number);

@@ -24,7 +24,7 @@ BELAY_BEGIN_DECLS
 typedef struct belay_chan belay_chan;
 typedef struct belay_key belay_key;
 
-/* ---- Roots ------------------------------------------------------------------------------------ */
+/* ---- Roots ----------------------------------------------------------------------------------- */
 
 /* Never done, no deadline, no values. Static: references to it are not counted. */
 BELAY_EXPORT belay_ctx *belay_background(void);
@@ -112,7 +112,7 @@ BELAY_EXPORT belay_ctx *belay_with_merge_at(belay_ctx *first, belay_ctx *second,
 					    const struct belay_site *site);
 #define belay_with_merge(first, ...) belay_with_merge_at((first), (__VA_ARGS__), BELAY_HERE)
 
-/* ---- Ends ------------------------------------------------------------------------------------- */
+/* ---- Ends ------------------------------------------------------------------------------------ */
 
 /* Ends ctx and everything below it with -ECANCELED. On return all of them are done; the work that
  * was told to stop is not waited for. True: this call ended it. False: it was done before, or it
@@ -150,7 +150,7 @@ static inline void belay__scope_end(belay_ctx **ctx)
  * path. */
 #define BELAY_SCOPED __attribute__((cleanup(belay__scope_end)))
 
-/* ---- Questions -------------------------------------------------------------------------------- */
+/* ---- Questions ------------------------------------------------------------------------------- */
 
 /* 0 while live; once done, for ever the same: -ECANCELED, -ETIME, -ENOMEM or -EINVAL. A NULL
  * context: -EINVAL. One acquire load: a caller that sees an error sees what the canceller did. */
@@ -250,7 +250,7 @@ BELAY_EXPORT char *belay_sprintf(belay_ctx *ctx, const char *fmt, ...) BELAY_PRI
  * deep as it is long. 0, or -ENOMEM or -EINVAL: fn will not run. */
 BELAY_EXPORT int belay_defer(belay_ctx *ctx, void (*fn)(void *arg), void *arg);
 
-/* ---- What runs when a context is done --------------------------------------------------------- */
+/* ---- What runs when a context is done -------------------------------------------------------- */
 
 typedef struct belay_after belay_after;
 

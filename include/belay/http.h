@@ -153,8 +153,8 @@ BELAY_EXPORT int belay_next(belay_ctx *ctx, belay_request *req, belay_response *
 
 /* Gives the request a trace id (belay/log.h): the one of a valid W3C traceparent header, else that
  * of X-Trace-Id (up to 64 of A-Z a-z 0-9 . _ -), else a new random one. The answer carries it as
- * X-Trace-Id. Its baggage header, up to 8 KiB, becomes the context's (belay_baggage()), so that both
- * go with the requests that the handler makes. arg is not used. */
+ * X-Trace-Id. Its baggage header, up to 8 KiB, becomes the context's (belay_baggage()), so that
+ * both go with the requests that the handler makes. arg is not used. */
 BELAY_EXPORT belay_middleware belay_http_trace;
 
 /* Logs one line a request (belay_log(), info): method, path, status, milliseconds, and for those

@@ -18,8 +18,8 @@ void belay__free(void *block);
  * Counts every allocation in the process: heap, slab and stack pool alike. */
 void belay__fail_nth(long n);
 
-/* For tests: how many allocations are left up to the one that fails; 0 or less: it has failed, or none
- * was to. */
+/* For tests: how many allocations are left up to the one that fails; 0 or less: it has failed, or
+ * none was to. */
 long belay__fail_left(void);
 
 /* True where this allocation is the one to fail. What every allocator of the house asks first. */

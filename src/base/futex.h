@@ -20,8 +20,8 @@
 
 #ifdef BELAY__TSAN
 /* ThreadSanitizer keeps a signal back until the thread calls something that it intercepts. A system
- * call of our own is none, so a thread that waits here would never run its handlers: wake up now and
- * then, and call one. */
+ * call of our own is none, so a thread that waits here would never run its handlers: wake up now
+ * and then, and call one. */
 static inline void belay__futex_sleep(_Atomic uint32_t *word, uint32_t expected)
 {
 	const struct timespec turn = {.tv_nsec = 20000000}, none = {0};

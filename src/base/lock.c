@@ -69,7 +69,8 @@ static _Thread_local struct {
 	unsigned depth;
 } held;
 
-/* Taking a lock below one that is held breaks the order; two of one rank are ordered by their owners. */
+/* Taking a lock below one that is held breaks the order; two of one rank are ordered by their
+ * owners. */
 void belay__rank_push(enum belay__rank rank)
 {
 	if (held.depth > 0 && held.depth < sizeof held.ranks && held.ranks[held.depth - 1] > rank)

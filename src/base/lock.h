@@ -2,10 +2,10 @@
  *
  * lock.h - a lock of four bytes for critical sections of a few dozen instructions.
  *
- * Under it nobody parks, calls foreign code or wakes anybody. So who finds it taken spins: the holder is
- * at work and soon through; and only where the holder has lost its processor gives up its own, at first
- * by yielding, then by short naps. There is no queue of sleepers and nobody to wake, which is what makes
- * the release a plain store: half the cost of the pair.
+ * Under it nobody parks, calls foreign code or wakes anybody. So who finds it taken spins: the
+ * holder is at work and soon through; and only where the holder has lost its processor gives up its
+ * own, at first by yielding, then by short naps. There is no queue of sleepers and nobody to wake,
+ * which is what makes the release a plain store: half the cost of the pair.
  * The rank is the lock's place in the one order in which locks may be taken; debug builds check it.
  */
 #ifndef BELAY_SRC_BASE_LOCK_H
@@ -71,8 +71,8 @@ static inline void belay__lock_give(struct belay__lock *lock, enum belay__rank r
 	atomic_store_explicit(&lock->word, 0, memory_order_release);
 }
 
-/* For who gives a lock to take it again at once, many times over: gives it, and where somebody has been
- * waiting sees to it that he gets it first, or had the time to. */
+/* For who gives a lock to take it again at once, many times over: gives it, and where somebody has
+ * been waiting sees to it that he gets it first, or had the time to. */
 void belay__lock_give_way(struct belay__lock *lock, enum belay__rank rank);
 
 #endif

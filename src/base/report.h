@@ -11,8 +11,9 @@
 /* True where name is one of the words of BELAY_REPORT. */
 bool belay__report_wanted(const char *name);
 
-/* print(out) returns how many things it has named. All that are registered run once at exit, after the
- * program's own atexit functions, if BELAY_REPORT has the word leaks. To be called from constructors. */
+/* print(out) returns how many things it has named. All that are registered run once at exit, after
+ * the program's own atexit functions, if BELAY_REPORT has the word leaks. To be called from
+ * constructors. */
 void belay__report_leaks(size_t (*print)(FILE *out));
 
 #endif

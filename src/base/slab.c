@@ -3,8 +3,8 @@
  * slab.c - objects of one size, from chunks, through a small cache a thread.
  *
  * Locking     slab->lock guards chunks, free and the counts. A cache belongs to its thread.
- * Layout      A free slot's first word stays 0 (the promise to those who walk); its second word links
- *             it to the next free one. The rest is poisoned for the address sanitizer.
+ * Layout      A free slot's first word stays 0 (the promise to those who walk); its second word
+ *             links it to the next free one. The rest is poisoned for the address sanitizer.
  */
 #include "base/slab.h"
 
@@ -76,7 +76,7 @@ static bool add_chunk_locked(struct belay__slab *slab)
 	return true;
 }
 
-/* ---- The cache of a thread ------------------------------------------------------------------------ */
+/* ---- The cache of a thread ------------------------------------------------------------------- */
 
 static void flush(struct belay__slab *slab, unsigned keep)
 {
@@ -98,8 +98,8 @@ static bool refill(struct belay__slab *slab)
 	return caches[slab->id].count > 0;
 }
 
-/* Destructors of other keys may still come and use a cache, which is then adopted again: POSIX has ours
- * run once more after them. */
+/* Destructors of other keys may still come and use a cache, which is then adopted again: POSIX has
+ * ours run once more after them. */
 static void flush_at_exit(void *unused)
 {
 	for (int i = 0; i < BELAY__SLABS_MAX; i++)
@@ -153,7 +153,7 @@ void belay__slab_free(struct belay__slab *slab, void *object)
 	caches[slab->id].slots[caches[slab->id].count++] = object;
 }
 
-/* ---- All slots ------------------------------------------------------------------------------------ */
+/* ---- All slots ------------------------------------------------------------------------------- */
 
 void belay__slab_visit(struct belay__slab *slab, void (*visit)(void *arg, void *object), void *arg)
 {

@@ -2,9 +2,9 @@
  *
  * slab.h - objects of one size, all of which can be looked at.
  *
- * Memory of a slab is type-stable: as long as the process runs (until belay__slab_trim()) every slot
- * keeps its place, and its first word, a reference count, is valid and 0 while the slot is free. So
- * somebody who walks over the slots may try to take a reference to whatever is in them.
+ * Memory of a slab is type-stable: as long as the process runs (until belay__slab_trim()) every
+ * slot keeps its place, and its first word, a reference count, is valid and 0 while the slot is
+ * free. So somebody who walks over the slots may try to take a reference to whatever is in them.
  */
 #ifndef BELAY_SRC_BASE_SLAB_H
 #define BELAY_SRC_BASE_SLAB_H
@@ -30,14 +30,15 @@ void *belay__slab_alloc(struct belay__slab *slab);
 /* Gives it back; its first word must be 0. */
 void belay__slab_free(struct belay__slab *slab, void *object);
 
-/* Calls visit(arg, object) for every slot, free or not. Holds the slab's lock: visit may take no other
- * and must be short. */
+/* Calls visit(arg, object) for every slot, free or not. Holds the slab's lock: visit may take no
+ * other and must be short. */
 void belay__slab_visit(struct belay__slab *slab, void (*visit)(void *arg, void *object), void *arg);
 
 /* How many slots there are in all: an upper bound of what is in use. */
 size_t belay__slab_total(struct belay__slab *slab);
 
-/* Gives the memory back to the system where no object is in use and no other thread caches a slot. */
+/* Gives the memory back to the system where no object is in use and no other thread caches a
+ * slot. */
 void belay__slab_trim(struct belay__slab *slab);
 
 #endif

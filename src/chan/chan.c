@@ -2,15 +2,15 @@
  *
  * chan.c - channels: a ring of elements between two queues of waiters.
  *
- * Invariants  (1) receivers wait only while the ring is empty; senders only while it is full. (A stale
- *                 entry, whose waiter has been claimed for another reason, does not count.)
+ * Invariants  (1) receivers wait only while the ring is empty; senders only while it is full. (A
+ *                 stale entry, whose waiter has been claimed for another reason, does not count.)
  *             (2) closed: nobody that could be claimed waits in either queue.
  *             (3) An element is moved by whoever wins the claim on its waiter, under the lock: so a
- *                 sender whose context ends while it waits has sent wholly (the claim was won) or not
- *                 at all (its own end won it).
+ *                 sender whose context ends while it waits has sent wholly (the claim was won) or
+ *                 not at all (its own end won it).
  * Locking     gate.lock. Wakes happen after it is given back.
- * Memory      The lock orders everything. A waiter's element is read or written between its claim and
- *             its wake, which the waiter's return follows.
+ * Memory      The lock orders everything. A waiter's element is read or written between its claim
+ *             and its wake, which the waiter's return follows.
  */
 #include "chan/chan.h"
 
@@ -20,7 +20,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* ---- The ring ----------------------------------------------------------------------------------------- */
+/* ---- The ring -------------------------------------------------------------------------------- */
 
 /* memcpy with a null pointer is undefined even for no bytes. */
 static void copy(void *to, const void *from, size_t size)
@@ -47,7 +47,7 @@ static void pop(struct chan *chan, void *element)
 	chan->length--;
 }
 
-/* ---- The two moves ------------------------------------------------------------------------------------ */
+/* ---- The two moves --------------------------------------------------------------------------- */
 
 int belay__chan_send_now(struct chan *chan, const void *element, struct belay__wait **ret_peer)
 {
@@ -107,7 +107,7 @@ int belay__chan_check_recv(belay_chan *ch, size_t size)
 	return size != 0 && size != element_size ? -EMSGSIZE : 0;
 }
 
-/* ---- Life --------------------------------------------------------------------------------------------- */
+/* ---- Life ------------------------------------------------------------------------------------ */
 
 belay_chan *belay_chan_new(size_t element_size, size_t capacity)
 {

@@ -2,18 +2,21 @@
  *
  * select.c - one of several sends, receives, ends and times.
  *
- * Passes      1. With all channels locked: try the cases in random order; the first that can happen,
+ * Passes      1. With all channels locked: try the cases in random order; the first that can
+ *             happen,
  *                happens. Where none can, queue a wait in every channel; give the locks back.
- *             2. Join the done channels one by one, arm the timer for the nearest time, and block: the
+ *             2. Join the done channels one by one, arm the timer for the nearest time, and block:
+ *             the
  *                first to claim the waiter has decided.
  *             3. Leave every queue.
- * Why so      Between the look at a channel and the wait in its queue nobody may get in: hence all locks
- *             at once in pass 1. A done channel is only ever closed, so it needs no such care: it is
- *             open when joined, or the case is ready and competes by the claim. That keeps nodes' locks,
- *             which are ordered by the tree, out of the set that is ordered by address.
+ * Why so      Between the look at a channel and the wait in its queue nobody may get in: hence all
+ *             locks at once in pass 1. A done channel is only ever closed, so it needs no such
+ *             care: it is open when joined, or the case is ready and competes by the claim. That
+ *             keeps nodes' locks, which are ordered by the tree, out of the set that is ordered by
+ *             address.
  * Locking     Channels by address, each once, though it may stand in several cases.
- * No self     A select meets others' waits in pass 1 before its own are queued, and claims nothing in
- *             pass 2 but its own: so it never matches itself.
+ * No self     A select meets others' waits in pass 1 before its own are queued, and claims nothing
+ *             in pass 2 but its own: so it never matches itself.
  * Memory      Needs none: a case carries its own wait and its links.
  */
 #include "chan/chan.h"
@@ -52,7 +55,7 @@ static bool moves_element(const struct belay_case *c)
 	return c->chan && !is_done_channel(c->chan);
 }
 
-/* ---- Order ---------------------------------------------------------------------------------------------- */
+/* ---- Order ----------------------------------------------------------------------------------- */
 
 /* xorshift64* (Vigna 2016): quick, and even enough for a choice among cases. */
 static uint64_t random_bits(void)
@@ -132,7 +135,7 @@ static void unlock_all(struct belay_case *c)
 	}
 }
 
-/* ---- Pass 1 ----------------------------------------------------------------------------------------------- */
+/* ---- Pass 1 ---------------------------------------------------------------------------------- */
 
 static void deliver_closed(struct belay_case *c)
 {
@@ -197,10 +200,10 @@ static void queue_all(struct selection *s)
 	}
 }
 
-/* ---- Passes 2 and 3 ----------------------------------------------------------------------------------------- */
+/* ---- Passes 2 and 3 -------------------------------------------------------------------------- */
 
-/* Waits for all ends among the cases. False: the waiter has been claimed already; by whom is in *ret. A
- * claim that others have won is theirs to wake. */
+/* Waits for all ends among the cases. False: the waiter has been claimed already; by whom is in
+ * *ret. A claim that others have won is theirs to wake. */
 static bool join_ends(struct selection *s, struct belay__wait **ret)
 {
 	for (size_t i = 0; i < s->n; i++) {
@@ -260,7 +263,7 @@ static int result_of(belay_ctx *ctx, struct selection *s, struct belay__wait *wi
 	return result < 0 ? result : (int)(c - s->cases);
 }
 
-/* ---- Public ------------------------------------------------------------------------------------------------- */
+/* ---- Public ---------------------------------------------------------------------------------- */
 
 static int check(struct belay_case *c)
 {

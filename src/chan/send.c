@@ -2,8 +2,8 @@
  *
  * send.c - send and receive: the move at once if it can be, else a wait in the channel's queue.
  *
- * The wait is queued in the same lock section that found the move impossible, so that no peer can come
- * in between. Then belay__block() adds the context's end as the other reason.
+ * The wait is queued in the same lock section that found the move impossible, so that no peer can
+ * come in between. Then belay__block() adds the context's end as the other reason.
  */
 #include "chan/chan.h"
 #include "context/context.h"
@@ -140,7 +140,7 @@ int belay_try_recv_sized(belay_chan *ch, void *element, size_t size)
 	return err;
 }
 
-/* ---- The functions behind the macros ------------------------------------------------------------------ */
+/* ---- The functions behind the macros --------------------------------------------------------- */
 
 int (belay_send)(belay_ctx *ctx, belay_chan *ch, const void *element)
 {

@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: MIT
  *
- * branch.c - where children are listed: in branches, so that processors don't meet at a common parent.
+ * branch.c - where children are listed: in branches, so that processors don't meet at a common
+ * parent.
  *
- * A node begins with one branch. The first who finds its lock taken gives the node one more for each
- * processor, and from then on a child goes into the branch of the processor it is made on. So the root
- * of a server's requests costs each processor a lock that nobody else takes.
+ * A node begins with one branch. The first who finds its lock taken gives the node one more for
+ * each processor, and from then on a child goes into the branch of the processor it is made on. So
+ * the root of a server's requests costs each processor a lock that nobody else takes.
  *
- * References  A listed child is a reference to its parent, and costs no count: the parent can't be freed
- *             while a branch is not empty. Who takes a child off its list while it lives on (the end
- *             does) turns that into a counted one, before the branch is unlocked.
- *             The last user of a node makes orphans of the branches that are not empty: each of those
- *             holds one counted reference, which goes with its last child.
- * Locking     branch->lock guards the branch. It ranks as its node's: before the locks of the children.
- *             place->listed is written under it, but read without it by the place's owner, to learn
- *             which lock to take; it is looked at again under that lock. It is safe to take: what makes
- *             it stale counts a reference to the node first.
- * No loss     A child is listed only while its parent is live, looked up under the branch's lock. The
- *             end stores the error, then visits every branch under its lock: it finds the child, or the
- *             child finds the error. That there are children at all (is_parent), and more branches
- *             (more), is set under the node's lock, as is the error: where that came after the end's
- *             look at them, whoever has read them (acquire) reads the error too.
+ * References  A listed child is a reference to its parent, and costs no count: the parent can't be
+ *             freed while a branch is not empty. Who takes a child off its list while it lives on
+ *             (the end does) turns that into a counted one, before the branch is unlocked.
+ *             The last user of a node makes orphans of the branches that are not empty: each of
+ *             those holds one counted reference, which goes with its last child.
+ * Locking     branch->lock guards the branch. It ranks as its node's: before the locks of the
+ *             children. place->listed is written under it, but read without it by the place's
+ *             owner, to learn which lock to take; it is looked at again under that lock. It is safe
+ *             to take: what makes it stale counts a reference to the node first.
+ * No loss     A child is listed only while its parent is live, looked up under the branch's lock.
+ *             The end stores the error, then visits every branch under its lock: it finds the
+ *             child, or the child finds the error. That there are children at all (is_parent), and
+ *             more branches (more), is set under the node's lock, as is the error: where that came
+ *             after the end's look at them, whoever has read them (acquire) reads the error too.
  */
 #include "context/branch.h"
 
@@ -46,7 +47,7 @@ void belay__branch_init(struct branch *branch)
 	belay__list_init(&branch->children);
 }
 
-/* ---- More of them ----------------------------------------------------------------------------------------- */
+/* ---- More of them ---------------------------------------------------------------------------- */
 
 static unsigned processors(void)
 {
@@ -127,7 +128,7 @@ static struct branch *lock_branch(struct node *node)
 	return branch;
 }
 
-/* ---- Places ------------------------------------------------------------------------------------------------- */
+/* ---- Places ---------------------------------------------------------------------------------- */
 
 /* Once a node: afterwards the end knows that there are branches to visit. */
 static void become_parent(struct node *node)

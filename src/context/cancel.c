@@ -13,7 +13,7 @@
 
 static const char lost_message[] = "(out of memory for the message)";
 
-/* ---- Ends -------------------------------------------------------------------------------------------- */
+/* ---- Ends ------------------------------------------------------------------------------------ */
 
 bool belay_cancel_at(belay_ctx *ctx, const struct belay_site *site)
 {
@@ -105,7 +105,8 @@ bool belay__cancel_with(belay_ctx *ctx, int err, int code, const struct belay_si
 	return false;
 }
 
-/* Where nobody could see the end, freeing is all there is to do: the usual fate of a request's context. */
+/* Where nobody could see the end, freeing is all there is to do: the usual fate of a request's
+ * context. */
 void belay_end_at(belay_ctx *ctx, const struct belay_site *site)
 {
 	if (ctx && !belay__ctx_is_private(ctx))
@@ -118,7 +119,7 @@ void (belay_end)(belay_ctx *ctx)
 	belay_end_at(ctx, NULL);
 }
 
-/* ---- Questions ------------------------------------------------------------------------------------------ */
+/* ---- Questions ------------------------------------------------------------------------------- */
 
 int belay_err(const belay_ctx *ctx)
 {

@@ -10,8 +10,8 @@
 #include <belay/context.h>
 
 /* Parks waiter, whose own reasons the caller has queued, until one of them wins or ctx is done.
- * Returns the reason that won, or NULL where it was ctx's end (err of it: belay_err(ctx)). The caller
- * then takes its own waits off their queues where they are still linked:
+ * Returns the reason that won, or NULL where it was ctx's end (err of it: belay_err(ctx)). The
+ * caller then takes its own waits off their queues where they are still linked:
  *
  *     belay__lock_take(&m->lock, ...);
  *     if (free) { take it; give lock; return 0; }
@@ -33,8 +33,8 @@ struct belay__wait *belay__block(belay_ctx *ctx, struct belay__waiter *waiter);
 bool belay__cancel_with(belay_ctx *ctx, int err, int code, const struct belay_site *site,
 			const char *message);
 
-/* The static context that is done with err, -ENOMEM or -EINVAL: what a derivation that failed returns.
- * Not counted. */
+/* The static context that is done with err, -ENOMEM or -EINVAL: what a derivation that failed
+ * returns. Not counted. */
 belay_ctx *belay__failed_ctx(int err);
 
 /* The context whose done channel that is. */
@@ -43,8 +43,9 @@ belay_ctx *belay__done_ctx(belay_chan *done);
 /* True, and one more reference, unless the last one has gone already. */
 bool belay__try_ref(belay_ctx *ctx);
 
-/* belay_hook_add() for a hook that stands in ctx's own memory (belay_alloc()): it keeps no reference, so
- * where ctx goes without an end fn never runs. False: ctx is done already, and fn was not run. */
+/* belay_hook_add() for a hook that stands in ctx's own memory (belay_alloc()): it keeps no
+ * reference, so where ctx goes without an end fn never runs. False: ctx is done already, and fn was
+ * not run. */
 bool belay__hook_add_own(belay_ctx *ctx, struct belay_hook *hook,
 			 void (*fn)(struct belay_hook *hook));
 

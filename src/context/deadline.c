@@ -3,12 +3,12 @@
  * deadline.c - contexts that end by themselves at a moment.
  *
  * Lifetime    The armed timer holds no reference: a context that everybody has given up takes its
- *             timer with it. The clock takes a reference in claim(), under the wheel's lock, which the
- *             freeing thread needs to disarm the timer; so either the clock gets the reference, or it
- *             finds the last one gone and does not come back.
+ *             timer with it. The clock takes a reference in claim(), under the wheel's lock, which
+ *             the freeing thread needs to disarm the timer; so either the clock gets the reference,
+ *             or it finds the last one gone and does not come back.
  * Race        A parent may end the new context before its timer is armed; the end disarms in vain
- *             then. So the maker looks at the error after arming. Both take the wheel's lock: if the
- *             end's disarm came before the arming, its error is visible to this look.
+ *             then. So the maker looks at the error after arming. Both take the wheel's lock: if
+ *             the end's disarm came before the arming, its error is visible to this look.
  */
 #include "base/alloc.h"
 #include "context/node.h"
@@ -101,8 +101,8 @@ static struct deadline *deadline_new(belay_ctx *parent, int64_t when, const stru
 	return deadline;
 }
 
-/* The parent's deadline comes first, so that the child needs none. Not where both have passed and only
- * the clock is late: the child is promised to be done on return. */
+/* The parent's deadline comes first, so that the child needs none. Not where both have passed and
+ * only the clock is late: the child is promised to be done on return. */
 static bool is_parents(const belay_ctx *parent, const struct expiry *expiry)
 {
 	return expiry->when == BELAY_FOREVER ||

@@ -2,9 +2,9 @@
  *
  * describe.c - contexts as text: "background.with_cancel.with_value(trace_id=42)".
  *
- * The names are the derivations' own, so that a person can find them in the source. A path is written
- * from its end to its beginning, since a context knows its parent only: once for the length, then
- * into place. Of a value's text, and of a merge's second path, the first VALUE bytes
+ * The names are the derivations' own, so that a person can find them in the source. A path is
+ * written from its end to its beginning, since a context knows its parent only: once for the
+ * length, then into place. Of a value's text, and of a merge's second path, the first VALUE bytes
  * are shown.
  */
 #include "context/node.h"

@@ -33,8 +33,8 @@ int belay_wait(belay_ctx *ctx)
 	return belay_err(ctx);
 }
 
-/* Where ctx has ended meanwhile its end competes like any other reason: who claims first, wins. A loser
- * here was claimed by another, who owes the wake. */
+/* Where ctx has ended meanwhile its end competes like any other reason: who claims first, wins. A
+ * loser here was claimed by another, who owes the wake. */
 struct belay__wait *belay__block(belay_ctx *ctx, struct belay__waiter *waiter)
 {
 	struct belay_chan *done = belay_done(ctx);
@@ -51,7 +51,7 @@ struct belay__wait *belay__block(belay_ctx *ctx, struct belay__waiter *waiter)
 	return winner == &end ? NULL : winner;
 }
 
-/* ---- The descriptor --------------------------------------------------------------------------------------- */
+/* ---- The descriptor -------------------------------------------------------------------------- */
 
 /* Lives in its node, from the first belay_done_fd() on; the pointer is set once, under the lock. */
 struct done_fd {

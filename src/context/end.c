@@ -4,24 +4,26 @@
  *
  * State       A node's error goes from 0 to what ended it, once, under its lock.
  * Invariants  (1) A node that is done gains no children: who joins it becomes done instead.
- *             (2) A node is taken off its parent's list by an end only when it is done and nothing is
- *                 listed below it. So a node that is done and has nothing listed stands above a
+ *             (2) A node is taken off its parent's list by an end only when it is done and nothing
+ *                 is listed below it. So a node that is done and has nothing listed stands above a
  *                 subtree that is done throughout, whoever has walked it.
- *             (3) Whoever ends a node, or finds it ended, returns only once nothing is listed below it.
- *                 With (2) that makes every cancel synchronous, also one that came second, and any
- *                 number of walks may work on one subtree at once: what they did stands in the tree.
- * Locking     A node's lock, then its branches' (branch.c), before its children's. Walking up takes one
- *             lock at a time. Hooks and wakes run with none.
+ *             (3) Whoever ends a node, or finds it ended, returns only once nothing is listed below
+ *                 it. With (2) that makes every cancel synchronous, also one that came second, and
+ *                 any number of walks may work on one subtree at once: what they did stands in the
+ *                 tree.
+ * Locking     A node's lock, then its branches' (branch.c), before its children's. Walking up takes
+ *             one lock at a time. Hooks and wakes run with none.
  * Walk        Down to the first child that may have something below it, up when nothing is left; no
  *             recursion, no memory. A reference to the node at hand keeps the path above it alive.
- *             Children with nothing below them are ended a batch at a time under their branch's lock,
- *             which is free for others between batches.
+ *             Children with nothing below them are ended a batch at a time under their branch's
+ *             lock, which is free for others between batches.
  * Dying       A child whose last reference has gone stays listed until its freeing thread gets the
  *             branch's lock: until then it is valid memory. It has no children (they would hold
- *             references), so it needs no visit of its own, only its mark. Taking it off the list is
- *             the walk's last use of it: its freeing thread sees that without a lock, and goes on.
- * Merges      are listed twice. From one whose parents are both done it is not known through which list
- *             the walk came, so it starts again at its root, whose subtree has shrunk by then.
+ *             references), so it needs no visit of its own, only its mark. Taking it off the list
+ *             is the walk's last use of it: its freeing thread sees that without a lock, and goes
+ *             on.
+ * Merges      are listed twice. From one whose parents are both done it is not known through which
+ *             list the walk came, so it starts again at its root, whose subtree has shrunk by then.
  */
 #include "context/node.h"
 
@@ -41,8 +43,8 @@ static void disarm(struct node *node)
 		belay__timer_disarm(&belay__container(node, struct deadline, node)->timer);
 }
 
-/* Only a node that never had children is known to have none without a visit. A merge is visited to be
- * taken off its other list as well. */
+/* Only a node that never had children is known to have none without a visit. A merge is visited to
+ * be taken off its other list as well. */
 static bool has_more(const struct node *node)
 {
 	return node->ctx.kind == KIND_MERGE ||
@@ -50,8 +52,8 @@ static bool has_more(const struct node *node)
 	       !belay__list_empty(&node->hooks);
 }
 
-/* Ends the node at place as parent was, its branch locked. True: it may have something below it, and a
- * reference was taken for the walk to visit it; else it has left the list. */
+/* Ends the node at place as parent was, its branch locked. True: it may have something below it,
+ * and a reference was taken for the walk to visit it; else it has left the list. */
 static bool end_child(struct place *place, struct node *parent, struct belay__list *woken)
 {
 	struct node *node = place->node;
@@ -134,8 +136,8 @@ static bool is_done(const struct node *node)
 	return node && node_err(node) != 0;
 }
 
-/* Where a walk that came down to node goes on: its parent; of a merge the one that is done, since from
- * the other no walk comes; root where both are. */
+/* Where a walk that came down to node goes on: its parent; of a merge the one that is done, since
+ * from the other no walk comes; root where both are. */
 static struct node *way_up(struct node *node, struct node *root)
 {
 	struct node *first = parent_node(node);
@@ -197,7 +199,8 @@ bool belay__node_end(struct node *node, int err, int code, const struct belay_si
 	return won;
 }
 
-/* node's own lock: for a merge, which the end of its first parent may reach while it joins the second. */
+/* node's own lock: for a merge, which the end of its first parent may reach while it joins the
+ * second. */
 void belay__node_join(struct node *node, struct place *place, struct node *parent)
 {
 	struct belay__list woken;

@@ -2,15 +2,15 @@
  *
  * hook.c - functions that run on the thread that ends a context.
  *
- * State       UNUSED -> ADDED -> RUNNING -> RAN, or ADDED -> UNUSED by a removal. While RUNNING the state
- *             may also be the address of a struct belay__wait: somebody waits for RAN.
- * Ownership   ADDED -> RUNNING and ADDED -> UNUSED are compare-and-swaps: exactly one of the end and the
- *             remover gets the hook. A registered hook holds a reference to its context, which goes to
- *             whoever got it; so a remover that won may still take the node's lock.
+ * State       UNUSED -> ADDED -> RUNNING -> RAN, or ADDED -> UNUSED by a removal. While RUNNING the
+ *             state may also be the address of a struct belay__wait: somebody waits for RAN.
+ * Ownership   ADDED -> RUNNING and ADDED -> UNUSED are compare-and-swaps: exactly one of the end
+ *             and the remover gets the hook. A registered hook holds a reference to its context,
+ *             which goes to whoever got it; so a remover that won may still take the node's lock.
  * Locking     The node's lock guards the list. fn runs with none.
- * Lifetime    The end touches the hook after fn only where it was not removed from inside fn; that is
- *             told through a flag on the end's stack, to which link[0] points while fn runs (read only
- *             by the runner that is inside fn, so that the flag is alive).
+ * Lifetime    The end touches the hook after fn only where it was not removed from inside fn; that
+ *             is told through a flag on the end's stack, to which link[0] points while fn runs
+ *             (read only by the runner that is inside fn, so that the flag is alive).
  * Memory      RAN is stored with release, so that a remover's acquire sees what fn did.
  */
 #include "context/node.h"
@@ -35,7 +35,7 @@ static bool change(struct belay_hook *hook, uintptr_t from, uintptr_t to)
 						       memory_order_acq_rel, memory_order_acquire);
 }
 
-/* ---- The end ------------------------------------------------------------------------------------------- */
+/* ---- The end --------------------------------------------------------------------------------- */
 
 /* The next hook of node that nobody has removed, RUNNING; NULL: none is left. */
 static struct belay_hook *take_hook(struct node *node)
@@ -86,7 +86,7 @@ void belay__hooks_run(struct node *node)
 		run(hook);
 }
 
-/* ---- Adding and removing ---------------------------------------------------------------------------------- */
+/* ---- Adding and removing --------------------------------------------------------------------- */
 
 static void prepare(struct belay_hook *hook, void (*fn)(struct belay_hook *hook))
 {

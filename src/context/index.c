@@ -4,11 +4,12 @@
  *
  * A chain never changes above a value, so what a look-up has learned there stays true. One that has
  * taken FAR steps without coming to an end puts a hash table of everything above into the value it
- * began at, nearest first, so that the next look-up from there, also a vain one, is a probe. Programs
- * whose chains are short never make one. Where memory runs out there is no index, and nothing else.
+ * began at, nearest first, so that the next look-up from there, also a vain one, is a probe.
+ * Programs whose chains are short never make one. Where memory runs out there is no index, and
+ * nothing else.
  *
- * Memory      index is set once, by a compare-and-swap with release; look-ups acquire it. It is freed
- *             with its value.
+ * Memory      index is set once, by a compare-and-swap with release; look-ups acquire it. It is
+ *             freed with its value.
  */
 #include "base/alloc.h"
 #include "context/node.h"
@@ -37,10 +38,10 @@ static const struct value *above(const struct value *value, const belay_ctx **re
 	return NULL;
 }
 
-/* ---- The table ---------------------------------------------------------------------------------------- */
+/* ---- The table ------------------------------------------------------------------------------- */
 
-/* Keys are addresses: the high bits of a product with 2^64 over the golden ratio spread them (Knuth,
- * The Art of Computer Programming 3, section 6.4). */
+/* Keys are addresses: the high bits of a product with 2^64 over the golden ratio spread them
+ * (Knuth, The Art of Computer Programming 3, section 6.4). */
 static size_t hash(const belay_key *key)
 {
 	return (size_t)(((uint64_t)(uintptr_t)key * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
@@ -103,7 +104,7 @@ static void leave_index(const struct value *start)
 		belay__value_index_free(index);
 }
 
-/* ---- The look-up -------------------------------------------------------------------------------------- */
+/* ---- The look-up ----------------------------------------------------------------------------- */
 
 const struct value *belay__values_find(const struct value *start, const belay_key *key,
 				       const belay_ctx **ret_rest)

@@ -2,13 +2,14 @@
  *
  * reaper.c - a thread for the clean-up of contexts whose last reference went on the clock thread.
  *
- * What is deferred to the end of a context, and the destruction of values, is the user's code and may
- * block; the clock thread may not, or no deadline would be kept. It lets go of a context just when that
- * expires while its owner gives it up, so this thread is started late, if ever, and has little to do.
+ * What is deferred to the end of a context, and the destruction of values, is the user's code and
+ * may block; the clock thread may not, or no deadline would be kept. It lets go of a context just
+ * when that expires while its owner gives it up, so this thread is started late, if ever, and has
+ * little to do.
  *
  * Locking     lock guards everything here; nothing runs under it.
- * No loss     The thread queues its waiter in the same lock section in which it has found no work; who
- *             brings work, or the end, claims that waiter in the same lock section.
+ * No loss     The thread queues its waiter in the same lock section in which it has found no work;
+ *             who brings work, or the end, claims that waiter in the same lock section.
  */
 #include "context/reaper.h"
 

@@ -2,14 +2,15 @@
  *
  * tree.c - how contexts are made, counted and freed.
  *
- * Lifetime    A context holds a reference to its parent (a merge to both). Where both are nodes it is
- *             the child's place in a list (branch.c), else a counted one. A list holds no references to
- *             children: a child takes itself off before it is freed, under the list's lock, so that who
- *             finds a child there, under that lock, finds valid memory.
+ * Lifetime    A context holds a reference to its parent (a merge to both). Where both are nodes it
+ *             is the child's place in a list (branch.c), else a counted one. A list holds no
+ *             references to children: a child takes itself off before it is freed, under the list's
+ *             lock, so that who finds a child there, under that lock, finds valid memory.
  *             refs counts users, and from the last user's leave on the lists that are not empty.
- * Memory      refs: taking one is relaxed (the caller has one already, or belay__try_ref() acquires);
- *             giving one up releases, and who gives up the last acquires, so that everything done
- *             with the context comes before its memory is freed. publish() releases what was filled in.
+ * Memory      refs: taking one is relaxed (the caller has one already, or belay__try_ref()
+ *             acquires); giving one up releases, and who gives up the last acquires, so that
+ *             everything done with the context comes before its memory is freed. publish() releases
+ *             what was filled in.
  * Freeing     goes up a chain of a million parents without recursion: those that die are linked
  *             through next_dead.
  */
@@ -40,7 +41,7 @@ static const unsigned char slab_of_kind[] = {
 	[KIND_DEADLINE] = SLAB_LARGE,       [KIND_MERGE] = SLAB_LARGE,
 };
 
-/* ---- The static ones -------------------------------------------------------------------------------- */
+/* ---- The static ones ------------------------------------------------------------------------- */
 
 static belay_ctx background = {.refs = 1, .kind = KIND_BACKGROUND, .is_static = true};
 static belay_ctx todo = {.refs = 1, .kind = KIND_TODO, .is_static = true};
@@ -75,7 +76,7 @@ belay_ctx *belay__failed_ctx(int err)
 	return err == -EINVAL ? &invalid.ctx : &out_of_memory.ctx;
 }
 
-/* ---- Making ------------------------------------------------------------------------------------------- */
+/* ---- Making ---------------------------------------------------------------------------------- */
 
 /* A few milliseconds too coarse for anything but a person's eye, and ten times cheaper. */
 static int64_t coarse_now(void)
@@ -173,7 +174,7 @@ belay_ctx *(belay_without_cancel)(belay_ctx *parent)
 	return belay_without_cancel_at(parent, NULL);
 }
 
-/* ---- References ----------------------------------------------------------------------------------------- */
+/* ---- References ------------------------------------------------------------------------------ */
 
 belay_ctx *belay_ref(belay_ctx *ctx)
 {
@@ -194,8 +195,8 @@ bool belay__try_ref(belay_ctx *ctx)
 	return false;
 }
 
-/* Gives up one reference; a context that this kills goes to the front of dead. The last user's own is
- * given up only when the lists that are not empty have theirs. */
+/* Gives up one reference; a context that this kills goes to the front of dead. The last user's own
+ * is given up only when the lists that are not empty have theirs. */
 static void give_up(belay_ctx *ctx, belay_ctx **dead)
 {
 	uint32_t refs;
@@ -251,7 +252,8 @@ static void destroy_plain(belay_ctx *ctx, belay_ctx **dead)
 	give_up(parent, dead);
 }
 
-/* Its places last, since they are what keeps the parents, and with them what deferred calls may use. */
+/* Its places last, since they are what keeps the parents, and with them what deferred calls may
+ * use. */
 static void destroy_node(belay_ctx *ctx, belay_ctx **dead)
 {
 	struct merge *merge = belay__container(ctx, struct merge, node.ctx);
@@ -310,8 +312,8 @@ void belay_unref(belay_ctx *ctx)
 	belay__ctx_destroy_all(dead);
 }
 
-/* Of hooks only those that keep no reference can be there: the descriptor's, or one in memory that ctx
- * owns. Neither is looked for in the list, which an ancestor's end may be emptying. */
+/* Of hooks only those that keep no reference can be there: the descriptor's, or one in memory that
+ * ctx owns. Neither is looked for in the list, which an ancestor's end may be emptying. */
 bool belay__ctx_is_private(const belay_ctx *ctx)
 {
 	const struct node *node = node_of(ctx);
@@ -322,7 +324,7 @@ bool belay__ctx_is_private(const belay_ctx *ctx)
 	       !atomic_load_explicit(&ctx->owned, memory_order_relaxed);
 }
 
-/* ---- All of them ------------------------------------------------------------------------------------------ */
+/* ---- All of them ----------------------------------------------------------------------------- */
 
 void belay__ctx_visit(void (*visit)(void *arg, void *slot), void *arg)
 {
@@ -345,7 +347,7 @@ void belay__ctx_trim(void)
 		belay__slab_trim(&slabs[i]);
 }
 
-/* ---- The report at exit ------------------------------------------------------------------------------------ */
+/* ---- The report at exit ---------------------------------------------------------------------- */
 
 /* Here and not beside the printing, since every program that makes a context links this file. */
 __attribute__((constructor)) static void register_report(void)

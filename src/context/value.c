@@ -9,7 +9,7 @@
 
 #include <errno.h>
 
-/* ---- Values ---------------------------------------------------------------------------------------- */
+/* ---- Values ---------------------------------------------------------------------------------- */
 
 static belay_ctx *refuse_value(const belay_key *key, void *value, int err)
 {
@@ -75,7 +75,7 @@ void *belay_value(const belay_ctx *ctx, const belay_key *key)
 	return found ? found->value : NULL;
 }
 
-/* ---- Merge ------------------------------------------------------------------------------------------- */
+/* ---- Merge ----------------------------------------------------------------------------------- */
 
 static int64_t earlier_deadline(const belay_ctx *first, const belay_ctx *second)
 {

@@ -3,8 +3,8 @@
  * view.c - a picture of all live contexts, as text and as JSON.
  *
  * A snapshot takes a reference to each context it finds in the slabs, and gives them up when the
- * picture is drawn: so nothing that it shows can go away meanwhile. Children that are made meanwhile
- * are not in it. What a reference that is given up here frees, is freed here.
+ * picture is drawn: so nothing that it shows can go away meanwhile. Children that are made
+ * meanwhile are not in it. What a reference that is given up here frees, is freed here.
  */
 #include "context/view.h"
 
@@ -23,7 +23,7 @@ struct list {
 	size_t count, room;
 };
 
-/* ---- The snapshot --------------------------------------------------------------------------------- */
+/* ---- The snapshot ---------------------------------------------------------------------------- */
 
 static void take_one(void *arg, void *slot)
 {
@@ -81,7 +81,7 @@ size_t belay_tree_count(void)
 	return count;
 }
 
-/* ---- What is said of a context --------------------------------------------------------------------- */
+/* ---- What is said of a context --------------------------------------------------------------- */
 
 static int64_t age_of(const belay_ctx *ctx)
 {
@@ -202,7 +202,7 @@ static void print_json(FILE *out, const belay_ctx *ctx)
 	fputc('}', out);
 }
 
-/* ---- The tree ------------------------------------------------------------------------------------------ */
+/* ---- The tree -------------------------------------------------------------------------------- */
 
 /* Contexts as a forest in arrays of indices; 0 stands for the roots, i + 1 for contexts[i]. */
 struct forest {

@@ -2,11 +2,11 @@
  *
  * after.c - functions that run in a task of their own once a context is done.
  *
- * A hook that starts a task which was made ahead, so that the end needs no memory. It stands here and
- * not beside the hook since it knows what a task is.
+ * A hook that starts a task which was made ahead, so that the end needs no memory. It stands here
+ * and not beside the hook since it knows what a task is.
  *
- * Lifetime    The handle has one reference for the caller, given up by the stop, and one for the hook
- *             and the task it starts, given up by whichever of them is the last to need it.
+ * Lifetime    The handle has one reference for the caller, given up by the stop, and one for the
+ *             hook and the task it starts, given up by whichever of them is the last to need it.
  */
 #include "base/alloc.h"
 #include "context/context.h"

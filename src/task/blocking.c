@@ -2,8 +2,8 @@
  *
  * blocking.c - a pool of threads for calls that block.
  *
- * A thread is started where a job comes and none is free, up to MOST; one that has had nothing to do for
- * IDLE exits. Jobs beyond that wait in the order of their arrival.
+ * A thread is started where a job comes and none is free, up to MOST; one that has had nothing to
+ * do for IDLE exits. Jobs beyond that wait in the order of their arrival.
  *
  * Locking     pool.lock guards everything here, and a call's finished and second.
  * Lifetime    A job is its owner's memory. The pool's last touch is the call of run().
@@ -42,7 +42,7 @@ static void give(void)
 	belay__lock_give(&pool.lock, BELAY__RANK_WORKER);
 }
 
-/* ---- The threads ------------------------------------------------------------------------------------------- */
+/* ---- The threads ----------------------------------------------------------------------------- */
 
 /* With the lock held, given up meanwhile and taken again. False: idle for too long. */
 static bool wait_for_job(void)
@@ -70,8 +70,8 @@ static bool wait_for_job(void)
 	return winner == &wait;
 }
 
-/* The next job; NULL: the thread is not needed any more. With the lock held. A job may have come while
- * the idle time ran out, so the look at the jobs follows every wait. */
+/* The next job; NULL: the thread is not needed any more. With the lock held. A job may have come
+ * while the idle time ran out, so the look at the jobs follows every wait. */
 static struct belay__job *next_job(void)
 {
 	for (bool stay = true;; stay = wait_for_job()) {
@@ -84,8 +84,8 @@ static struct belay__job *next_job(void)
 	}
 }
 
-/* Each that exits joins the one that did before, and the shutdown the last: so no list is needed, and at
- * most one is left unjoined while the pool rests. */
+/* Each that exits joins the one that did before, and the shutdown the last: so no list is needed,
+ * and at most one is left unjoined while the pool rests. */
 static void retire(void)
 {
 	struct belay__wait *joiner = NULL;
@@ -132,7 +132,7 @@ static int start_thread(void)
 	return -err;
 }
 
-/* ---- Jobs -------------------------------------------------------------------------------------------------- */
+/* ---- Jobs ------------------------------------------------------------------------------------ */
 
 int belay__job_submit(struct belay__job *job)
 {
@@ -168,10 +168,10 @@ bool belay__job_withdraw(struct belay__job *job)
 	return queued;
 }
 
-/* ---- belay_blocking() -------------------------------------------------------------------------------------- */
+/* ---- belay_blocking() ------------------------------------------------------------------------ */
 
-/* Stands on the caller's stack: the thread's last touch is within the lock section of finish(), or the
- * wake that the caller waits for. */
+/* Stands on the caller's stack: the thread's last touch is within the lock section of finish(), or
+ * the wake that the caller waits for. */
 struct call {
 	struct belay__job job;
 	void (*fn)(void *arg);
@@ -245,7 +245,7 @@ int belay_blocking(belay_ctx *ctx, void (*fn)(void *arg), void *arg)
 	return 0;
 }
 
-/* ---- For shutdown.c ------------------------------------------------------------------------------------------ */
+/* ---- For shutdown.c -------------------------------------------------------------------------- */
 
 bool belay__pool_quiet(void)
 {

@@ -2,9 +2,9 @@
  *
  * shutdown.c - the end of a program: quiet first, then everything stops.
  *
- * Quiet is when every worker sleeps, nothing is queued, and no blocking thread has a job. Whoever goes
- * idle tells; the one who shuts down looks again then. It queues its waiter before it looks, so that no
- * change between its look and its sleep is lost.
+ * Quiet is when every worker sleeps, nothing is queued, and no blocking thread has a job. Whoever
+ * goes idle tells; the one who shuts down looks again then. It queues its waiter before it looks,
+ * so that no change between its look and its sleep is lost.
  */
 #include "base/stop.h"
 #include "context/context.h"

@@ -2,11 +2,11 @@
  *
  * stack.c - the stacks of tasks: 256 KiB of addresses each, committed as they are touched.
  *
- * Stacks are carved from mappings of 64, so that a million of them stay under vm.max_map_count. Below
- * each is a guard page, made with MADV_GUARD_INSTALL (which splits no mapping) where the kernel has it
- * (6.13), with mprotect elsewhere. Huge pages are refused: one would commit two megabytes for a task
- * that uses four kilobytes. Freed stacks are used again last in, first out, while they are warm in the
- * cache; past WARM of them the pages go back to the system.
+ * Stacks are carved from mappings of 64, so that a million of them stay under vm.max_map_count.
+ * Below each is a guard page, made with MADV_GUARD_INSTALL (which splits no mapping) where the
+ * kernel has it (6.13), with mprotect elsewhere. Huge pages are refused: one would commit two
+ * megabytes for a task that uses four kilobytes. Freed stacks are used again last in, first out,
+ * while they are warm in the cache; past WARM of them the pages go back to the system.
  *
  * Locking     pool.lock guards everything here but the stacks' contents.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * switch_ucontext.c - for processors without a switch of their own: POSIX's ucontext, which saves the
- * signal mask as well and so costs two system calls.
+ * switch_ucontext.c - for processors without a switch of their own: POSIX's ucontext, which saves
+ * the signal mask as well and so costs two system calls.
  *
  * What is saved stands in the frame of the one who switches away, or for a new stack at its top.
  */

@@ -2,11 +2,12 @@
  *
  * task.c - tasks: made, started, parked and woken.
  *
- * State       token: EMPTY -> PARKED -> WOKEN -> EMPTY, or EMPTY -> WOKEN -> EMPTY where the wake comes
- *             before the park. Who finds PARKED when it stores WOKEN puts the task into its worker's
- *             queue; only the worker runs it, so it can't go on before it has left its stack.
- * Lifetime    A waker that finds EMPTY touches the task no more: the task may be gone. One that finds
- *             PARKED may, until the task is queued.
+ * State       token: EMPTY -> PARKED -> WOKEN -> EMPTY, or EMPTY -> WOKEN -> EMPTY where the wake
+ *             comes before the park. Who finds PARKED when it stores WOKEN puts the task into its
+ *             worker's queue; only the worker runs it, so it can't go on before it has left its
+ *             stack.
+ * Lifetime    A waker that finds EMPTY touches the task no more: the task may be gone. One that
+ *             finds PARKED may, until the task is queued.
  * Memory      The exchange in wake() releases what the waker did; park() acquires it, by the failed
  *             compare-and-swap or through the queue.
  */
@@ -94,7 +95,7 @@ void belay__task_discard(struct belay__task *task)
 	belay_unref(ctx);
 }
 
-/* ---- Public ----------------------------------------------------------------------------------------------- */
+/* ---- Public ---------------------------------------------------------------------------------- */
 
 int belay_go_at(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void *arg,
 		const struct belay_site *site)
@@ -132,7 +133,7 @@ void belay_yield(void)
 	belay__worker_leave(task);
 }
 
-/* ---- The report at exit ----------------------------------------------------------------------------------- */
+/* ---- The report at exit ---------------------------------------------------------------------- */
 
 static size_t report(FILE *out)
 {

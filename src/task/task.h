@@ -11,12 +11,13 @@
 
 #include <stdint.h>
 
-/* ---- The poller: one epoll a worker ------------------------------------------------------------- */
+/* ---- The poller: one epoll a worker ---------------------------------------------------------- */
 
-/* What an event of a worker's epoll points to (epoll_data.ptr). ready() runs on that worker, outside
- * of any task, no lock held, and must not block; it may wake waiters. An event that was fetched before
- * the descriptor was taken off the epoll may still arrive afterwards, so the memory of a source is
- * never given back while workers run: recycle it, and let those who are woken look again. */
+/* What an event of a worker's epoll points to (epoll_data.ptr). ready() runs on that worker,
+ * outside of any task, no lock held, and must not block; it may wake waiters. An event that was
+ * fetched before the descriptor was taken off the epoll may still arrive afterwards, so the memory
+ * of a source is never given back while workers run: recycle it, and let those who are woken look
+ * again. */
 struct belay__source {
 	void (*ready)(struct belay__source *source, uint32_t events);
 };
@@ -25,10 +26,10 @@ struct belay__source {
  * starts the workers where they don't run. A descriptor, or a negative errno. */
 int belay__poller_fd(void);
 
-/* ---- Work that blocks ---------------------------------------------------------------------------- */
+/* ---- Work that blocks ------------------------------------------------------------------------ */
 
-/* A job on the pool of blocking threads, in memory of its owner's; run(job) owns it from then on, and
- * the pool does not touch it afterwards. */
+/* A job on the pool of blocking threads, in memory of its owner's; run(job) owns it from then on,
+ * and the pool does not touch it afterwards. */
 struct belay__job {
 	struct belay__list link;
 	void (*run)(struct belay__job *job);
@@ -37,11 +38,11 @@ struct belay__job {
 /* Hands job to the pool and returns at once. 0, or -EAGAIN/-ENOMEM: no thread could be started. */
 int belay__job_submit(struct belay__job *job);
 
-/* True: job had not begun and never will; it is the caller's again. Only while the caller knows that
- * run() has not ended. */
+/* True: job had not begun and never will; it is the caller's again. Only while the caller knows
+ * that run() has not ended. */
 bool belay__job_withdraw(struct belay__job *job);
 
-/* ---- Tasks made ahead ------------------------------------------------------------------------------ */
+/* ---- Tasks made ahead ------------------------------------------------------------------------ */
 
 /* A task that has its stack and all else it needs, but has not been started; NULL: no memory, or no
  * workers. Then exactly one of: start it (which can't fail), or throw it away. */

@@ -4,14 +4,14 @@
  *
  * Queues      ready: tasks of this worker that can go on, first in first out; the owner's alone.
  *             inbox: tasks of this worker that others have woken; a lock-free stack, taken whole.
- *             fresh: tasks that never ran; anybody may take the oldest (under fresh_lock). A task that
- *             has run stays with its worker for good.
- * Fairness    Every 64th turn looks at the poller, every 8th prefers a fresh task to a ready one, and
- *             the inbox is emptied on every turn: no queue can starve another.
- * No loss     Who goes to sleep sets asleep, then looks at its inbox and at all fresh counts; who adds
- *             something, adds first, then exchanges asleep. All of these are seq_cst, so one of the two
- *             sees the other (Dekker). Who turns asleep off owes one write to the kick, which ends the
- *             sleep. For fresh tasks idle plays asleep's part: any sleeper will do.
+ *             fresh: tasks that never ran; anybody may take the oldest (under fresh_lock). A task
+ *             that has run stays with its worker for good.
+ * Fairness    Every 64th turn looks at the poller, every 8th prefers a fresh task to a ready one,
+ *             and the inbox is emptied on every turn: no queue can starve another.
+ * No loss     Who goes to sleep sets asleep, then looks at its inbox and at all fresh counts; who
+ *             adds something, adds first, then exchanges asleep. All of these are seq_cst, so one
+ *             of the two sees the other (Dekker). Who turns asleep off owes one write to the kick,
+ *             which ends the sleep. For fresh tasks idle plays asleep's part: any sleeper will do.
  */
 #include "task/worker.h"
 
@@ -44,7 +44,7 @@ static struct {
 
 _Thread_local struct worker *belay__worker;
 
-/* ---- Kicks ------------------------------------------------------------------------------------------------ */
+/* ---- Kicks ----------------------------------------------------------------------------------- */
 
 /* True: it was asleep, and is not any more. */
 static bool kick(struct worker *worker)
@@ -77,7 +77,7 @@ static void kicked(struct belay__source *source, uint32_t events)
 		return; /* read already: nothing to do but go on */
 }
 
-/* ---- Queues ----------------------------------------------------------------------------------------------- */
+/* ---- Queues ---------------------------------------------------------------------------------- */
 
 static void push_fresh(struct worker *worker, struct belay__task *task)
 {
@@ -144,7 +144,7 @@ static struct belay__task *pop_ready(struct worker *worker)
 	return link ? belay__container(link, struct belay__task, link) : NULL;
 }
 
-/* ---- The loop --------------------------------------------------------------------------------------------- */
+/* ---- The loop -------------------------------------------------------------------------------- */
 
 static void dispatch(const struct epoll_event *events, int n)
 {
@@ -266,7 +266,7 @@ void belay__worker_finish(struct belay__task *task)
 	__builtin_unreachable();
 }
 
-/* ---- From anywhere ---------------------------------------------------------------------------------------- */
+/* ---- From anywhere --------------------------------------------------------------------------- */
 
 static struct worker *any_worker(void)
 {
@@ -305,7 +305,7 @@ int belay__poller_fd(void)
 	return err < 0 ? err : any_worker()->epoll;
 }
 
-/* ---- Start and stop --------------------------------------------------------------------------------------- */
+/* ---- Start and stop -------------------------------------------------------------------------- */
 
 static void worker_close(struct worker *worker)
 {
@@ -351,8 +351,9 @@ static int worker_spawn(struct worker *worker)
 	return 0;
 }
 
-/* Tasks that were left waiting may be woken still, by a channel or a timer: their worker must be there
- * to be told, and do nothing about it. It is not asleep, so that nobody writes to its kick. */
+/* Tasks that were left waiting may be woken still, by a channel or a timer: their worker must be
+ * there to be told, and do nothing about it. It is not asleep, so that nobody writes to its
+ * kick. */
 static void keep_for_the_left(struct worker *workers)
 {
 	workers->next_left = house.left;

@@ -68,7 +68,7 @@ void belay__worker_leave(struct belay__task *task);
 /* From a task that is at its end: never returns. */
 _Noreturn void belay__worker_finish(struct belay__task *task);
 
-/* ---- For shutdown.c ------------------------------------------------------------------------------------ */
+/* ---- For shutdown.c -------------------------------------------------------------------------- */
 
 /* True where every worker sleeps and nothing is queued anywhere. */
 bool belay__workers_quiet(void);

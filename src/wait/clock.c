@@ -8,15 +8,15 @@
  *
  * Locking     wheel->lock guards a wheel; alarm.lock guards alarm.when together with the timerfd's
  *             setting; start_lock guards start and stop. No two are held at once.
- * No loss     The thread first sets alarm.when to FOREVER, then looks into each wheel under its lock,
- *             then sets the alarm to the earliest moment it saw. Who arms a timer puts it into a wheel
- *             under its lock, then compares with alarm.when. If the thread's look at that wheel came
- *             after, it saw the timer; else its lock section came before ours, so its FOREVER is
- *             visible to our load and we set the alarm ourselves. set_alarm() only ever makes it
- *             earlier, so that neither overwrites the other.
- * Memory      alarm.when is read without its lock: stale is fine where it is larger than the truth (we
- *             take the lock and look again). A value smaller than the truth was the truth before the
- *             thread's FOREVER, and the argument above says that this store is seen.
+ * No loss     The thread first sets alarm.when to FOREVER, then looks into each wheel under its
+ *             lock, then sets the alarm to the earliest moment it saw. Who arms a timer puts it
+ *             into a wheel under its lock, then compares with alarm.when. If the thread's look at
+ *             that wheel came after, it saw the timer; else its lock section came before ours, so
+ *             its FOREVER is visible to our load and we set the alarm ourselves. set_alarm() only
+ *             ever makes it earlier, so that neither overwrites the other.
+ * Memory      alarm.when is read without its lock: stale is fine where it is larger than the truth
+ *             (we take the lock and look again). A value smaller than the truth was the truth
+ *             before the thread's FOREVER, and the argument above says that this store is seen.
  */
 #include "wait/clock.h"
 
@@ -68,7 +68,7 @@ int64_t belay__moment(int64_t ns)
 	return __builtin_add_overflow(belay_now(), ns, &when) ? (ns > 0 ? BELAY_FOREVER : 0) : when;
 }
 
-/* ---- The alarm ---------------------------------------------------------------------------------- */
+/* ---- The alarm ------------------------------------------------------------------------------- */
 
 static void set_timerfd(int64_t when)
 {
@@ -99,7 +99,7 @@ static void forget_alarm(void)
 	belay__lock_give(&alarm_state.lock, BELAY__RANK_LEAF);
 }
 
-/* ---- Expiry --------------------------------------------------------------------------------------- */
+/* ---- Expiry ---------------------------------------------------------------------------------- */
 
 /* Claims a batch of due timers under the lock and puts those won on fired. False: none are left. */
 static bool claim_batch(struct belay__wheel *wheel, struct belay__list *fired)
@@ -183,7 +183,7 @@ static void *clock_main(void *arg)
 	return arg;
 }
 
-/* ---- Start and stop ------------------------------------------------------------------------------- */
+/* ---- Start and stop -------------------------------------------------------------------------- */
 
 static void close_all(void)
 {
@@ -257,7 +257,8 @@ int belay__clock_start(void)
 {
 	int err;
 
-	/* Acquire pairs with the release in start_locked(): the wheels and descriptors are there. */
+	/* Acquire pairs with the release in start_locked(): the wheels and descriptors are
+	 * there. */
 	if (atomic_load_explicit(&running, memory_order_acquire))
 		return 0;
 	belay__lock_take(&start_lock, BELAY__RANK_LEAF);
@@ -290,7 +291,7 @@ bool belay__on_clock_thread(void)
 	return is_clock;
 }
 
-/* ---- Timers --------------------------------------------------------------------------------------- */
+/* ---- Timers ---------------------------------------------------------------------------------- */
 
 static struct belay__wheel *own_wheel(void)
 {

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The clock's epoll, valid once belay__clock_start() has returned 0. An event whose data is at least
- * BELAY__CLOCK_WATCHES is handed to belay__watch_event(). */
+/* The clock's epoll, valid once belay__clock_start() has returned 0. An event whose data is at
+ * least BELAY__CLOCK_WATCHES is handed to belay__watch_event(). */
 int belay__clock_epoll(void);
 bool belay__on_clock_thread(void);
 
@@ -22,7 +22,8 @@ void belay__watch_start(void);
 /* Frees the table of watches, once the clock stands still and nothing is watched. */
 void belay__watch_stop(void);
 
-/* Stops and joins the thread. Timers stay armed and watches in place, and fire once it is started again. */
+/* Stops and joins the thread. Timers stay armed and watches in place, and fire once it is started
+ * again. */
 void belay__clock_stop(void);
 
 #endif

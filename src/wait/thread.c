@@ -4,8 +4,9 @@
  *
  * State       token: EMPTY, or WOKEN (a wake that park has not consumed), or ASLEEP.
  * Lifetime    The waker's last use of the thread's memory is the exchange that leaves WOKEN. The
- *             thread may be gone by the time of the futex call, which then wakes nobody, or somebody
- *             at a recycled address for no reason: every futex wait here and in libc loops.
+ *             thread may be gone by the time of the futex call, which then wakes nobody, or
+ *             somebody at a recycled address for no reason: every futex wait here and in libc
+ *             loops.
  */
 #include "base/futex.h"
 #include "wait/wait.h"

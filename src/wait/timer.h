@@ -5,7 +5,8 @@
  * A timer is embedded in its owner. At its moment (never before it) the clock thread, holding the
  * wheel's lock, takes it off the wheel and calls claim(); where that returns true it calls fire()
  * once the lock is given back. claim() must make sure that the owner stays until fire() is through
- * (win its waiter, take a reference); where it returns false the clock does not touch the timer again.
+ * (win its waiter, take a reference); where it returns false the clock does not touch the timer
+ * again.
  */
 #ifndef BELAY_SRC_WAIT_TIMER_H
 #define BELAY_SRC_WAIT_TIMER_H

@@ -2,21 +2,21 @@
  *
  * wait.h - the one way to wait.
  *
- * Who has to wait puts a waiter on its own stack, and one wait (a reason to be woken) into each queue
- * that may wake it, then parks. Whoever wins the one compare-and-swap on the waiter, the claim, has
- * decided which reason it was, and owes exactly one wake.
+ * Who has to wait puts a waiter on its own stack, and one wait (a reason to be woken) into each
+ * queue that may wake it, then parks. Whoever wins the one compare-and-swap on the waiter, the
+ * claim, has decided which reason it was, and owes exactly one wake.
  *
  * Protocol    The waker holds the queue's lock, takes the wait off the queue, claims; where it wins
  *             it may use what the wait points to until it calls belay__wait_wake(), after the lock
  *             is given back. Where it loses it must not touch the wait after giving back the lock.
  *             The one who waits: queues its waits, each under its queue's lock; parks; then takes
  *             every wait that is still linked off its queue, under that queue's lock.
- * Lifetime    The waiter and its waits stand on a stack. A winner's use of them ends before its wake,
- *             and the one who waits can't return before that wake. A loser's use ends with the
- *             queue's lock, which the one who waits takes once more before it returns, unless the
- *             wait was unlinked under that same lock already and was seen so.
- * No loss     The claim is remembered in the waiter, and the wake in the runner, so that a wake that
- *             comes before the park is found by it.
+ * Lifetime    The waiter and its waits stand on a stack. A winner's use of them ends before its
+ *             wake, and the one who waits can't return before that wake. A loser's use ends with
+ *             the queue's lock, which the one who waits takes once more before it returns, unless
+ *             the wait was unlinked under that same lock already and was seen so.
+ * No loss     The claim is remembered in the waiter, and the wake in the runner, so that a wake
+ *             that comes before the park is found by it.
  */
 #ifndef BELAY_SRC_WAIT_WAIT_H
 #define BELAY_SRC_WAIT_WAIT_H
@@ -78,8 +78,8 @@ bool belay__wait_is_stale(const struct belay__wait *wait);
 /* What the winner owes, with no lock held. */
 void belay__wait_wake(struct belay__wait *wait);
 
-/* Takes waits off queue (whose lock the caller holds) until one can be claimed, and returns it, to be
- * woken once the lock is given back. NULL: nobody waits there any more. */
+/* Takes waits off queue (whose lock the caller holds) until one can be claimed, and returns it, to
+ * be woken once the lock is given back. NULL: nobody waits there any more. */
 struct belay__wait *belay__queue_claim(struct belay__list *queue);
 
 /* Claims every waiter of queue and moves those that were won to woken; then, with no lock held,
@@ -87,14 +87,15 @@ struct belay__wait *belay__queue_claim(struct belay__list *queue);
 void belay__queue_claim_all(struct belay__list *queue, struct belay__list *woken);
 void belay__wake_all(struct belay__list *woken);
 
-/* Sleeps until a reason has won; returns it. Must be called exactly once for a waiter that others may
- * claim, and not where the caller itself has won the claim. */
+/* Sleeps until a reason has won; returns it. Must be called exactly once for a waiter that others
+ * may claim, and not where the caller itself has won the claim. */
 struct belay__wait *belay__waiter_park(struct belay__waiter *waiter);
 
 /* ---- Gates --------------------------------------------------------------------------------------
  *
  * The part of a channel that even a context's done channel has: it can be closed, once, and those
- * who receive can wait for that. A full channel has more behind it; a done channel is its node's. */
+ * who receive can wait for that. A full channel has more behind it; a done channel is its
+ * node's. */
 
 enum belay__gate_kind {
 	BELAY__GATE_CHAN,

@@ -2,13 +2,14 @@
  *
  * watch.c - descriptors watched by the clock thread.
  *
- * An event may have been fetched before its watch was removed, so events don't carry a pointer: they
- * carry a slot's number and generation, and who removes a watch moves the slot to the next generation.
+ * An event may have been fetched before its watch was removed, so events don't carry a pointer:
+ * they carry a slot's number and generation, and who removes a watch moves the slot to the next
+ * generation.
  *
  * Locking     lock guards everything here, and is not held while fn runs. epoll_ctl is called under
  *             it: the kernel holds no lock of ours.
- * Waiting     belay__watch_remove() of the watch whose fn is running parks in removers until the clock
- *             thread is through with it.
+ * Waiting     belay__watch_remove() of the watch whose fn is running parks in removers until the
+ *             clock thread is through with it.
  */
 #include "wait/watch.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * watch.h - descriptors that the clock thread watches, for what must be noticed while every worker is
- * busy: a peer that hangs up, a signal that came.
+ * watch.h - descriptors that the clock thread watches, for what must be noticed while every worker
+ * is busy: a peer that hangs up, a signal that came.
  */
 #ifndef BELAY_SRC_WAIT_WATCH_H
 #define BELAY_SRC_WAIT_WATCH_H

@@ -2,17 +2,17 @@
  *
  * wheel.c - hierarchical timing wheels.
  *
- * A timer of tick t stands at the level of the highest group of six bits in which t differs from the
- * wheel's tick, in the slot that this group of t names. So every timer of a lower level is due before
- * every one of a higher level, and within a level slots are due in the order of their numbers: the
- * next slot is the lowest bit of the lowest level that is not empty.
+ * A timer of tick t stands at the level of the highest group of six bits in which t differs from
+ * the wheel's tick, in the slot that this group of t names. So every timer of a lower level is due
+ * before every one of a higher level, and within a level slots are due in the order of their
+ * numbers: the next slot is the lowest bit of the lowest level that is not empty.
  *
- * Invariants  (1) in a slot of level l all timers agree with tick above that level, and their slot's
- *                 number is larger than tick's own group there;
- *             (2) advancing tick to anything before the next slot's first tick keeps (1), since tick
- *                 only grows towards it.
- * When a slot of a level above 0 is reached its timers are put in again, lower. Each timer is moved at
- * most once a level, and one that is removed in time never.
+ * Invariants  (1) in a slot of level l all timers agree with tick above that level, and their
+ *                 slot's number is larger than tick's own group there;
+ *             (2) advancing tick to anything before the next slot's first tick keeps (1), since
+ *                 tick only grows towards it.
+ * When a slot of a level above 0 is reached its timers are put in again, lower. Each timer is moved
+ * at most once a level, and one that is removed in time never.
  */
 #include "wait/wheel.h"
 

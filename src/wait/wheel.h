@@ -2,8 +2,8 @@
  *
  * wheel.h - timers in hierarchical wheels: O(1) to insert and remove.
  *
- * G. Varghese, T. Lauck: "Hashed and Hierarchical Timing Wheels" (1987), scheme 7. A pure structure:
- * no clock, no lock but the one its user takes around each call.
+ * G. Varghese, T. Lauck: "Hashed and Hierarchical Timing Wheels" (1987), scheme 7. A pure
+ * structure: no clock, no lock but the one its user takes around each call.
  */
 #ifndef BELAY_SRC_WAIT_WHEEL_H
 #define BELAY_SRC_WAIT_WHEEL_H

@@ -93,7 +93,8 @@ static void *derive_one(void *arg)
 	return NULL;
 }
 
-/* The second allocation, after the child's own, is the branches': the other waits for the one there is. */
+/* The second allocation, after the child's own, is the branches': the other waits for the one there
+ * is. */
 static void without_memory_one_branch_is_enough(void **state)
 {
 	struct other other = {.parent = belay_with_cancel(belay_background())};
@@ -119,7 +120,8 @@ struct crowd {
 	belay_ctx *parent;
 };
 
-/* Children of all ages: some end at once, some after their siblings, some with a family of their own. */
+/* Children of all ages: some end at once, some after their siblings, some with a family of their
+ * own. */
 static void *derive(void *arg)
 {
 	struct crowd *crowd = arg;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_index.c - long chains of values answer as short ones do, whatever look-ups have left in them.
+ * test_index.c - long chains of values answer as short ones do, whatever look-ups have left in
+ * them.
  */
 #include "check.h"
 

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A hook that keeps the clock from going on until the owner has given up its context: so the clock holds
- * the last reference for sure. */
+/* A hook that keeps the clock from going on until the owner has given up its context: so the clock
+ * holds the last reference for sure. */
 struct last_reference {
 	struct belay_hook hook;
 	atomic_bool reached, given_up, cleaned;

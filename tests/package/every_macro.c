@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * every_macro.c - each macro of the core's public headers in use, in the common part of C99 to C2x and
- * C++11 to C++20. Only compiled: for what a compiler has to say of the expansions.
+ * every_macro.c - each macro of the core's public headers in use, in the common part of C99 to C2x
+ * and C++11 to C++20. Only compiled: for what a compiler has to say of the expansions.
  */
 #include <belay.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * asleep.h - waits until a thread sleeps in the kernel: for tests of what wakes it, which would else
- * pass also where it had not yet begun to wait.
+ * asleep.h - waits until a thread sleeps in the kernel: for tests of what wakes it, which would
+ * else pass also where it had not yet begun to wait.
  */
 #ifndef BELAY_TESTS_SUPPORT_ASLEEP_H
 #define BELAY_TESTS_SUPPORT_ASLEEP_H
@@ -29,8 +29,8 @@ static inline bool asleep(pid_t tid)
 	return name_end && name_end[1] == ' ' && name_end[2] == 'S';
 }
 
-/* A thread stores gettid() just before the call that blocks; true once it is seen to sleep there. It
- * may have slept for something else before, so this makes a test strict, not right. */
+/* A thread stores gettid() just before the call that blocks; true once it is seen to sleep there.
+ * It may have slept for something else before, so this makes a test strict, not right. */
 static inline bool check_until_asleep(atomic_int *tid)
 {
 	return check_until(atomic_load(tid) != 0 && asleep(atomic_load(tid)));

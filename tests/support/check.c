@@ -19,8 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Of src/task/stack.h: how many tasks there are. Not there for programs that link the shared library,
- * which shows public names alone. */
+/* Of src/task/stack.h: how many tasks there are. Not there for programs that link the shared
+ * library, which shows public names alone. */
 extern size_t belay__stack_count(void) __attribute__((weak));
 
 enum { PATIENCE_MS = 30000, ROUNDS_BEFORE_NAPS = 100 };
@@ -35,11 +35,11 @@ struct wrapped {
 
 static struct wrapped *now;
 
-/* Failed check()s of the test that runs. Relaxed: read after the threads that count were waited for,
- * or too late anyhow. */
+/* Failed check()s of the test that runs. Relaxed: read after the threads that count were waited
+ * for, or too late anyhow. */
 static atomic_uint failures;
 
-/* ---- Counting ----------------------------------------------------------------------------------- */
+/* ---- Counting -------------------------------------------------------------------------------- */
 
 static unsigned entries(const char *path)
 {
@@ -78,7 +78,7 @@ static void print_descriptors(void)
 	}
 }
 
-/* ---- Checks and waits --------------------------------------------------------------------------- */
+/* ---- Checks and waits ------------------------------------------------------------------------ */
 
 bool check_at(bool held, const char *what, const char *file, int line)
 {
@@ -134,7 +134,7 @@ void check_in_task(void (*fn)(belay_ctx *ctx, void *arg), void *arg)
 	belay_chan_unref(call.over);
 }
 
-/* ---- What a test leaves behind -------------------------------------------------------------------- */
+/* ---- What a test leaves behind --------------------------------------------------------------- */
 
 static void judge_contexts(void)
 {
@@ -172,7 +172,7 @@ static void judge_descriptors(void)
 	fail_msg("%u descriptors more than before the test", open - now->descriptors);
 }
 
-/* ---- Around each test ----------------------------------------------------------------------------- */
+/* ---- Around each test ------------------------------------------------------------------------ */
 
 static int begin(void **state)
 {
@@ -222,8 +222,8 @@ static struct wrapped *wrap(const struct CMUnitTest *list, size_t count, struct 
 	return all;
 }
 
-/* A thread sanitizer starts a thread of its own beside the first that a program starts. Else none is
- * started: tests that fork want a process that never had a second one. */
+/* A thread sanitizer starts a thread of its own beside the first that a program starts. Else none
+ * is started: tests that fork want a process that never had a second one. */
 #if defined(__SANITIZE_THREAD__) || defined(__clang__) /* which does not say */
 static void *nothing(void *arg)
 {
@@ -243,8 +243,8 @@ static void start_first_thread(void)
 }
 #endif
 
-/* Lines leave at once, so that after a crash it can be told which tests had passed. Narrowed to 0 and
- * 1: a count of failures could be 77, which Meson takes for "skipped", or 256. */
+/* Lines leave at once, so that after a crash it can be told which tests had passed. Narrowed to 0
+ * and 1: a count of failures could be 77, which Meson takes for "skipped", or 256. */
 int check_main(const struct CMUnitTest *list, size_t count)
 {
 	struct CMUnitTest *outer = calloc(count, sizeof *outer);

@@ -8,16 +8,16 @@
  *     BELAY_TEST_MAIN(cmocka_unit_test(cancelling_a_child_leaves_its_parent_live),
  *                     cmocka_unit_test(the_first_end_wins))
  *
- * After each test that passed, its own teardown runs first; then every context and every task must go
- * away by itself (a task that is just ending may hold the last reference, so this is waited for; tasks
- * are counted in programs that link belay_inside), Belay is shut down, and there must be no more
- * descriptors and threads than before the test. So each test
+ * After each test that passed, its own teardown runs first; then every context and every task must
+ * go away by itself (a task that is just ending may hold the last reference, so this is waited for;
+ * tasks are counted in programs that link belay_inside), Belay is shut down, and there must be no
+ * more descriptors and threads than before the test. So each test
  * starts with no worker and no clock, and nothing that one leaves can hide in the next.
  * A test that failed or skipped was left in the middle, and its tasks may still use its stack: what
  * stands around then is not judged, and becomes the measure for the next.
  *
- * cmocka's assert_...() leave the test by longjmp: only for the thread that runs the test. Tasks and
- * other threads use check(), which everybody may.
+ * cmocka's assert_...() leave the test by longjmp: only for the thread that runs the test. Tasks
+ * and other threads use check(), which everybody may.
  */
 #ifndef BELAY_TESTS_SUPPORT_CHECK_H
 #define BELAY_TESTS_SUPPORT_CHECK_H
@@ -55,9 +55,9 @@ int check_main(const struct CMUnitTest *list, size_t count);
 #define check(...) check_at((__VA_ARGS__), #__VA_ARGS__, __FILE__, __LINE__)
 bool check_at(bool held, const char *what, const char *file, int line);
 
-/* Lets others run until the condition holds, and says whether it does: false after half a minute, far
- * beyond what any wait takes unless it is stuck. For what has no event of its own to wait for. Any
- * thread or task:
+/* Lets others run until the condition holds, and says whether it does: false after half a minute,
+ * far beyond what any wait takes unless it is stuck. For what has no event of its own to wait for.
+ * Any thread or task:
  *
  *     assert_true(check_until(atomic_load(&started) == 8));
  */
@@ -79,8 +79,8 @@ struct check_patience {
 /* Yields, or naps a millisecond once it has yielded often; false where patience has run out. */
 bool check_again(struct check_patience *patience);
 
-/* Runs fn(ctx, arg) in a task under the background and returns once it has returned. For what must be
- * seen from inside of a task; fn uses check(). */
+/* Runs fn(ctx, arg) in a task under the background and returns once it has returned. For what must
+ * be seen from inside of a task; fn uses check(). */
 void check_in_task(void (*fn)(belay_ctx *ctx, void *arg), void *arg);
 
 /* Open descriptors, and threads, of this process. */

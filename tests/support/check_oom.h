@@ -12,8 +12,9 @@
 #include "check.h"
 
 /* Calls work(arg) again and again, first with its first allocation failing, then its second, until
- * it gets through with none failing; returns how many failed. work uses check(), frees what it made,
- * and accepts success and out of memory alike; it must not leave threads behind that allocate. */
+ * it gets through with none failing; returns how many failed. work uses check(), frees what it
+ * made, and accepts success and out of memory alike; it must not leave threads behind that
+ * allocate. */
 static inline long check_each_allocation(void (*work)(void *arg), void *arg)
 {
 	long n = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * misbehaving.c - not a test: tests that fail in every way there is, for test_sums.py to see that each
- * is noticed. `misbehaving NAME` runs one of them between two good ones.
+ * misbehaving.c - not a test: tests that fail in every way there is, for test_sums.py to see that
+ * each is noticed. `misbehaving NAME` runs one of them between two good ones.
  */
 #include "check.h"
 

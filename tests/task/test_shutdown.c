@@ -195,8 +195,8 @@ static void sleep_on(belay_ctx *ctx, void *arg)
 	atomic_fetch_add(&left->resumed, 1);
 }
 
-/* As every main does whose context is ended when its scope is left, after belay_shutdown(). The tasks'
- * stacks are never freed, so what they wait with outlives the test: it is static. */
+/* As every main does whose context is ended when its scope is left, after belay_shutdown(). The
+ * tasks' stacks are never freed, so what they wait with outlives the test: it is static. */
 static void tasks_left_waiting_may_be_woken_and_never_resume(void **state)
 {
 	static struct left left;
