@@ -16,7 +16,8 @@
 
 BELAY_BEGIN_DECLS
 
-/* As indented text, a line each. 0; -ENOMEM; -EIO: out failed. */
+/* As indented text, a line each; control characters in values and causes show as dots. 0; -ENOMEM;
+ * -EIO: out failed. */
 BELAY_EXPORT int belay_tree(FILE *out);
 
 /* As one JSON array of objects: {"id", "parent", "kind", "age_ns", "deadline_ns" (from now; null),

@@ -41,7 +41,7 @@ void belay__lock_slow(struct belay__lock *lock)
 
 		if (word == 0 && change(lock, 0, 1))
 			break;
-		if (word == 1)
+		if (word == 1 && round >= SPINS) /* it takes long enough to be said */
 			change(lock, 1, 2);
 		wait_a_little(round);
 	}

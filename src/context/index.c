@@ -3,10 +3,11 @@
  * index.c - chains of values: short ones are walked, long ones get an index.
  *
  * A chain never changes above a value, so what a look-up has learned there stays true. One that has
- * taken FAR steps without coming to an end puts a hash table of everything above into the value it
- * began at, nearest first, so that the next look-up from there, also a vain one, is a probe.
- * Programs whose chains are short never make one. Where memory runs out there is no index, and
- * nothing else.
+ * gone FAR steps and at least an eighth of the chain puts a hash table of everything above into the
+ * value it began at, nearest first, so that the next look-up from there, also a vain one, is a
+ * probe. So making a table costs a small multiple of the walk that called for it, and all tables of a
+ * chain together take memory in proportion to its length, wherever it is looked at. Programs whose
+ * chains are short never make one. Where memory runs out there is no index, and nothing else.
  *
  * Memory      index is set once, by a compare-and-swap with release; look-ups acquire it. It is
  *             freed with its value.
@@ -14,7 +15,7 @@
 #include "base/alloc.h"
 #include "context/node.h"
 
-enum { FAR = 16 };
+enum { FAR = 16, PART = 8 };
 
 struct value_index {
 	const belay_ctx *rest; /* the merge that ends the chain, or NULL */
@@ -57,22 +58,12 @@ static const struct value **slot_for(struct value_index *index, const belay_key 
 	return &index->slots[at];
 }
 
-static size_t chain_length(const struct value *value)
-{
-	const belay_ctx *rest;
-	size_t length = 0;
-
-	for (; value; value = above(value, &rest))
-		length++;
-	return length;
-}
-
 static struct value_index *index_new(const struct value *start)
 {
-	size_t size = 2 * FAR, length = chain_length(start);
+	size_t size = 2 * FAR;
 	struct value_index *index;
 
-	while (size < 2 * length)
+	while (size < 2 * start->depth)
 		size *= 2;
 	index = belay__calloc(1, sizeof *index + size * sizeof index->slots[0]);
 	if (!index)
@@ -106,20 +97,26 @@ static void leave_index(const struct value *start)
 
 /* ---- The look-up ----------------------------------------------------------------------------- */
 
+size_t belay__values_depth(const belay_ctx *at)
+{
+	return at && at->kind == KIND_VALUE ? value_of(at)->depth : 0;
+}
+
 const struct value *belay__values_find(const struct value *start, const belay_key *key,
 				       const belay_ctx **ret_rest)
 {
 	const struct value *value = start;
 	struct value_index *index = NULL;
+	size_t steps = 0;
 
-	for (int steps = 0; value && value->key != key; steps++) {
+	for (; value && value->key != key; steps++) {
 		index = atomic_load_explicit(&value->index, memory_order_acquire);
 		if (index)
 			break;
-		if (steps == FAR)
-			leave_index(start);
 		value = above(value, ret_rest);
 	}
+	if (steps >= FAR && steps >= start->depth / PART)
+		leave_index(start);
 	if (!index)
 		return value;
 	*ret_rest = index->rest;

@@ -82,6 +82,7 @@ struct value {
 	belay_ctx ctx;
 	const belay_key *key;
 	void *value;
+	size_t depth; /* how many values from here up to the end of the chain */
 	_Atomic(struct value_index *) index; /* of all from here up; NULL: none yet. index.c */
 };
 
@@ -150,6 +151,7 @@ void belay__deadline_fini(struct deadline *deadline);
  * too: *ret_rest is that merge, or NULL. */
 const struct value *belay__values_find(const struct value *start, const belay_key *key,
 				       const belay_ctx **ret_rest);
+size_t belay__values_depth(const belay_ctx *at);
 void belay__value_index_free(struct value_index *index);
 void belay__value_fini(struct value *value); /* value.c */
 

@@ -32,6 +32,7 @@ belay_ctx *belay_with_value_at(belay_ctx *parent, const belay_key *key, void *va
 	made = belay__container(ctx, struct value, ctx);
 	made->key = key;
 	made->value = value;
+	made->depth = belay__values_depth(parent->values) + 1;
 	atomic_store_explicit(&made->index, NULL, memory_order_relaxed);
 	ctx->values = ctx;
 	return belay__ctx_publish(ctx);

@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+enum { DEEPEST = 50 }; /* what is deeper is not indented further */
+
 struct list {
 	belay_ctx **contexts;
 	size_t count, room;
@@ -93,23 +95,36 @@ static int64_t age_of(const belay_ctx *ctx)
 	return age > 0 ? age : 0;
 }
 
+/* A foreign text on a line of ours: what would leave the line is shown as a dot. */
+static void print_clean(FILE *out, const char *text)
+{
+	for (; *text; text++)
+		fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '.' : *text, out);
+}
+
 static void print_text(FILE *out, const belay_ctx *ctx, unsigned depth)
 {
 	char value[256];
 	belay_cause cause;
 	int64_t when;
 
-	fprintf(out, "%*s%s", (int)depth * 2, "", belay__kind_name(ctx));
+	fprintf(out, "%*s%s", depth < DEEPEST ? (int)depth * 2 : DEEPEST * 2, "",
+		belay__kind_name(ctx));
 	if (ctx->kind == KIND_VALUE) {
 		fprintf(out, " %s", belay__value_name(ctx));
-		if (belay__value_format(ctx, value) > 0)
-			fprintf(out, "=%s", value);
+		if (belay__value_format(ctx, value) > 0) {
+			fputc('=', out);
+			print_clean(out, value);
+		}
 	}
 	fprintf(out, "  age %.3fs", (double)age_of(ctx) / 1e9);
 	if (belay_deadline(ctx, &when))
 		fprintf(out, "  deadline %+.3fs", (double)(when - belay_now()) / 1e9);
-	if (belay_cause_of(ctx, &cause) == 0)
-		fprintf(out, "  done: %s (%s)", belay_strerror(belay_err(ctx)), cause.message);
+	if (belay_cause_of(ctx, &cause) == 0) {
+		fprintf(out, "  done: %s (", belay_strerror(belay_err(ctx)));
+		print_clean(out, cause.message);
+		fputc(')', out);
+	}
 	if (ctx->site)
 		fprintf(out, "  %s:%d %s()", ctx->site->file, ctx->site->line, ctx->site->func);
 	fputc('\n', out);
