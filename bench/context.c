@@ -72,7 +72,8 @@ int main(void)
 	bench("with_value, end", derive_value_and_end, root, 200000);
 	bench("err", ask_for_the_error, root, 5000000);
 	bench("err, below 100 values", ask_for_the_error, deep, 5000000);
-	bench("with_cancel of 10,000 children that the parent ends", end_with_children, root, 10000);
+	bench("with_cancel of 10,000 children that the parent ends", end_with_children, root,
+	      10000);
 	belay_unref(deep);
 	belay_end(root);
 	belay_shutdown();

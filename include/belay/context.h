@@ -206,7 +206,8 @@ BELAY_EXPORT const char *belay_strerror(int err);
  * so that no cast is ever written. (In reports the line of such a context is that of the BELAY_KEY;
  * call belay_with_value_at() for another.) The type may be any that is not larger than a pointer;
  * what is not there reads as zero. */
-#ifdef __cplusplus /* where designators are an extension before C++20, and what they skip is warned of */
+/* Before C++20 designators are an extension, and what they skip is warned of. */
+#ifdef __cplusplus
 #define BELAY__KEY_BEGIN                                                                           \
 	_Pragma("GCC diagnostic push")                                                             \
 	_Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"") __extension__

@@ -24,8 +24,8 @@ struct branch {
 struct place {
 	struct belay__list link;
 	_Atomic(struct branch *) listed; /* NULL: nowhere; then there is a counted reference to the
-					    parent instead                                         */
-	struct node *node;               /* the child                                              */
+					    parent instead */
+	struct node *node;               /* the child */
 };
 
 void belay__branch_init(struct branch *branch);

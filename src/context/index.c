@@ -5,9 +5,9 @@
  * A chain never changes above a value, so what a look-up has learned there stays true. One that has
  * gone FAR steps and at least an eighth of the chain puts a hash table of everything above into the
  * value it began at, nearest first, so that the next look-up from there, also a vain one, is a
- * probe. So making a table costs a small multiple of the walk that called for it, and all tables of a
- * chain together take memory in proportion to its length, wherever it is looked at. Programs whose
- * chains are short never make one. Where memory runs out there is no index, and nothing else.
+ * probe. So making a table costs a small multiple of the walk that called for it, and all tables of
+ * a chain together take memory in proportion to its length, wherever it is looked at. Programs
+ * whose chains are short never make one. Where memory runs out there is no index, nothing else.
  *
  * Memory      index is set once, by a compare-and-swap with release; look-ups acquire it. It is
  *             freed with its value.

@@ -16,7 +16,7 @@ enum { BELAY__STACK_SIZE = 256 << 10 };
 struct belay__stack {
 	char *low;
 	size_t size;
-	const struct belay_site *site; /* the line that spawned the task on it; guarded by the pool */
+	const struct belay_site *site; /* the line that spawned the task; guarded by the pool */
 	struct belay__stack *next_free;
 	unsigned valgrind_id;
 	char in_use;

@@ -56,8 +56,8 @@ static void entry(void *arg)
 	belay__worker_finish(task);
 }
 
-struct belay__task *belay__task_new(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void *arg,
-				    const struct belay_site *site)
+struct belay__task *belay__task_new(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg),
+				    void *arg, const struct belay_site *site)
 {
 	struct belay__stack *stack;
 	struct belay__task *task;

@@ -47,8 +47,8 @@ bool belay__job_withdraw(struct belay__job *job);
 /* A task that has its stack and all else it needs, but has not been started; NULL: no memory, or no
  * workers. Then exactly one of: start it (which can't fail), or throw it away. */
 struct belay__task;
-struct belay__task *belay__task_new(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void *arg,
-				    const struct belay_site *site);
+struct belay__task *belay__task_new(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg),
+				    void *arg, const struct belay_site *site);
 void belay__task_start(struct belay__task *task);
 void belay__task_discard(struct belay__task *task);
 

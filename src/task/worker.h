@@ -20,34 +20,34 @@ struct worker;
 /* Stands at the top of its own stack. */
 struct belay__task {
 	struct belay__runner runner;
-	_Atomic uint32_t token;           /* see task.c: EMPTY, WOKEN, PARKED                         */
-	struct belay__list link;          /* in ready (owner only) or fresh (under fresh_lock)        */
-	struct belay__task *next_inbox;   /* in inbox                                                 */
-	struct worker *worker;            /* set when it first runs, then constant                    */
+	_Atomic uint32_t token;           /* see task.c: EMPTY, WOKEN, PARKED */
+	struct belay__list link;          /* in ready (the owner's) or fresh (fresh_lock) */
+	struct belay__task *next_inbox;   /* in inbox */
+	struct worker *worker;            /* set when it first runs, then constant */
 	struct belay__stack *stack;
 	struct belay__fiber fiber;
-	belay_ctx *ctx;                   /* referenced                                               */
+	belay_ctx *ctx;                   /* referenced */
 	void (*fn)(belay_ctx *ctx, void *arg);
 	void *arg;
 };
 
 struct worker {
 	/* Touched by others. */
-	_Alignas(64) _Atomic(struct belay__task *) inbox; /* woken by others: a stack; owner takes all   */
+	_Alignas(64) _Atomic(struct belay__task *) inbox; /* woken by others: a stack */
 	_Atomic uint32_t asleep;                   /* in epoll_wait, or about to be; who clears it
-						      writes to the kick                           */
-	_Atomic size_t fresh_count;                /* of fresh, to look at without the lock        */
+						      writes to the kick */
+	_Atomic size_t fresh_count;                /* of fresh, to look at without the lock */
 	struct belay__lock fresh_lock;
-	struct belay__list fresh;                  /* never ran: may be stolen; under fresh_lock   */
+	struct belay__list fresh;                  /* never ran: may be stolen; under fresh_lock */
 	/* The owner's. */
 	_Alignas(64) struct belay__list ready;
-	struct belay__task *finished;              /* its stack is freed once it is off it         */
-	struct belay__fiber fiber;                 /* of the loop                                  */
+	struct belay__task *finished;              /* its stack is freed once it is off it */
+	struct belay__fiber fiber;                 /* of the loop */
 	unsigned tick, index;
 	int epoll, kick;
 	struct belay__source kick_source;
 	pthread_t thread;
-	struct worker *next_left;                  /* see worker.c: keep_for_the_left()            */
+	struct worker *next_left;                  /* see worker.c: keep_for_the_left() */
 };
 
 /* The calling thread's worker; NULL on other threads. */

@@ -12,7 +12,7 @@
 #include "wait/timer.h"
 
 enum {
-	BELAY__WHEEL_TICK_BITS = 14, /* a tick is 16.4 us: what a timer may be late by the wheel's doing */
+	BELAY__WHEEL_TICK_BITS = 14, /* a tick is 16.4 us: what the wheel makes a timer late */
 	BELAY__WHEEL_SLOT_BITS = 6,
 	BELAY__WHEEL_SLOTS = 1 << BELAY__WHEEL_SLOT_BITS,
 	BELAY__WHEEL_LEVELS = 9, /* 9 * 6 + 14 bits: more than int64_t has */
