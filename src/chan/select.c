@@ -20,6 +20,7 @@
  * Memory      Needs none: a case carries its own wait and its links.
  */
 #include "chan/chan.h"
+#include "chan/random.h"
 #include "context/context.h"
 #include "wait/timer.h"
 
@@ -57,29 +58,11 @@ static bool moves_element(const struct belay_case *c)
 
 /* ---- Order ----------------------------------------------------------------------------------- */
 
-/* xorshift64* (Vigna 2016): quick, and even enough for a choice among cases. */
-static uint64_t random_bits(void)
-{
-	static _Thread_local uint64_t state;
-
-	if (state == 0)
-		state = (uint64_t)belay_now() ^ (uint64_t)(uintptr_t)&state;
-	state ^= state >> 12;
-	state ^= state << 25;
-	state ^= state >> 27;
-	return state * UINT64_C(2685821657736338717);
-}
-
-static size_t random_below(size_t n)
-{
-	return (size_t)((random_bits() >> 32) * n >> 32);
-}
-
 /* cases[i].order becomes a random permutation (Fisher and Yates, inside out). */
 static void shuffle(struct belay_case *cases, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		size_t j = random_below(i + 1);
+		size_t j = belay__random_below(i + 1);
 
 		cases[i].order = cases[j].order;
 		cases[j].order = (unsigned)i;
