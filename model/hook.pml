@@ -2,20 +2,20 @@
  *
  * hook.pml - a hook that the end runs while somebody removes it and frees its memory.
  *
- * Who         Two threads end the context, both run its hooks. One removes the hook and frees it. As the
- *             run defines:
+ * Who         Two threads end the context, both run its hooks. One removes the hook and frees it.
+ *             As the run defines:
  *             INSIDE  it is removed from inside of fn instead
  *             ADDS    the remover first adds it, while the context ends
- * Checked     fn runs at most once, and has run or never will when the removal returns; exactly one of
- *             the end and the removal has it; nobody touches the hook after the removal; the context's
- *             reference is given up once; nobody waits for ever.
- * Broken      PLAIN_REMOVE    the removal looks at the state, then stores, in place of compare-and-swap
+ * Checked     fn runs at most once, and has run or never will when the removal returns; exactly one
+ *             of the end and the removal has it; nobody touches the hook after the removal; the
+ *             context's reference is given up once; nobody waits for ever.
+ * Broken      PLAIN_REMOVE    the removal looks at the state, then stores: no compare-and-swap
  *             NO_WAIT         it does not wait for an fn that runs
  *             PLAIN_FINISH    the end looks for a remover, then stores RAN, in place of an exchange
  *             TOUCH_REMOVED   the end forgets that fn may have removed its hook
  *             UNLOCKED_LIST   the removal that won does not take the node's lock
- * Mirrors     src/context/hook.c: take_hook(), run(), finish(), add(), belay_hook_remove(). The remover's
- *             wait is a bit here; waiter.pml is about waits.
+ * Mirrors     src/context/hook.c: take_hook(), run(), finish(), add(), belay_hook_remove(). The
+ *             remover's wait is a bit here; waiter.pml is about waits.
  */
 #define UNUSED 0
 #define ADDED 1

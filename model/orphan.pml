@@ -4,17 +4,18 @@
  *
  *     root - parent - { first, second }
  *
- * A listed child is a reference to its parent that is not counted; the last user turns the list into an
- * orphan, which is counted once and goes with its last child.
+ * A listed child is a reference to its parent that is not counted; the last user turns the list
+ * into an orphan, which is counted once and goes with its last child.
  *
- * Who         Two users give up parent, the owners of first and second give up theirs, one of them after
- *             an end of its own. As the run defines:
+ * Who         Two users give up parent, the owners of first and second give up theirs, one of them
+ *             after an end of its own. As the run defines:
  *             CANCEL  one cancels and gives up root meanwhile, which walks through the orphan
- * Checked     The parent is freed, once, after its last child and its last user; nothing is used later.
+ * Checked     The parent is freed, once, after its last child and its last user; nothing is used
+ *             later.
  * Broken      NO_ORPHAN        the last user counts nothing for the list
  *             ORPHAN_UNLOCKED  it looks at the list without its lock
- * Mirrors     src/context/{tree,branch}.c: give_up(), belay__branches_orphan(), belay__place_fini();
- *             see node.inc.
+ * Mirrors     src/context/{tree,branch}.c: give_up(), belay__branches_orphan(),
+ *             belay__place_fini(); see node.inc.
  */
 #define NODES 4
 #define ROOT 0

@@ -9,9 +9,9 @@
  *             MIDDLE_ENDS   one does so with middle
  *             LEAF_ENDS     the owner of leaf ends it
  *             DERIVES       one derives late from middle, and gives both up
- * Checked     When a cancel returns all that is below is done. A child of a done parent is done when its
- *             derivation returns. Nothing is used after it was freed, everything is freed exactly once,
- *             nobody waits for ever.
+ * Checked     When a cancel returns all that is below is done. A child of a done parent is done
+ *             when its derivation returns. Nothing is used after it was freed, everything is freed
+ *             exactly once, nobody waits for ever.
  * Broken      NO_SECOND_LOOK  a place's list is not looked at again under its lock
  *             COUNT_LATE      a child's reference is counted after its list was unlocked
  *             UNLIST_EARLY    the end takes a child off its list before what is below it is done

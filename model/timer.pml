@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * timer.pml - a context with a deadline that expires while its parent ends and its owner gives it up.
+ * timer.pml - a context with a deadline that expires while its parent ends and its owner gives it
+ * up.
  *
- * Who         The maker joins the parent, arms the timer, and later ends and gives up the context. The
- *             clock fires what is due, at any moment. One ends the parent.
- * Checked     Nothing is used after it was freed; it is freed once; no timer stays armed in freed memory,
- *             nor after the context's end was told to its owner; nobody waits for ever.
+ * Who         The maker joins the parent, arms the timer, and later ends and gives up the context.
+ *             The clock fires what is due, at any moment. One ends the parent.
+ * Checked     Nothing is used after it was freed; it is freed once; no timer stays armed in freed
+ *             memory, nor after the context's end was told to its owner; nobody waits for ever.
  * Broken      NO_LOOK_AGAIN    the maker does not look at the error after arming
  *             CLAIM_UNLOCKED   the clock takes its reference after giving the wheel's lock back
  *             CLAIM_BLIND      it takes one also where the last one has gone
  *             FREED_ARMED      the freeing thread does not disarm
  * Mirrors     src/context/deadline.c: claim(), fire(), arm(), with_deadline(); src/wait/clock.c:
- *             claim_batch(), belay__timer_arm(), belay__timer_disarm(); the end and the freeing of one
- *             child as in end.c, tree.c and branch.c.
+ *             claim_batch(), belay__timer_arm(), belay__timer_disarm(); the end and the freeing of
+ *             one child as in end.c, tree.c and branch.c.
  */
 byte refs = 1;
 bit err, parent_err, listed, freed, armed;

@@ -2,20 +2,23 @@
  *
  * waiter.pml - one who waits for two reasons, and two wakers who each bring one: claim, park, wake.
  *
- * Who         The sleeper waits twice, each time with a new waiter that stands in two queues (say, a
- *             channel's and a context's done channel). Two wakers each take whatever comes into one queue.
- *             The sleeper is a thread with a futex that also wakes for no reason; or, as the run defines:
+ * Who         The sleeper waits twice, each time with a new waiter that stands in two queues (say,
+ *             a channel's and a context's done channel). Two wakers each take whatever comes into
+ *             one queue. The sleeper is a thread with a futex that also wakes for no reason; or, as
+ *             the run defines:
  *             TASK    a task, whose worker runs what stands in its queue
- * Checked     Each wait ends with exactly one claim and one wake; nobody touches a wait, or its waiter,
- *             after the sleeper has returned from it; a wake that comes before the park is not lost, nor
- *             found by the next wait; nobody waits for ever; a task is queued once.
+ * Checked     Each wait ends with exactly one claim and one wake; nobody touches a wait, or its
+ *             waiter, after the sleeper has returned from it; a wake that comes before the park is
+ *             not lost, nor found by the next wait; nobody waits for ever; a task is queued once.
  * Broken      LEAVE_LATE   the sleeper does not take its other wait off that queue
  *             WAKE_LOSER   a waker whose claim was lost wakes as well
  *             PLAIN_CLAIM  the claim looks, then stores, in place of compare-and-swap
  *             PLAIN_PARK   the park stores that it sleeps, in place of compare-and-swap
- *             PLAIN_WAKE   the wake looks whether somebody sleeps, then stores, in place of an exchange
- * Mirrors     src/wait/wait.c; src/wait/thread.c: park(), wake(), without the spinning; src/task/task.c:
- *             park(), wake(); a lock of each queue as chan.c's and belay__done_leave()'s.
+ *             PLAIN_WAKE   the wake looks whether somebody sleeps, then stores, in place of an
+ *                          exchange
+ * Mirrors     src/wait/wait.c; src/wait/thread.c: park(), wake(), without the spinning;
+ *             src/task/task.c: park(), wake(); a lock of each queue as chan.c's and
+ *             belay__done_leave()'s.
  */
 #define EMPTY 0
 #define WOKEN 1

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * rooms.c - what the explored rooms stand on, in place of src/base, thread.c and clock.c.
+ *
+ * Locks       src/base/lock.h as it is; who finds a lock taken waits here for it to be free.
+ * Runners     Each thread of a scenario has one: a wake is a bit, as a token is.
+ * Memory      Every context has a block of its own from malloc, so that the address sanitizer knows
+ *             of a use after its end. What is left alive after a run is counted.
+ * Clock       Stands still at NOW, and its thread is whichever thread of a scenario calls
+ *             rooms_run_clock(): there all that is armed is due. One wheel, its lock as in clock.c.
+ */
+#include "explore.h"
+
+#include "base/alloc.h"
+#include "base/list.h"
+#include "base/report.h"
+#include "base/slab.h"
+#include "base/stop.h"
+#include "chan/random.h"
+#include "wait/clock.h"
+#include "wait/timer.h"
+#include "wait/wait.h"
+
+#include <belay/time.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+static const int64_t NOW = 1000000000;
+
+static long alive; /* blocks and contexts */
+
+/* ---- base: lock.c, alloc.c, slab.c, stop.c, report.c ----------------------------------------- */
+
+static bool is_free(void *lock)
+{
+	return ((struct belay__lock *)lock)->word == 0;
+}
+
+void belay__lock_slow(struct belay__lock *lock)
+{
+	while (lock->word != 0)
+		explore_wait(is_free, lock);
+	lock->word = 1;
+}
+
+void belay__lock_give_way(struct belay__lock *lock, enum belay__rank rank)
+{
+	belay__lock_give(lock, rank);
+}
+
+static void *counted(void *block)
+{
+	alive += block != NULL;
+	return block;
+}
+
+int belay__alloc_fails(void)
+{
+	return false;
+}
+
+void *belay__malloc(size_t size)
+{
+	return counted(malloc(size));
+}
+
+void *belay__calloc(size_t count, size_t size)
+{
+	return counted(calloc(count, size));
+}
+
+void *belay__realloc(void *block, size_t size)
+{
+	return block ? realloc(block, size) : belay__malloc(size);
+}
+
+char *belay__strdup(const char *s)
+{
+	return counted(strdup(s));
+}
+
+void belay__free(void *block)
+{
+	alive -= block != NULL;
+	free(block);
+}
+
+void *belay__slab_alloc(struct belay__slab *slab)
+{
+	return belay__calloc(1, slab->size);
+}
+
+void belay__slab_free(struct belay__slab *slab, void *object)
+{
+	(void)slab;
+	belay__free(object);
+}
+
+void belay__slab_visit(struct belay__slab *slab, void (*visit)(void *arg, void *object), void *arg)
+{
+	(void)slab, (void)visit, (void)arg;
+}
+
+size_t belay__slab_total(struct belay__slab *slab)
+{
+	return slab->total;
+}
+
+void belay__slab_trim(struct belay__slab *slab)
+{
+	(void)slab;
+}
+
+void belay__stop_register(struct belay__stop *stop)
+{
+	(void)stop;
+}
+
+void belay__report_leaks(size_t (*print)(FILE *out))
+{
+	(void)print;
+}
+
+/* ---- Runners: thread.c ----------------------------------------------------------------------- */
+
+struct runner {
+	struct belay__runner runner;
+	bool woken;
+};
+
+_Thread_local struct belay__runner *belay__current_task;
+
+static bool is_woken(void *runner)
+{
+	return ((struct runner *)runner)->woken;
+}
+
+static void park(struct belay__runner *runner)
+{
+	struct runner *self = belay__container(runner, struct runner, runner);
+
+	explore_wait(is_woken, self);
+	self->woken = false;
+}
+
+/* A second wake before the first was consumed would be lost: nobody may owe two. */
+static void wake(struct belay__runner *runner)
+{
+	struct runner *sleeper = belay__container(runner, struct runner, runner);
+
+	explore_point();
+	EXPECT(!sleeper->woken);
+	sleeper->woken = true;
+}
+
+static struct runner runners[THREADS_MAX + 1]; /* the last: outside of all threads */
+
+struct belay__runner *belay__self(void)
+{
+	int self = explore_self();
+
+	return &runners[self < 0 ? THREADS_MAX : self].runner;
+}
+
+/* ---- The clock: clock.c ---------------------------------------------------------------------- */
+
+static struct {
+	struct belay__lock lock;
+	struct belay__list armed;
+} clock_wheel;
+
+int64_t belay_now(void)
+{
+	return NOW;
+}
+
+int64_t belay__moment(int64_t ns)
+{
+	int64_t when;
+
+	return __builtin_add_overflow(NOW, ns, &when) ? (ns > 0 ? BELAY_FOREVER : 0) : when;
+}
+
+int belay__clock_start(void)
+{
+	return 0;
+}
+
+bool belay__on_clock_thread(void)
+{
+	return false;
+}
+
+void belay__timer_init(struct belay__timer *timer, bool (*claim)(struct belay__timer *timer),
+		       void (*fire)(struct belay__timer *timer))
+{
+	*timer = (struct belay__timer){.claim = claim, .fire = fire};
+}
+
+void belay__timer_arm(struct belay__timer *timer, int64_t when)
+{
+	belay__lock_take(&clock_wheel.lock, BELAY__RANK_WHEEL);
+	timer->when = when;
+	timer->armed = true;
+	belay__list_append(&clock_wheel.armed, &timer->link);
+	belay__lock_give(&clock_wheel.lock, BELAY__RANK_WHEEL);
+}
+
+bool belay__timer_disarm(struct belay__timer *timer)
+{
+	bool armed;
+
+	belay__lock_take(&clock_wheel.lock, BELAY__RANK_WHEEL);
+	armed = timer->armed;
+	if (armed) {
+		timer->armed = false;
+		belay__list_remove(&timer->link);
+	}
+	belay__lock_give(&clock_wheel.lock, BELAY__RANK_WHEEL);
+	return armed;
+}
+
+static bool claim_wait(struct belay__timer *timer)
+{
+	return belay__wait_claim(&belay__container(timer, struct belay__wait_timer, timer)->wait);
+}
+
+static void fire_wait(struct belay__timer *timer)
+{
+	belay__wait_wake(&belay__container(timer, struct belay__wait_timer, timer)->wait);
+}
+
+void belay__wait_timer_arm(struct belay__wait_timer *timer, struct belay__waiter *waiter,
+			   int64_t when)
+{
+	belay__wait_init(&timer->wait, waiter);
+	belay__timer_init(&timer->timer, claim_wait, fire_wait);
+	belay__timer_arm(&timer->timer, when);
+}
+
+void rooms_run_clock(void)
+{
+	struct belay__list fired, *link;
+
+	belay__list_init(&fired);
+	belay__lock_take(&clock_wheel.lock, BELAY__RANK_WHEEL);
+	while ((link = belay__list_pop(&clock_wheel.armed))) {
+		struct belay__timer *timer = belay__container(link, struct belay__timer, link);
+
+		timer->armed = false;
+		if (timer->claim(timer))
+			belay__list_append(&fired, link);
+	}
+	belay__lock_give(&clock_wheel.lock, BELAY__RANK_WHEEL);
+	while ((link = belay__list_pop(&fired))) {
+		struct belay__timer *timer = belay__container(link, struct belay__timer, link);
+
+		timer->fire(timer);
+	}
+}
+
+/* ---- Chance: random.c ------------------------------------------------------------------------ */
+
+size_t belay__random_below(size_t n)
+{
+	return explore_choose(n);
+}
+
+/* ---- Runs ------------------------------------------------------------------------------------ */
+
+void rooms_reset(void)
+{
+	alive = 0;
+	clock_wheel.lock.word = 0;
+	belay__list_init(&clock_wheel.armed);
+	for (int i = 0; i <= THREADS_MAX; i++)
+		runners[i] = (struct runner){.runner = {park, wake}};
+}
+
+void rooms_check(void)
+{
+	EXPECT(alive == 0);
+	EXPECT(belay__list_empty(&clock_wheel.armed));
+}
