@@ -161,11 +161,21 @@ static size_t how_many(const struct belay__headers *headers, const char *name)
 	return n;
 }
 
+/* RFC 3986, section 3.2: the characters of a host and its port. Empty is fine (RFC 9112, section
+ * 3.2). */
+static bool is_host(const char *text)
+{
+	return text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+				 "-._~%!$&'()*+,;=:[]")] == '\0';
+}
+
 static int check_host(const struct belay__message *msg)
 {
-	size_t hosts = how_many(&msg->req->headers, "host");
+	const char *host = belay__headers_get(&msg->req->headers, "host");
 
-	return hosts > 1 || (hosts == 0 && msg->minor > 0) ? -EBADMSG : 0;
+	if (!host)
+		return msg->minor > 0 ? -EBADMSG : 0;
+	return is_host(host) && how_many(&msg->req->headers, "host") == 1 ? 0 : -EBADMSG;
 }
 
 static int check_coding(struct belay__message *msg, const char *coding)

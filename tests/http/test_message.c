@@ -96,6 +96,18 @@ static void a_host_stands_there_once(void **state)
 	assert_int_equal(head("GET / HTTP/1.0\r\n\r\n"), 0);
 }
 
+static void a_host_has_no_characters_that_no_host_has(void **state)
+{
+	assert_int_equal(head("GET / HTTP/1.1\r\nHost: a b\r\n\r\n"), -EBADMSG);
+	assert_int_equal(head("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"), -EBADMSG);
+	assert_int_equal(head("GET / HTTP/1.1\r\nHost: user@a\r\n\r\n"), -EBADMSG);
+	assert_int_equal(head("GET / HTTP/1.1\r\nHost: \xff\r\n\r\n"), -EBADMSG);
+	assert_int_equal(head("GET / HTTP/1.0\r\nHost: a b\r\n\r\n"), -EBADMSG);
+	assert_int_equal(head("GET / HTTP/1.1\r\nHost: [fe80::1%25eth0]:80\r\n\r\n"), 0);
+	assert_int_equal(head("GET / HTTP/1.1\r\nHost: a_b.example.:80\r\n\r\n"), 0);
+	assert_int_equal(head("GET / HTTP/1.1\r\nHost:\r\n\r\n"), 0);
+}
+
 static void a_length_is_taken_where_there_is_no_doubt(void **state)
 {
 	assert_int_equal(with_headers("Content-Length: 12\r\n"), 0);
@@ -391,6 +403,7 @@ BELAY_TEST_MAIN(MESSAGE_TEST(a_head_becomes_method_target_and_headers),
 		MESSAGE_TEST(other_versions_and_protocols_are_refused),
 		MESSAGE_TEST(what_is_no_request_line_is_refused),
 		MESSAGE_TEST(a_host_stands_there_once),
+		MESSAGE_TEST(a_host_has_no_characters_that_no_host_has),
 		MESSAGE_TEST(a_length_is_taken_where_there_is_no_doubt),
 		MESSAGE_TEST(forms_that_smuggle_requests_are_refused),
 		MESSAGE_TEST(an_old_version_has_no_chunks),
