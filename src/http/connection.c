@@ -27,6 +27,9 @@
 #define FAREWELL BELAY_S(1)
 enum { LINGER_SIZE = 256 * 1024 };
 
+/* How many times a client may send empty lines alone where a request is waited for. */
+enum { MOST_BLANKS = 4 };
+
 struct connection {
 	struct belay_server *server;
 	belay_conn *conn;
@@ -62,14 +65,17 @@ static bool has_input(struct belay__wire *wire)
 	       (wire->start < wire->end && wire->in[wire->start] != '\r');
 }
 
-/* Waits for the first byte of a request. 0, or the connection is to be closed. */
+/* Waits for the first byte of a request. 0, or the connection is to be closed: by empty lines alone
+ * it is not held open for ever. */
 static int await_first(struct connection *c)
 {
 	int64_t patience = c->served > 0 ? options_of(c)->idle_time : options_of(c)->header_time;
 
-	while (!has_input(&c->wire)) {
-		ssize_t n = belay__wire_fill(c->quiet, &c->wire, options_of(c)->header_size,
-					     patience);
+	for (int blanks = 0; !has_input(&c->wire); blanks++) {
+		ssize_t n = blanks > MOST_BLANKS
+				    ? -ETIMEDOUT
+				    : belay__wire_fill(c->quiet, &c->wire,
+						       options_of(c)->header_size, patience);
 
 		if (n < 0)
 			return (int)n;

@@ -230,6 +230,19 @@ static void a_client_that_says_nothing_is_closed_without_a_word(void **state)
 	close(fd);
 }
 
+/* The loop ends when the server has closed the connection. */
+static void empty_lines_alone_do_not_keep_a_connection_open(void **state)
+{
+	int fd;
+
+	start((struct belay_server_options){.header_time = BELAY_FOREVER});
+	fd = site_dial(&site);
+	while (send(fd, "\r\n", 2, MSG_NOSIGNAL) == 2)
+		;
+	assert_true(errno == EPIPE || errno == ECONNRESET);
+	close(fd);
+}
+
 static void an_idle_connection_is_closed_without_a_word(void **state)
 {
 	struct reply reply;
@@ -340,6 +353,7 @@ BELAY_TEST_MAIN(SITE_TEST(bad_requests_are_answered_400_and_closed),
 		SITE_TEST(an_unread_chunked_body_that_is_too_long_to_drain_closes_the_connection),
 		SITE_TEST(a_head_that_does_not_end_in_time_is_answered_408),
 		SITE_TEST(a_client_that_says_nothing_is_closed_without_a_word),
+		SITE_TEST(empty_lines_alone_do_not_keep_a_connection_open),
 		SITE_TEST(an_idle_connection_is_closed_without_a_word),
 		SITE_TEST(a_body_that_does_not_come_is_answered_408),
 		SITE_TEST(a_client_that_does_not_read_is_given_up),
