@@ -146,12 +146,27 @@ static int ask_on(belay_ctx *ctx, belay_sqlite_conn *conn, const char *sql,
 	return r;
 }
 
+static int take(belay_ctx *ctx, belay_sqlite *pool, belay_sqlite_conn **ret)
+{
+	int r = belay_sqlite_take(ctx, pool, ret);
+
+	if (r && !belay_err(ctx)) {
+		struct belay_sqlite_error error;
+
+		belay_sqlite_open_error(pool, &error);
+		belay_log(ctx, BELAY_LOG_ERROR, "database: %s",
+			  error.code ? error.message : belay_strerror(r));
+	}
+	return r;
+}
+
+/* A database whose file has gone fails with -ENOENT, which is not to be taken for a package's. */
 static int ask(belay_ctx *ctx, belay_sqlite *pool, const char *sql, const struct values *values,
 	       json_t **ret)
 {
 	json_t *rows = json_array();
 	belay_sqlite_conn *conn;
-	int r = rows ? belay_sqlite_take(ctx, pool, &conn) : -ENOMEM;
+	int r = rows ? take(ctx, pool, &conn) : -ENOMEM;
 
 	if (!r) {
 		r = ask_on(ctx, conn, sql, values, rows);
@@ -161,7 +176,7 @@ static int ask(belay_ctx *ctx, belay_sqlite *pool, const char *sql, const struct
 		json_decref(rows);
 	else
 		*ret = rows;
-	return r;
+	return r == -ENOENT ? -EIO : r;
 }
 
 /* ---- Answers --------------------------------------------------------------------------------- */

@@ -165,7 +165,8 @@ struct question {
 	const char *base;
 	const char *name;
 	json_t *answer;    /* where it was a good one */
-	char error[WORDS]; /* where it was not */
+	bool unknown;      /* where it was that there is no such package */
+	char error[WORDS]; /* where it was another */
 };
 
 /* name as a segment of a path (RFC 3986, section 2.1). */
@@ -203,8 +204,10 @@ static int judge(belay_ctx *ctx, struct question *question, belay_http_reply *re
 	size_t size;
 	char *text;
 
-	if (status == 404)
+	if (status == 404) {
+		question->unknown = true;
 		return -ENOENT;
+	}
 	if (status != 200) {
 		snprintf(question->error, sizeof question->error, "status %d", status);
 		return -EBADE;
@@ -236,16 +239,36 @@ static int ask(belay_ctx *ctx, void *arg)
 
 /* ---- Asking all ------------------------------------------------------------------------------ */
 
+/* Not by the error alone: a replica whose host is unknown fails with -ENOENT too. */
+static bool is_unknown(const struct question *questions, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (questions[i].unknown)
+			return true;
+	return false;
+}
+
+/* Why the last one in the list that says so has failed. */
+static const char *last_error(const struct question *questions, size_t n, int r)
+{
+	while (n > 0)
+		if (*questions[--n].error)
+			return questions[n].error;
+	return belay_strerror(r);
+}
+
 static int answer_none(belay_ctx *ctx, belay_request *req, belay_response *res, int r,
-		       const struct question *last)
+		       const struct question *questions, size_t n)
 {
 	if (belay_err(ctx))
 		return r;
-	if (r == -ENOENT)
+	if (is_unknown(questions, n))
 		return belay_response_error(ctx, req, res, 404, "no replica has a package \"%s\"",
-					    last->name);
+					    questions->name);
 	return belay_response_error(ctx, req, res, 502, "no replica has answered: %s",
-				    *last->error ? last->error : belay_strerror(r));
+				    last_error(questions, n, r));
 }
 
 int handle_first(belay_ctx *ctx, belay_request *req, belay_response *res)
@@ -265,7 +288,7 @@ int handle_first(belay_ctx *ctx, belay_request *req, belay_response *res)
 	}
 	winner = belay_first(ctx, ask, args, replicas->n, 0);
 	if (winner < 0)
-		r = answer_none(ctx, req, res, winner, &questions[replicas->n - 1]);
+		r = answer_none(ctx, req, res, winner, questions, replicas->n);
 	else
 		r = reply_json(ctx, res,
 			       json_pack("{s:s, s:O}", "answered_by", questions[winner].base,

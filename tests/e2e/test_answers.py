@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What the store answers, to good questions and to bad ones."""
 
+import os
 import subprocess
 
-from store import PATIENCE_S, main
+from store import PATIENCE_S, Store, main
 
 
 def names(answer, key):
@@ -58,6 +59,25 @@ def the_first_replica_to_answer_wins(store):
     assert status == 200 and body["package"]["name"] == "pkg-7"
     store.logged(r'GET /packages/pkg-7 499 .*cause="client disconnected"')
     assert store.get("/first/packages/none")[0] == 404
+
+
+def a_replica_whose_host_is_unknown_has_not_answered(program):
+    store = Store(program, packages=10, arguments=["--replica", "http://nowhere.invalid"])
+    try:
+        status, body = store.get("/first/packages/pkg-7")
+        assert status == 502 and "no replica has answered" in body["error"], (status, body)
+        store.end_well()
+    finally:
+        store.close()
+
+
+def a_database_that_has_gone_is_no_package_that_is_missing(store):
+    for name in (store.db, store.db + "-wal", store.db + "-shm"):
+        if os.path.exists(name):
+            os.unlink(name)
+    status, body = store.get("/twins?section=tiny")
+    assert status == 500, (status, body)
+    store.logged("database: unable to open")
 
 
 def the_health_check_and_the_page_answer(store):
@@ -126,6 +146,8 @@ if __name__ == "__main__":
         similar_ones_are_the_nearest_first,
         twins_of_a_small_section_are_found,
         the_first_replica_to_answer_wins,
+        a_replica_whose_host_is_unknown_has_not_answered,
+        a_database_that_has_gone_is_no_package_that_is_missing,
         the_health_check_and_the_page_answer,
         contexts_are_shown_as_text_and_as_json,
         every_error_has_the_same_form,
