@@ -66,7 +66,21 @@ every_pc_file() {
 	done
 }
 
-plan 6
+# What pkg-config searches by itself below /usr/local; nothing on systems that keep out of there.
+searched() { pkg-config --variable=pc_path pkg-config | tr : '\n' | grep '^/usr/local/lib'; }
+
+# Where the .pc files go below the prefix, whatever that is set to just now.
+found_by_itself() {
+	local libdir
+
+	libdir=$(meson introspect --buildoptions "$build" |
+		python3 -c 'import json, sys
+print(next(o["value"] for o in json.load(sys.stdin) if o["name"] == "libdir"))')
+	searched | grep -Fx "/usr/local/$libdir/pkgconfig" ||
+		{ echo "pkg-config does not look into /usr/local/$libdir/pkgconfig"; return 1; }
+}
+
+plan 7
 try everything_installs_below_destdir install_there
 try the_first_program_runs_against_the_shared_library shared
 try the_first_program_runs_from_the_archive archive
@@ -77,4 +91,9 @@ else
 fi
 try every_public_header_is_installed every_header
 try every_pkg_config_file_links_its_library every_pc_file
+if searched >/dev/null; then
+	try pkg_config_looks_where_it_installs found_by_itself
+else
+	skip pkg_config_looks_where_it_installs 'pkg-config does not search /usr/local here'
+fi
 exit $failed
