@@ -35,6 +35,9 @@ int handle_search(belay_ctx *ctx, belay_request *req, belay_response *res)
 	if (reply_limit(ctx, req, res, 20, LIMIT_MOST, &limit))
 		return 0;
 	r = query_search(ctx, &store->db, belay_request_query(req, "q"), limit, &body);
+	if (r == -E2BIG)
+		return belay_response_error(ctx, req, res, 400, "q has more than %d words",
+					    QUERY_WORDS_MOST);
 	return answer(ctx, req, res, r, body);
 }
 

@@ -279,6 +279,17 @@ static char *fts_query(const char *words)
 	return query;
 }
 
+static size_t count_words(const char *words)
+{
+	size_t n = 0;
+
+	for (words += strspn(words, BLANKS); *words; n++) {
+		words += strcspn(words, BLANKS);
+		words += strspn(words, BLANKS);
+	}
+	return n;
+}
+
 /* ---- Public ---------------------------------------------------------------------------------- */
 
 int query_search(belay_ctx *ctx, const struct database *db, const char *words, int limit,
@@ -286,9 +297,12 @@ int query_search(belay_ctx *ctx, const struct database *db, const char *words, i
 {
 	const char *first = words ? words + strspn(words, BLANKS) : "";
 	struct values values = {.name = first, .limit = limit};
-	char *query = fts_query(first);
+	char *query;
 	int r;
 
+	if (count_words(first) > QUERY_WORDS_MOST)
+		return -E2BIG;
+	query = fts_query(first);
 	if (!query)
 		return -ENOMEM;
 	values.words = query;

@@ -13,8 +13,11 @@
 
 #include <jansson.h>
 
+/* FTS5 takes time that grows with the square of the words, in steps that nothing interrupts. */
+enum { QUERY_WORDS_MOST = 64 };
+
 /* {"packages": [...]}: those that have all the words, the last of which may be the beginning of
- * one, best first; words empty or NULL: all, by name. */
+ * one, best first; words empty or NULL: all, by name. -E2BIG: more than QUERY_WORDS_MOST. */
 int query_search(belay_ctx *ctx, const struct database *db, const char *words, int limit,
 		 json_t **ret);
 

@@ -27,6 +27,10 @@ def the_search_takes_whatever_is_typed(store):
         assert status == 200, (typed, body)
 
 
+def a_search_takes_64_words(store):
+    assert store.get("/packages?q=" + "+".join(["small"] * 64))[0] == 200
+
+
 def a_package_says_what_it_needs(store):
     status, package = store.get("/packages/pkg-10")
     assert status == 200
@@ -107,6 +111,7 @@ def every_error_has_the_same_form(store):
         ("/packages?limit=99999999999999999999", 400, "limit"),
         ("/packages/pkg-1/similar?limit=1x", 400, "1x"),
         ("/twins?limit=x", 400, "limit"),
+        ("/packages?q=" + "a+" * 65, 400, "words"),
         ("/packages?timeout=soon", 400, "timeout"),
         ("/packages?timeout=10", 400, "timeout"),
         ("/packages?timeout=-1ms", 400, "timeout"),
@@ -141,6 +146,7 @@ if __name__ == "__main__":
     main(
         a_search_finds_packages_by_all_their_words,
         the_search_takes_whatever_is_typed,
+        a_search_takes_64_words,
         a_package_says_what_it_needs,
         a_closure_is_all_that_is_needed,
         similar_ones_are_the_nearest_first,
