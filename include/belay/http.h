@@ -35,7 +35,8 @@ typedef struct belay_recorder belay_recorder;
 
 /* Answers a request. 0, or a negative errno. Where it failed before anything was sent, the answer
  * is the error page for it: 400, 408 or 413 for an error of belay_request_read()'s, 404 for
- * -ENOENT, 503 for a context's error and -ENOMEM, 500 for everything else. Where it failed later
+ * -ENOENT, 503 for a context's error and -ENOMEM, 500 for everything else (so don't hand on another
+ * call's -ENOENT, as of a database file that is gone, for one of your own). Where it failed later
  * the connection is closed. A handler that returned 0 without writing has answered 200 with an
  * empty body; but one whose context is done, and that could not write what it wanted for that, has
  * failed with the context's error whatever it returned. */

@@ -304,7 +304,7 @@ static unsigned pass_while_walking(struct walk *walk)
  * scheduler may keep it from running beside a walk; hence several tries. */
 static void deriving_and_ending_a_child_do_not_wait_for_the_whole_walk(void **state)
 {
-	enum { TRIES = 20, ENOUGH = 10 };
+	enum { TRIES = 200, ENOUGH = 10 };
 	unsigned most = 0;
 
 	if (scale_is_serial())
