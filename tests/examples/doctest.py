@@ -5,6 +5,8 @@
 #
 #     doctest.py [--dir DIR] [--cc COMPILER-AND-FLAGS] [--libs LIBRARIES] FILE.md...
 #
+# Where these are several words, each stands in a line: there may be spaces in a path.
+#
 # Fenced blocks of the files, in order:
 #
 #     ```c            a whole program: compiled without a warning, and run
@@ -169,8 +171,8 @@ def check_file(tap, path, options):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--dir', default='.')
-    parser.add_argument('--cc', type=str.split, default=['cc'])
-    parser.add_argument('--libs', type=str.split, default=['-lbelay'])
+    parser.add_argument('--cc', type=str.splitlines, default=['cc'])
+    parser.add_argument('--libs', type=str.splitlines, default=['-lbelay'])
     parser.add_argument('files', nargs='+')
     options = parser.parse_args()
     tap = Tap()

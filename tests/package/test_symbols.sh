@@ -25,7 +25,7 @@ headers() {
 }
 
 declared() {
-	sed 's/^#.*//' $(headers) | tr '\n' ' ' |
+	headers | tr '\n' '\0' | xargs -0 sed 's/^#.*//' | tr '\n' ' ' |
 		grep -oP 'BELAY_EXPORT[^;{(]*?\b\Kbelay_\w+(?= *[(;])' | sort -u
 }
 
