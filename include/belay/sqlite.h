@@ -5,9 +5,9 @@
  * The end of a context reaches the engine: it interrupts the statement that runs for it, and never
  * another one. Every call that can block takes a context first, runs on a thread that may block
  * (see belay_blocking()) and works from tasks and plain threads alike. A connection, its statements
- * and its transaction are used by one caller at a time; a database by any number. The engine looks at
- * the interruption between its own instructions: a single one that takes long, such as a full-text
- * query of thousands of words or a function of the program's, is over first.
+ * and its transaction are used by one caller at a time; a database by any number. The engine looks
+ * at the interruption between its own instructions: one that takes long by itself, as a full-text
+ * query of thousands of words or a function of the program's may, is over first.
  *
  * Errors are the context's (-ECANCELED, -ETIME) where it was the context, and otherwise a negative
  * errno, with the engine's own code and words in belay_sqlite_error_of():
