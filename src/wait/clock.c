@@ -20,7 +20,6 @@
  */
 #include "wait/clock.h"
 
-#include "base/futex.h"
 #include "wait/wheel.h"
 
 #include <errno.h>
