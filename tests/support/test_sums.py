@@ -14,14 +14,24 @@ import tempfile
 SUM_TESTS, MISBEHAVING = sys.argv[1:]
 
 
-def sums_of(*programs):
-    """PASSED FAILED SKIPPED of a log with these (result, output)."""
+def told_of(programs, *options):
+    """What sum-tests prints of a log with these (result, output)."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as log:
         for number, (result, stdout) in enumerate(programs):
             print(json.dumps({"name": f"test {number}", "result": result, "stdout": stdout}), file=log)
         log.flush()
-        out = subprocess.run([SUM_TESTS, log.name], capture_output=True, text=True, check=True).stdout
-        return tuple(map(int, out.split()))
+        command = [SUM_TESTS, *options, log.name]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def sums_of(*programs):
+    """PASSED FAILED SKIPPED."""
+    return tuple(map(int, told_of(programs).split()))
+
+
+def named_failures(program):
+    """What the last line names: after the program and, in brackets, how it ended."""
+    return told_of([program], "--failures").splitlines()[-1].split("): ", 1)[-1]
 
 
 def run(kind):
@@ -54,15 +64,22 @@ CASES = {
     "a_program_without_functions_counts_as_one": (("OK", "fine\n"), (1, 0, 0)),
 }
 
-print(f"1..{len(CASES) + 1}")
-failures = 0
-for number, (name, (program, expected)) in enumerate(CASES.items(), 1):
-    found = sums_of(program)
-    failures += found != expected
+WHOLE = "the program as a whole"
+NAMES = {
+    "the_functions_that_failed_are_named": (run("asserting"), "asserting"),
+    "those_that_never_began_are_counted":
+        (("TIMEOUT", CMOCKA.replace("2 test", "4 test")), "b, 2 that did not run"),
+    "what_fails_at_the_exit_is_the_program": (("FAIL", CMOCKA + "[       OK ] b\n"), WHOLE),
+    "failures_of_tap_are_named": (("FAIL", TAP), "b"),
+}
+
+print(f"1..{len(CASES) + len(NAMES) + 1}")
+RESULTS = [(name, sums_of(program), expected, program) for name, (program, expected) in CASES.items()]
+RESULTS += [(name, named_failures(program), expected, program) for name, (program, expected) in NAMES.items()]
+RESULTS += [("a_run_of_nothing_has_failed", sums_of(), (0, 1, 0), ("OK", ""))]
+for number, (name, found, expected, program) in enumerate(RESULTS, 1):
     print(f"{'ok' if found == expected else 'not ok'} {number} - {name}")
     if found != expected:
         print(f"# expected {expected}, found {found}; {program[0]}:")
         print("".join(f"#   {line}\n" for line in program[1].splitlines()), end="")
-nothing = sums_of()
-print(f"{'ok' if nothing == (0, 1, 0) else 'not ok'} {len(CASES) + 1} - a_run_of_nothing_has_failed")
-sys.exit(failures != 0 or nothing != (0, 1, 0))
+sys.exit(any(found != expected for _, found, expected, _ in RESULTS))
