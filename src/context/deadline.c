@@ -11,6 +11,7 @@
  *             the end's disarm came before the arming, its error is visible to this look.
  */
 #include "base/alloc.h"
+#include "base/probe.h"
 #include "context/node.h"
 
 #include <errno.h>
@@ -35,6 +36,7 @@ static void fire(struct belay__timer *timer)
 {
 	struct deadline *deadline = deadline_of(timer);
 
+	BELAY__PROBE_DEADLINE_FIRE(deadline, belay_now() - deadline->node.deadline);
 	expire(deadline);
 	belay_unref(&deadline->node.ctx);
 }

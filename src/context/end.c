@@ -25,6 +25,7 @@
  * Merges      are listed twice. From one whose parents are both done it is not known through which
  *             list the walk came, so it starts again at its root, whose subtree has shrunk by then.
  */
+#include "base/probe.h"
 #include "context/node.h"
 
 enum { BATCH = 64 };
@@ -189,6 +190,8 @@ bool belay__node_end(struct node *node, int err, int code, const struct belay_si
 	}
 	more = has_more(node);
 	belay__lock_give(&node->done.lock, BELAY__RANK_NODE);
+	if (won)
+		BELAY__PROBE_CTX_END(node, err, code, message ? message : belay_strerror(err), site);
 	belay__wake_all(&woken);
 	if (more)
 		walk(node);

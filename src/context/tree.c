@@ -14,6 +14,7 @@
  * Freeing     goes up a chain of a million parents without recursion: those that die are linked
  *             through next_dead.
  */
+#include "base/probe.h"
 #include "base/report.h"
 #include "base/slab.h"
 #include "context/node.h"
@@ -113,6 +114,7 @@ belay_ctx *belay__ctx_new(enum kind kind, belay_ctx *parent, const struct belay_
 belay_ctx *belay__ctx_publish(belay_ctx *ctx)
 {
 	atomic_store_explicit(&ctx->refs, 1, memory_order_release);
+	BELAY__PROBE_CTX_NEW(ctx, ctx->parent, belay__kind_name(ctx), ctx->site);
 	return ctx;
 }
 
@@ -279,6 +281,7 @@ static void destroy_node(belay_ctx *ctx, belay_ctx **dead)
 
 static void destroy(belay_ctx *ctx, belay_ctx **dead)
 {
+	BELAY__PROBE_CTX_FREE(ctx);
 	if (is_node(ctx))
 		destroy_node(ctx, dead);
 	else
