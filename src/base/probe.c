@@ -14,8 +14,7 @@
 #include <string.h>
 
 /* Where tracers expect semaphores. */
-#define SEMAPHORE(name)                                                                            \
-	unsigned short belay_##name##_semaphore __attribute__((section(".probes")))
+#define SEMAPHORE(name) unsigned short belay_##name##_semaphore __attribute__((section(".probes")))
 
 SEMAPHORE(ctx_new);
 SEMAPHORE(ctx_end);
@@ -46,8 +45,8 @@ void belay__probe_ctx_new(const void *ctx, const void *parent, const char *kind,
 void belay__probe_ctx_end(const void *ctx, int err, int code, const char *message,
 			  const struct belay_site *site)
 {
-	STAP_PROBE6(belay, ctx_end, ctx, err, code, touched(message),
-		    touched(known(site)->file), known(site)->line);
+	STAP_PROBE6(belay, ctx_end, ctx, err, code, touched(message), touched(known(site)->file),
+		    known(site)->line);
 }
 
 void belay__probe_deadline_fire(const void *ctx, int64_t late)

@@ -43,14 +43,13 @@ void belay__probe_deadline_fire(const void *ctx, int64_t late);
 
 #else
 
-#define BELAY__PROBE(name, ...)    ((void)0)
+#define BELAY__PROBE(name, ...) ((void)0)
 #define BELAY__PROBE_CTX_FREE(ctx) ((void)0)
 
 #endif
 
 /* A context has been made. kind: its name in belay_tree(). site may be NULL. */
-#define BELAY__PROBE_CTX_NEW(ctx, parent, kind, site)                                              \
-	BELAY__PROBE(ctx_new, ctx, parent, kind, site)
+#define BELAY__PROBE_CTX_NEW(ctx, parent, kind, site) BELAY__PROBE(ctx_new, ctx, parent, kind, site)
 
 /* A context has been ended, itself and not by an ancestor. site may be NULL. */
 #define BELAY__PROBE_CTX_END(ctx, err, code, message, site)                                        \
