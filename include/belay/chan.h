@@ -26,11 +26,11 @@ BELAY_EXPORT void belay_chan_unref(belay_chan *ch);
  * nor a receiver. 0; the context's error (also where ctx is done on entry); -EPIPE: closed;
  * -EMSGSIZE: *element has another size than the channel's elements; -EINVAL: element is NULL, or ch
  * is a context's done channel. */
-BELAY_EXPORT int belay_send(belay_ctx *ctx, belay_chan *ch, const void *element);
+BELAY_EXPORT int belay_send(BELAY_BORROWED belay_ctx *ctx, belay_chan *ch, const void *element);
 
 /* Takes the oldest element into *element (NULL: thrown away). Blocks while there is none. Errors as
  * belay_send(); -EPIPE: closed and empty. On an error *element is left alone. */
-BELAY_EXPORT int belay_recv(belay_ctx *ctx, belay_chan *ch, void *element);
+BELAY_EXPORT int belay_recv(BELAY_BORROWED belay_ctx *ctx, belay_chan *ch, void *element);
 
 /* The same without blocking: -EAGAIN where it would. */
 BELAY_EXPORT int belay_try_send(belay_chan *ch, const void *element);
@@ -45,8 +45,10 @@ BELAY_EXPORT size_t belay_chan_len(const belay_chan *ch);
 BELAY_EXPORT size_t belay_chan_cap(const belay_chan *ch);
 
 /* The same four with the size of *element, 0 where it is not known. What the macros call. */
-BELAY_EXPORT int belay_send_sized(belay_ctx *ctx, belay_chan *ch, const void *element, size_t size);
-BELAY_EXPORT int belay_recv_sized(belay_ctx *ctx, belay_chan *ch, void *element, size_t size);
+BELAY_EXPORT int belay_send_sized(BELAY_BORROWED belay_ctx *ctx, belay_chan *ch,
+				  const void *element, size_t size);
+BELAY_EXPORT int belay_recv_sized(BELAY_BORROWED belay_ctx *ctx, belay_chan *ch, void *element,
+				  size_t size);
 BELAY_EXPORT int belay_try_send_sized(belay_chan *ch, const void *element, size_t size);
 BELAY_EXPORT int belay_try_recv_sized(belay_chan *ch, void *element, size_t size);
 

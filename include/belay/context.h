@@ -32,6 +32,20 @@ BELAY_EXPORT belay_ctx *belay_background(void);
 /* The same, for code that does not know yet which context it should use. */
 BELAY_EXPORT belay_ctx *belay_todo(void);
 
+/* ---- The end of a reference -------------------------------------------------------------------- */
+
+/* Cancels what is ctx's own, then gives up the caller's reference. NULL is fine. To use ctx longer,
+ * under another reference, keep that in a variable of its own: compilers take this for the end of
+ * what ctx points to. */
+BELAY_EXPORT void belay_end(belay_ctx *ctx) BELAY_RELEASES;
+BELAY_EXPORT void belay_end_at(belay_ctx *ctx, const struct belay_site *site) BELAY_RELEASES;
+#define belay_end(...) belay_end_at((__VA_ARGS__), BELAY_HERE)
+
+/* What stands on each derivation. */
+#define BELAY_DERIVES                                                                              \
+	BELAY_RELEASED_BY(belay_end)                                                               \
+	BELAY_RELEASED_BY(belay_end_at) __attribute__((returns_nonnull))
+
 /* ---- Derivation: never NULL ---------------------------------------------------------------------
  *
  * Where memory runs out, the result is a context that is already done with -ENOMEM; for a NULL
@@ -42,42 +56,45 @@ BELAY_EXPORT belay_ctx *belay_todo(void);
  * argument, for wrappers that want their caller's line in reports (site may be NULL: unknown). */
 
 /* A child that ends with its parent or by belay_cancel(). */
-BELAY_EXPORT belay_ctx *belay_with_cancel(belay_ctx *parent);
-BELAY_EXPORT belay_ctx *belay_with_cancel_at(belay_ctx *parent, const struct belay_site *site);
+BELAY_EXPORT belay_ctx *belay_with_cancel(BELAY_BORROWED belay_ctx *parent) BELAY_DERIVES;
+BELAY_EXPORT belay_ctx *belay_with_cancel_at(BELAY_BORROWED belay_ctx *parent,
+					     const struct belay_site *site) BELAY_DERIVES;
 #define belay_with_cancel(...) belay_with_cancel_at((__VA_ARGS__), BELAY_HERE)
 
 /* The same, and it ends by itself at the moment when (belay_now()'s clock) with -ETIME. A moment
  * in the past: done on return. A moment not before the parent's own deadline, or BELAY_FOREVER:
  * a plain cancellable child. The first deadline of a process starts the clock thread. */
-BELAY_EXPORT belay_ctx *belay_with_deadline(belay_ctx *parent, int64_t when);
-BELAY_EXPORT belay_ctx *belay_with_deadline_at(belay_ctx *parent, int64_t when,
-					       const struct belay_site *site);
+BELAY_EXPORT belay_ctx *belay_with_deadline(BELAY_BORROWED belay_ctx *parent, int64_t when)
+	BELAY_DERIVES;
+BELAY_EXPORT belay_ctx *belay_with_deadline_at(BELAY_BORROWED belay_ctx *parent, int64_t when,
+					       const struct belay_site *site) BELAY_DERIVES;
 #define belay_with_deadline(parent, ...)                                                           \
 	belay_with_deadline_at((parent), (__VA_ARGS__), BELAY_HERE)
 
 /* The same, ns nanoseconds from now. ns <= 0: done on return. A sum past the end of the clock is
  * "no deadline". */
-BELAY_EXPORT belay_ctx *belay_with_timeout(belay_ctx *parent, int64_t ns);
-BELAY_EXPORT belay_ctx *belay_with_timeout_at(belay_ctx *parent, int64_t ns,
-					      const struct belay_site *site);
+BELAY_EXPORT belay_ctx *belay_with_timeout(BELAY_BORROWED belay_ctx *parent, int64_t ns)
+	BELAY_DERIVES;
+BELAY_EXPORT belay_ctx *belay_with_timeout_at(BELAY_BORROWED belay_ctx *parent, int64_t ns,
+					      const struct belay_site *site) BELAY_DERIVES;
 #define belay_with_timeout(parent, ...)                                                            \
 	belay_with_timeout_at((parent), (__VA_ARGS__), BELAY_HERE)
 
 /* The same, with a code and message (copied; NULL: the default) as the cause where the deadline is
  * what ends it. belay_err() is -ETIME all the same. */
-BELAY_EXPORT belay_ctx *belay_with_deadline_cause(belay_ctx *parent, int64_t when, int code,
-						  const char *message);
-BELAY_EXPORT belay_ctx *belay_with_deadline_cause_at(belay_ctx *parent, int64_t when, int code,
-						     const char *message,
-						     const struct belay_site *site);
+BELAY_EXPORT belay_ctx *belay_with_deadline_cause(BELAY_BORROWED belay_ctx *parent, int64_t when,
+						  int code, const char *message) BELAY_DERIVES;
+BELAY_EXPORT belay_ctx *belay_with_deadline_cause_at(BELAY_BORROWED belay_ctx *parent, int64_t when,
+						     int code, const char *message,
+						     const struct belay_site *site) BELAY_DERIVES;
 #define belay_with_deadline_cause(parent, when, code, ...)                                         \
 	belay_with_deadline_cause_at((parent), (when), (code), (__VA_ARGS__), BELAY_HERE)
 
-BELAY_EXPORT belay_ctx *belay_with_timeout_cause(belay_ctx *parent, int64_t ns, int code,
-						 const char *message);
-BELAY_EXPORT belay_ctx *belay_with_timeout_cause_at(belay_ctx *parent, int64_t ns, int code,
-						    const char *message,
-						    const struct belay_site *site);
+BELAY_EXPORT belay_ctx *belay_with_timeout_cause(BELAY_BORROWED belay_ctx *parent, int64_t ns,
+						 int code, const char *message) BELAY_DERIVES;
+BELAY_EXPORT belay_ctx *belay_with_timeout_cause_at(BELAY_BORROWED belay_ctx *parent, int64_t ns,
+						    int code, const char *message,
+						    const struct belay_site *site) BELAY_DERIVES;
 #define belay_with_timeout_cause(parent, ns, code, ...)                                            \
 	belay_with_timeout_cause_at((parent), (ns), (code), (__VA_ARGS__), BELAY_HERE)
 
@@ -92,24 +109,29 @@ struct belay_key {
  * of its own: belay_cancel() on it does nothing. The value moves into the context: key->destroy
  * runs exactly once, when the last reference goes, or before the return where the context could
  * not be made. key must outlive the context; value may be NULL. */
-BELAY_EXPORT belay_ctx *belay_with_value(belay_ctx *parent, const belay_key *key, void *value);
-BELAY_EXPORT belay_ctx *belay_with_value_at(belay_ctx *parent, const belay_key *key, void *value,
-					    const struct belay_site *site);
+BELAY_EXPORT belay_ctx *belay_with_value(BELAY_BORROWED belay_ctx *parent, const belay_key *key,
+					 void *value) BELAY_DERIVES;
+BELAY_EXPORT belay_ctx *belay_with_value_at(BELAY_BORROWED belay_ctx *parent, const belay_key *key,
+					    void *value, const struct belay_site *site)
+	BELAY_DERIVES;
 #define belay_with_value(parent, key, ...)                                                         \
 	belay_with_value_at((parent), (key), (__VA_ARGS__), BELAY_HERE)
 
 /* A child with its parent's values and nothing else of it: never done, no deadline. */
-BELAY_EXPORT belay_ctx *belay_without_cancel(belay_ctx *parent);
-BELAY_EXPORT belay_ctx *belay_without_cancel_at(belay_ctx *parent, const struct belay_site *site);
+BELAY_EXPORT belay_ctx *belay_without_cancel(BELAY_BORROWED belay_ctx *parent) BELAY_DERIVES;
+BELAY_EXPORT belay_ctx *belay_without_cancel_at(BELAY_BORROWED belay_ctx *parent,
+						const struct belay_site *site) BELAY_DERIVES;
 #define belay_without_cancel(...) belay_without_cancel_at((__VA_ARGS__), BELAY_HERE)
 
 /* A child of both: done as soon as either is, with that one's error and cause; its deadline is the
  * earlier; values are looked up in first, then in second, which costs a stack frame for each merge
  * of two contexts with values on the way, and goes every way there is: a merge is for two or
  * three. */
-BELAY_EXPORT belay_ctx *belay_with_merge(belay_ctx *first, belay_ctx *second);
-BELAY_EXPORT belay_ctx *belay_with_merge_at(belay_ctx *first, belay_ctx *second,
-					    const struct belay_site *site);
+BELAY_EXPORT belay_ctx *belay_with_merge(BELAY_BORROWED belay_ctx *first,
+					 BELAY_BORROWED belay_ctx *second) BELAY_DERIVES;
+BELAY_EXPORT belay_ctx *belay_with_merge_at(BELAY_BORROWED belay_ctx *first,
+					    BELAY_BORROWED belay_ctx *second,
+					    const struct belay_site *site) BELAY_DERIVES;
 #define belay_with_merge(first, ...) belay_with_merge_at((first), (__VA_ARGS__), BELAY_HERE)
 
 /* ---- Ends ------------------------------------------------------------------------------------ */
@@ -117,23 +139,19 @@ BELAY_EXPORT belay_ctx *belay_with_merge_at(belay_ctx *first, belay_ctx *second,
 /* Ends ctx and everything below it with -ECANCELED. On return all of them are done; the work that
  * was told to stop is not waited for. True: this call ended it. False: it was done before, or it
  * has no end of its own (background, todo, a value, a without-cancel). Hooks run on this thread. */
-BELAY_EXPORT bool belay_cancel(belay_ctx *ctx);
-BELAY_EXPORT bool belay_cancel_at(belay_ctx *ctx, const struct belay_site *site);
+BELAY_EXPORT bool belay_cancel(BELAY_BORROWED belay_ctx *ctx);
+BELAY_EXPORT bool belay_cancel_at(BELAY_BORROWED belay_ctx *ctx, const struct belay_site *site);
 #define belay_cancel(...) belay_cancel_at((__VA_ARGS__), BELAY_HERE)
 
 /* The same with a cause: any code and a printf-like message (fmt NULL: the default message). Where
  * memory for the message runs out, the message says that instead. */
-BELAY_EXPORT bool belay_cancel_cause(belay_ctx *ctx, int code, const char *fmt, ...)
+BELAY_EXPORT bool belay_cancel_cause(BELAY_BORROWED belay_ctx *ctx, int code, const char *fmt, ...)
 	BELAY_PRINTF(3, 4);
-BELAY_EXPORT bool belay_cancel_cause_at(belay_ctx *ctx, int code, const struct belay_site *site,
-					const char *fmt, ...) BELAY_PRINTF(4, 5);
+BELAY_EXPORT bool belay_cancel_cause_at(BELAY_BORROWED belay_ctx *ctx, int code,
+					const struct belay_site *site, const char *fmt, ...)
+	BELAY_PRINTF(4, 5);
 #define belay_cancel_cause(ctx, code, ...)                                                         \
 	belay_cancel_cause_at((ctx), (code), BELAY_HERE, __VA_ARGS__)
-
-/* Cancels what is ctx's own, then gives up the caller's reference. NULL is fine. */
-BELAY_EXPORT void belay_end(belay_ctx *ctx);
-BELAY_EXPORT void belay_end_at(belay_ctx *ctx, const struct belay_site *site);
-#define belay_end(...) belay_end_at((__VA_ARGS__), BELAY_HERE)
 
 /* One more reference (returns ctx), and one less without a cancel. NULL is fine in both. When the
  * last one goes, deferred calls run on this thread, then values are destroyed and memory freed;
@@ -164,16 +182,16 @@ BELAY_EXPORT void *belay_value(const belay_ctx *ctx, const belay_key *key);
 
 /* A channel that is closed when ctx is done, to select on: each time the same one. NULL where ctx
  * never can be done. Borrowed; belay_chan_ref() on it keeps the context alive. */
-BELAY_EXPORT belay_chan *belay_done(belay_ctx *ctx);
+BELAY_EXPORT belay_chan *belay_done(BELAY_BORROWED belay_ctx *ctx);
 
 /* Blocks until ctx is done; returns its error. -EDEADLK: it can never be done. */
-BELAY_EXPORT int belay_wait(belay_ctx *ctx);
+BELAY_EXPORT int belay_wait(BELAY_BORROWED belay_ctx *ctx);
 
 /* A descriptor that polls readable once ctx is done, for poll, epoll, libuv, GLib. Made at the
  * first call, then the same one; it belongs to the context: don't read, write or close it.
  * -EDEADLK: ctx can never be done; -EINVAL: it is NULL; -ENOMEM, -EMFILE, -ENFILE: as
  * eventfd(2). */
-BELAY_EXPORT int belay_done_fd(belay_ctx *ctx);
+BELAY_EXPORT int belay_done_fd(BELAY_BORROWED belay_ctx *ctx);
 
 /* Why a context is done. */
 typedef struct belay_cause {
@@ -242,30 +260,34 @@ BELAY_EXPORT const char *belay_strerror(int err);
  * or todo, which never go: there they fail with NULL or -EINVAL. */
 
 /* size zeroed bytes, aligned for any type. NULL: out of memory. */
-BELAY_EXPORT void *belay_alloc(belay_ctx *ctx, size_t size);
-BELAY_EXPORT char *belay_strdup(belay_ctx *ctx, const char *s);
-BELAY_EXPORT char *belay_sprintf(belay_ctx *ctx, const char *fmt, ...) BELAY_PRINTF(2, 3);
+BELAY_EXPORT void *belay_alloc(BELAY_BORROWED belay_ctx *ctx, size_t size);
+BELAY_EXPORT char *belay_strdup(BELAY_BORROWED belay_ctx *ctx, const char *s);
+BELAY_EXPORT char *belay_sprintf(BELAY_BORROWED belay_ctx *ctx, const char *fmt, ...)
+	BELAY_PRINTF(2, 3);
 
 /* Runs fn(arg) then, on the thread or task that gives up the last reference, or on one of Belay's
  * own; it may block. A chain of contexts whose deferred calls each give up the next one nests as
  * deep as it is long. 0, or -ENOMEM or -EINVAL: fn will not run. */
-BELAY_EXPORT int belay_defer(belay_ctx *ctx, void (*fn)(void *arg), void *arg);
+BELAY_EXPORT int belay_defer(BELAY_BORROWED belay_ctx *ctx, void (*fn)(void *arg), void *arg);
 
 /* ---- What runs when a context is done -------------------------------------------------------- */
 
 typedef struct belay_after belay_after;
 
+/* Keeps what belay_after_func() was given from being run. True: it has not run and never will.
+ * False: it has been started; it may still be running, this does not wait. Frees the handle either
+ * way; may be called from inside fn. */
+BELAY_EXPORT bool belay_after_stop(belay_after *after) BELAY_RELEASES;
+
 /* Runs fn(arg) once, in a task of its own, when ctx is done (at once where it is already). The
  * handle must be given to belay_after_stop() exactly once, before or after fn has run. NULL:
  * -ENOMEM. Everything that fn needs to start is reserved here, so it can't fail later. */
-BELAY_EXPORT belay_after *belay_after_func(belay_ctx *ctx, void (*fn)(void *arg), void *arg);
-BELAY_EXPORT belay_after *belay_after_func_at(belay_ctx *ctx, void (*fn)(void *arg), void *arg,
-					      const struct belay_site *site);
+BELAY_EXPORT belay_after *belay_after_func(BELAY_BORROWED belay_ctx *ctx, void (*fn)(void *arg),
+					   void *arg) BELAY_RELEASED_BY(belay_after_stop);
+BELAY_EXPORT belay_after *belay_after_func_at(BELAY_BORROWED belay_ctx *ctx, void (*fn)(void *arg),
+					      void *arg, const struct belay_site *site)
+	BELAY_RELEASED_BY(belay_after_stop);
 #define belay_after_func(ctx, fn, ...) belay_after_func_at((ctx), (fn), (__VA_ARGS__), BELAY_HERE)
-
-/* True: fn has not run and never will. False: it has been started; it may still be running, this
- * does not wait. Frees the handle either way; may be called from inside fn. */
-BELAY_EXPORT bool belay_after_stop(belay_after *after);
 
 /* A hook is embedded in the caller's object and needs no memory of its own; its fields are
  * private. */
@@ -281,7 +303,7 @@ struct belay_hook {
  * not block; it may call anything that does not. False: ctx is done already, fn has been run, and
  * the hook is not registered. True: registered (or ctx can never be done). A registered hook keeps
  * the context alive until it has run or is removed. */
-BELAY_EXPORT bool belay_hook_add(belay_ctx *ctx, struct belay_hook *hook,
+BELAY_EXPORT bool belay_hook_add(BELAY_BORROWED belay_ctx *ctx, struct belay_hook *hook,
 				 void (*fn)(struct belay_hook *hook));
 
 /* True: fn has not run and never will. False: fn has returned (this waits for it, unless called
@@ -291,5 +313,22 @@ BELAY_EXPORT bool belay_hook_add(belay_ctx *ctx, struct belay_hook *hook,
 BELAY_EXPORT bool belay_hook_remove(struct belay_hook *hook);
 
 BELAY_END_DECLS
+
+/* What is found is to be at the caller's line, not at a macro's: so in an analysis they are plain
+ * calls. */
+#ifdef BELAY_ANALYZE
+#undef belay_end
+#undef belay_with_cancel
+#undef belay_with_deadline
+#undef belay_with_timeout
+#undef belay_with_deadline_cause
+#undef belay_with_timeout_cause
+#undef belay_with_value
+#undef belay_without_cancel
+#undef belay_with_merge
+#undef belay_cancel
+#undef belay_cancel_cause
+#undef belay_after_func
+#endif
 
 #endif

@@ -84,13 +84,14 @@ BELAY_EXPORT void *belay_request_data(const belay_request *req);
  *   -EINVAL      belay_request_body() has read it.
  * After an error that is not the context's each further call returns the same. A client that waits
  * for "100 Continue" is sent it by the first call. */
-BELAY_EXPORT ssize_t belay_request_read(belay_ctx *ctx, belay_request *req, void *buf, size_t size);
+BELAY_EXPORT ssize_t belay_request_read(BELAY_BORROWED belay_ctx *ctx, belay_request *req,
+					void *buf, size_t size);
 
 /* The whole body, for those that fit into memory: it belongs to the request, has a NUL behind it,
  * and is the same in each call. 0; belay_request_read()'s errors; -EINVAL: some of it has been read
  * by belay_request_read(); -ENOMEM. A call that failed may be tried again. ret_size may be NULL. */
-BELAY_EXPORT int belay_request_body(belay_ctx *ctx, belay_request *req, const char **ret,
-				    size_t *ret_size);
+BELAY_EXPORT int belay_request_body(BELAY_BORROWED belay_ctx *ctx, belay_request *req,
+				    const char **ret, size_t *ret_size);
 
 /* ---- Responses ----------------------------------------------------------------------------------
  *
@@ -114,23 +115,25 @@ BELAY_EXPORT int belay_response_add_header(belay_response *res, const char *name
  * the handler's deadline has passed and somebody else has answered for it; -EINVAL: this status has
  * no body; -EMSGSIZE: more than the Content-Length that was set; -EPIPE: the response is complete;
  * -ETIMEDOUT: the client took nothing for the server's idle time; -ENOMEM; -errno of the socket. */
-BELAY_EXPORT int belay_response_write(belay_ctx *ctx, belay_response *res, const void *data,
-				      size_t size);
-BELAY_EXPORT int belay_response_puts(belay_ctx *ctx, belay_response *res, const char *text);
-BELAY_EXPORT int belay_response_printf(belay_ctx *ctx, belay_response *res, const char *fmt, ...)
-	BELAY_PRINTF(3, 4);
+BELAY_EXPORT int belay_response_write(BELAY_BORROWED belay_ctx *ctx, belay_response *res,
+				      const void *data, size_t size);
+BELAY_EXPORT int belay_response_puts(BELAY_BORROWED belay_ctx *ctx, belay_response *res,
+				     const char *text);
+BELAY_EXPORT int belay_response_printf(BELAY_BORROWED belay_ctx *ctx, belay_response *res,
+				       const char *fmt, ...) BELAY_PRINTF(3, 4);
 
 /* Sends what is in the buffer now, and the head where it has not been sent: for streams, such as
  * server-sent events. Errors as belay_response_write(). */
-BELAY_EXPORT int belay_response_flush(belay_ctx *ctx, belay_response *res);
+BELAY_EXPORT int belay_response_flush(BELAY_BORROWED belay_ctx *ctx, belay_response *res);
 
 /* Answers with the error page for status (400 to 599) in place of what was written so far; headers
  * that were set stay, but those that describe a body. fmt (NULL: the status' own phrase) is a
  * message for the client, cut at 511 bytes. Where ctx is done, its cause is noted for the access
  * log and told the page. 0; -EALREADY: the head has been sent; -EINVAL; the context's error, where
  * somebody else has answered after the handler's deadline. */
-BELAY_EXPORT int belay_response_error(belay_ctx *ctx, belay_request *req, belay_response *res,
-				      int status, const char *fmt, ...) BELAY_PRINTF(5, 6);
+BELAY_EXPORT int belay_response_error(BELAY_BORROWED belay_ctx *ctx, belay_request *req,
+				      belay_response *res, int status, const char *fmt, ...)
+	BELAY_PRINTF(5, 6);
 
 /* The status set so far (200: none was), and whether the head has been sent. */
 BELAY_EXPORT int belay_response_get_status(const belay_response *res);
@@ -149,7 +152,7 @@ typedef int belay_middleware(belay_ctx *ctx, belay_request *req, belay_response 
 			     const belay_chain *next, void *arg);
 
 /* Runs what stands behind this middleware; its result. */
-BELAY_EXPORT int belay_next(belay_ctx *ctx, belay_request *req, belay_response *res,
+BELAY_EXPORT int belay_next(BELAY_BORROWED belay_ctx *ctx, belay_request *req, belay_response *res,
 			    const belay_chain *next);
 
 /* Gives the request a trace id (belay/log.h): the one of a valid W3C traceparent header, else that
@@ -248,18 +251,19 @@ struct belay_server_options {
 
 /* A server whose contexts descend from base; router must outlive it, options (NULL: the defaults)
  * are copied. 0 and *ret; -EINVAL; -ENOMEM. */
-BELAY_EXPORT int belay_server_new(belay_ctx *base, const belay_router *router,
+BELAY_EXPORT int belay_server_new(BELAY_BORROWED belay_ctx *base, const belay_router *router,
 				  const struct belay_server_options *options, belay_server **ret);
 
 /* Accepts connections and serves each in a task of its own, until ctx is done (its error), the
  * server shuts down (0), or accepting fails for good (-errno). The listener belongs to the server
  * from the call on, and is closed on return; requests that run go on. Several may serve at once. */
-BELAY_EXPORT int belay_server_serve(belay_ctx *ctx, belay_server *server, belay_listener *listener);
+BELAY_EXPORT int belay_server_serve(BELAY_BORROWED belay_ctx *ctx, belay_server *server,
+				    belay_listener *listener);
 
 /* Stops listening, closes idle connections, lets the requests that run finish and waits for that:
  * 0. When ctx is done first, ends them with the cause "server shutting down" and returns ctx's
  * error without waiting any more. May be called again. A server can't be started again. */
-BELAY_EXPORT int belay_server_shutdown(belay_ctx *ctx, belay_server *server);
+BELAY_EXPORT int belay_server_shutdown(BELAY_BORROWED belay_ctx *ctx, belay_server *server);
 
 /* Ends everything that still runs as above, waits until every handler has returned, frees. NULL is
  * fine. Not from a handler, and not while belay_server_serve() runs or belay_server_shutdown()
@@ -284,10 +288,10 @@ BELAY_EXPORT int belay_recorder_body(belay_recorder *rec, const void *data, size
  * child of ctx, on the calling thread or task; once for a recorder. Returns what the handler did,
  * or what the outermost middleware made of it. Nothing is written in its place where ctx is
  * done. */
-BELAY_EXPORT int belay_recorder_serve(belay_ctx *ctx, belay_recorder *rec,
+BELAY_EXPORT int belay_recorder_serve(BELAY_BORROWED belay_ctx *ctx, belay_recorder *rec,
 				      const belay_router *router);
-BELAY_EXPORT int belay_recorder_run(belay_ctx *ctx, belay_recorder *rec, belay_handler *handler,
-				    void *data);
+BELAY_EXPORT int belay_recorder_run(BELAY_BORROWED belay_ctx *ctx, belay_recorder *rec,
+				    belay_handler *handler, void *data);
 
 /* What was answered: the status, 0 where nothing was written at all; a header, NULL: none; the
  * body, with a NUL behind it, and its size (ret_size may be NULL). They live as long as the

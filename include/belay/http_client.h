@@ -104,15 +104,15 @@ struct belay_http_call {
  *   -ELOOP             more redirects than the client follows
  *   -ESHUTDOWN         the client is being closed
  *   -ENOMEM, -EMFILE, -EIO */
-BELAY_EXPORT int belay_http_send(belay_ctx *ctx, belay_http_client *client,
+BELAY_EXPORT int belay_http_send(BELAY_BORROWED belay_ctx *ctx, belay_http_client *client,
 				 const struct belay_http_call *call, belay_http_reply **ret);
 
 /* The same for a GET of url, and for a POST of a body of that type ("application/json"). */
-BELAY_EXPORT int belay_http_get(belay_ctx *ctx, belay_http_client *client, const char *url,
-				belay_http_reply **ret);
-BELAY_EXPORT int belay_http_post(belay_ctx *ctx, belay_http_client *client, const char *url,
-				 const char *content_type, const void *body, size_t size,
-				 belay_http_reply **ret);
+BELAY_EXPORT int belay_http_get(BELAY_BORROWED belay_ctx *ctx, belay_http_client *client,
+				const char *url, belay_http_reply **ret);
+BELAY_EXPORT int belay_http_post(BELAY_BORROWED belay_ctx *ctx, belay_http_client *client,
+				 const char *url, const char *content_type, const void *body,
+				 size_t size, belay_http_reply **ret);
 
 /* ---- Replies ------------------------------------------------------------------------------------
  *
@@ -135,14 +135,14 @@ BELAY_EXPORT bool belay_http_reply_header_at(const belay_http_reply *reply, size
  * ctx's error, or that of the request's context; else as belay_http_send(). Bytes that arrived
  * before a failure of the peer's are handed out before the error. A peer that sends faster than
  * this is called is held back, with 80 KiB waiting here at most (HTTP/2: its window). */
-BELAY_EXPORT ssize_t belay_http_reply_read(belay_ctx *ctx, belay_http_reply *reply, void *buf,
-					   size_t size);
+BELAY_EXPORT ssize_t belay_http_reply_read(BELAY_BORROWED belay_ctx *ctx, belay_http_reply *reply,
+					   void *buf, size_t size);
 
 /* Reads what is left of the body into memory that the caller frees with free(3), with a zero byte
  * after it that *ret_size (may be NULL) does not count. 0, an error as above, or -EMSGSIZE: more
  * than limit bytes. After an error the part that was read is lost. */
-BELAY_EXPORT int belay_http_reply_read_all(belay_ctx *ctx, belay_http_reply *reply, size_t limit,
-					   char **ret_data, size_t *ret_size);
+BELAY_EXPORT int belay_http_reply_read_all(BELAY_BORROWED belay_ctx *ctx, belay_http_reply *reply,
+					   size_t limit, char **ret_data, size_t *ret_size);
 
 /* Why a read failed, in words; "" where none has. */
 BELAY_EXPORT const char *belay_http_reply_error(const belay_http_reply *reply);
@@ -156,7 +156,8 @@ BELAY_EXPORT void belay_http_reply_end(belay_http_reply *reply);
 /* A child of parent that carries baggage (W3C Baggage: "key=value,key2=value2"), copied, which goes
  * with every request made under it (where memory runs out: a child that is done, with the cause
  * -ENOMEM); and the nearest one, borrowed, NULL where there is none. */
-BELAY_EXPORT belay_ctx *belay_with_baggage(belay_ctx *parent, const char *baggage);
+BELAY_EXPORT belay_ctx *belay_with_baggage(BELAY_BORROWED belay_ctx *parent, const char *baggage)
+	BELAY_DERIVES;
 BELAY_EXPORT const char *belay_baggage(const belay_ctx *ctx);
 
 BELAY_END_DECLS

@@ -19,9 +19,10 @@ enum belay_log_level {
 /* The request's trace id: a child of parent that carries a copy of id (NULL: done with -EINVAL, as
  * is one for which there is no memory with -ENOMEM); and the nearest one, borrowed, NULL where
  * there is none. */
-BELAY_EXPORT belay_ctx *belay_with_trace_id(belay_ctx *parent, const char *id);
-BELAY_EXPORT belay_ctx *belay_with_trace_id_at(belay_ctx *parent, const char *id,
-					       const struct belay_site *site);
+BELAY_EXPORT belay_ctx *belay_with_trace_id(BELAY_BORROWED belay_ctx *parent, const char *id)
+	BELAY_DERIVES;
+BELAY_EXPORT belay_ctx *belay_with_trace_id_at(BELAY_BORROWED belay_ctx *parent, const char *id,
+					       const struct belay_site *site) BELAY_DERIVES;
 #define belay_with_trace_id(parent, ...)                                                           \
 	belay_with_trace_id_at((parent), (__VA_ARGS__), BELAY_HERE)
 BELAY_EXPORT const char *belay_trace_id(const belay_ctx *ctx);

@@ -37,30 +37,33 @@ enum { BELAY_READABLE = 1, BELAY_WRITABLE = 2 };
 /* Blocks until fd is readable and/or writable, as events says. Which of these it is: returned as a
  * mask > 0; an error or a hang-up on fd counts as both. The context's error; -EBADF; -EINVAL:
  * events names neither; -EPERM: it can't be polled, as regular files can't. */
-BELAY_EXPORT int belay_wait_fd(belay_ctx *ctx, int fd, unsigned events);
+BELAY_EXPORT int belay_wait_fd(BELAY_BORROWED belay_ctx *ctx, int fd, unsigned events);
 
 /* As read(2) and write(2), but waits: a count (0: end of file; a write may be partial), the
  * context's error, or a negative errno. A write never raises SIGPIPE on a socket; on a pipe it
  * does, as always. */
-BELAY_EXPORT ssize_t belay_read(belay_ctx *ctx, int fd, void *buf, size_t size);
-BELAY_EXPORT ssize_t belay_write(belay_ctx *ctx, int fd, const void *buf, size_t size);
+BELAY_EXPORT ssize_t belay_read(BELAY_BORROWED belay_ctx *ctx, int fd, void *buf, size_t size);
+BELAY_EXPORT ssize_t belay_write(BELAY_BORROWED belay_ctx *ctx, int fd, const void *buf,
+				 size_t size);
 
 /* As accept4(2) with SOCK_NONBLOCK | SOCK_CLOEXEC: the new descriptor, which is the caller's, the
  * context's error, or a negative errno. addr and len may be NULL; on an error *len is as it was. */
-BELAY_EXPORT int belay_accept(belay_ctx *ctx, int fd, struct sockaddr *addr, socklen_t *len);
+BELAY_EXPORT int belay_accept(BELAY_BORROWED belay_ctx *ctx, int fd, struct sockaddr *addr,
+			      socklen_t *len);
 
 /* As connect(2), with the socket in non-blocking mode as long as that call takes: 0, the context's
  * error, or a negative errno. Where ctx ends first the socket is still connecting: close it. Waits
  * for room in a Unix socket's queue, looking again every 1 to 64 ms, since the kernel tells
  * nobody. */
-BELAY_EXPORT int belay_connect(belay_ctx *ctx, int fd, const struct sockaddr *addr, socklen_t len);
+BELAY_EXPORT int belay_connect(BELAY_BORROWED belay_ctx *ctx, int fd, const struct sockaddr *addr,
+			       socklen_t len);
 
 /* ---- Names --------------------------------------------------------------------------------------
  *
  * getaddrinfo(3) on a blocking thread, given up on (and freed when it returns at last) where ctx
  * ends first. 0 and *ret, to be freed with freeaddrinfo(3); the context's error; -ENOENT: no such
  * name; -EHOSTUNREACH: the resolver failed for now; -EINVAL; -ENOMEM. */
-BELAY_EXPORT int belay_resolve(belay_ctx *ctx, const char *host, const char *service,
+BELAY_EXPORT int belay_resolve(BELAY_BORROWED belay_ctx *ctx, const char *host, const char *service,
 			       const struct addrinfo *hints, struct addrinfo **ret);
 
 /* ---- Connections --------------------------------------------------------------------------------
@@ -74,7 +77,7 @@ typedef struct belay_conn belay_conn;
  * 250 ms without an answer or once one has failed (RFC 8305), in tasks where there are several. TCP
  * connections have TCP_NODELAY set. 0 and *ret; the context's error; -EINVAL: address can't be
  * parsed, or has no host; what belay_resolve() can fail with; else the last try's errno. */
-BELAY_EXPORT int belay_dial(belay_ctx *ctx, const char *address, belay_conn **ret);
+BELAY_EXPORT int belay_dial(BELAY_BORROWED belay_ctx *ctx, const char *address, belay_conn **ret);
 
 /* Wraps a connected stream socket, which belongs to the connection from then on and is put into
  * non-blocking mode (not on an error). 0; -ENOMEM; -EBADF; -ENOTSOCK; -EINVAL: not a stream. Does
@@ -85,14 +88,15 @@ BELAY_EXPORT int belay_conn_from_fd(int fd, belay_conn **ret);
 BELAY_EXPORT void belay_conn_close(belay_conn *conn);
 
 /* Up to size bytes: a count, 0 at the end of the stream, the context's error, or -errno. */
-BELAY_EXPORT ssize_t belay_conn_read(belay_ctx *ctx, belay_conn *conn, void *buf, size_t size);
+BELAY_EXPORT ssize_t belay_conn_read(BELAY_BORROWED belay_ctx *ctx, belay_conn *conn, void *buf,
+				     size_t size);
 
 /* All of it: 0, the context's error, or -errno. After an error some of it may have been sent, and
  * *written (may be NULL) says how much: the one place where an error is not "no effect". */
-BELAY_EXPORT int belay_conn_write(belay_ctx *ctx, belay_conn *conn, const void *buf, size_t size,
-				  size_t *written);
-BELAY_EXPORT int belay_conn_writev(belay_ctx *ctx, belay_conn *conn, const struct iovec *iov,
-				   int count, size_t *written);
+BELAY_EXPORT int belay_conn_write(BELAY_BORROWED belay_ctx *ctx, belay_conn *conn, const void *buf,
+				  size_t size, size_t *written);
+BELAY_EXPORT int belay_conn_writev(BELAY_BORROWED belay_ctx *ctx, belay_conn *conn,
+				   const struct iovec *iov, int count, size_t *written);
 
 /* No more writes: the peer reads the end of the stream. 0 or -errno. */
 BELAY_EXPORT int belay_conn_shutdown(belay_conn *conn);
@@ -113,10 +117,11 @@ BELAY_EXPORT const char *belay_conn_local(const belay_conn *conn);
  * where it can't be watched it is done with -ENOMEM, and the cause's code says what was lacking.
  * Must be ended (belay_end) before conn is closed. One at a time for a connection: a second one is
  * done with -EINVAL. Call it and belay_conn_close() from one place at a time. */
-BELAY_EXPORT belay_ctx *belay_with_hangup(belay_ctx *parent, belay_conn *conn, int code,
-					  const char *message);
-BELAY_EXPORT belay_ctx *belay_with_hangup_at(belay_ctx *parent, belay_conn *conn, int code,
-					     const char *message, const struct belay_site *site);
+BELAY_EXPORT belay_ctx *belay_with_hangup(BELAY_BORROWED belay_ctx *parent, belay_conn *conn,
+					  int code, const char *message) BELAY_DERIVES;
+BELAY_EXPORT belay_ctx *belay_with_hangup_at(BELAY_BORROWED belay_ctx *parent, belay_conn *conn,
+					     int code, const char *message,
+					     const struct belay_site *site) BELAY_DERIVES;
 #define belay_with_hangup(parent, conn, code, ...)                                                 \
 	belay_with_hangup_at((parent), (conn), (code), (__VA_ARGS__), BELAY_HERE)
 
@@ -130,12 +135,14 @@ typedef struct belay_listener belay_listener;
  * close, unless another has taken its place. 0 and *ret; the context's error; -EINVAL: address
  * can't be parsed; -EADDRINUSE; what belay_resolve() can fail with; another negative errno as
  * bind(2). */
-BELAY_EXPORT int belay_listen(belay_ctx *ctx, const char *address, belay_listener **ret);
+BELAY_EXPORT int belay_listen(BELAY_BORROWED belay_ctx *ctx, const char *address,
+			      belay_listener **ret);
 
 /* Blocks for the next connection. Peers that are gone already are passed over. Any number of tasks
  * and threads may wait for one. 0 and *ret; the context's error; -EMFILE, -ENFILE, -ENOMEM: the
  * connection is still there, try again later; -EINVAL: shut down. */
-BELAY_EXPORT int belay_listener_accept(belay_ctx *ctx, belay_listener *listener, belay_conn **ret);
+BELAY_EXPORT int belay_listener_accept(BELAY_BORROWED belay_ctx *ctx, belay_listener *listener,
+				       belay_conn **ret);
 
 /* Where it listens, with the real port; lives with the listener. */
 BELAY_EXPORT const char *belay_listener_address(const belay_listener *listener);

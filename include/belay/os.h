@@ -19,9 +19,11 @@ BELAY_BEGIN_DECLS
  * The handler restarts system calls (SA_RESTART). Any thread; does not block. Never NULL, as all
  * derivations: a signal that can't be caught, or none at all: done with -EINVAL; no memory or no
  * descriptor left: done with -ENOMEM (the cause's code says which). An error touches no signal. */
-BELAY_EXPORT belay_ctx *belay_with_signal(belay_ctx *parent, ... /* int signals, 0 */);
-BELAY_EXPORT belay_ctx *belay_with_signal_at(belay_ctx *parent, const struct belay_site *site,
-					     ... /* int signals, 0 */);
+BELAY_EXPORT belay_ctx *belay_with_signal(BELAY_BORROWED belay_ctx *parent,
+					  ... /* int signals, 0 */) BELAY_DERIVES;
+BELAY_EXPORT belay_ctx *belay_with_signal_at(BELAY_BORROWED belay_ctx *parent,
+					     const struct belay_site *site,
+					     ... /* int signals, 0 */) BELAY_DERIVES;
 #define belay_with_signal(parent, ...) belay_with_signal_at((parent), BELAY_HERE, __VA_ARGS__)
 
 BELAY_END_DECLS

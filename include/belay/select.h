@@ -42,7 +42,7 @@ struct belay_case {
  * closed channel), -EMSGSIZE (a case's element has another size than its channel's), -EINVAL (a
  * send on a done channel; n past INT_MAX), -ENOMEM (the clock thread, for a time-out, could not be
  * started). A context that is done on entry wins over every case. n may be 0: waits for ctx. */
-BELAY_EXPORT int belay_select_n(belay_ctx *ctx, struct belay_case *cases, size_t n);
+BELAY_EXPORT int belay_select_n(BELAY_BORROWED belay_ctx *ctx, struct belay_case *cases, size_t n);
 
 /* The same without blocking: -EAGAIN where no case is ready. */
 BELAY_EXPORT int belay_try_select_n(struct belay_case *cases, size_t n);

@@ -67,7 +67,7 @@ struct belay_sqlite_options {
  * made when they are needed. options may be NULL, and is not needed after the return. Where several
  * connections are to share one database in memory, "file:/name?vfs=memdb" does that.
  * 0 and *ret; the context's error; -ENOMEM; an error of the engine. */
-BELAY_EXPORT int belay_sqlite_open(belay_ctx *ctx, const char *path,
+BELAY_EXPORT int belay_sqlite_open(BELAY_BORROWED belay_ctx *ctx, const char *path,
 				   const struct belay_sqlite_options *options, belay_sqlite **ret);
 
 /* No more connections are lent: who waits for one gets -EPIPE. Closes those that are at home;
@@ -77,7 +77,8 @@ BELAY_EXPORT void belay_sqlite_close(belay_sqlite *db);
 /* Borrows a connection; waits, first come first served, while all are on loan. A context that is
  * done takes none, and one that ends leaves the queue. 0 and *ret; the context's error; -EPIPE: db
  * is closed; what the making of a new connection failed with: belay_sqlite_open_error(). */
-BELAY_EXPORT int belay_sqlite_take(belay_ctx *ctx, belay_sqlite *db, belay_sqlite_conn **ret);
+BELAY_EXPORT int belay_sqlite_take(BELAY_BORROWED belay_ctx *ctx, belay_sqlite *db,
+				   belay_sqlite_conn **ret);
 
 /* Gives it back. Its statements must have been finalized; a transaction that is still open, begun
  * by belay_sqlite_begin() or by hand, is rolled back (and freed). A connection that can't be
@@ -92,12 +93,13 @@ BELAY_EXPORT void belay_sqlite_open_error(belay_sqlite *db, struct belay_sqlite_
 
 /* Runs the statements of sql one after the other, rows thrown away. 0; or the first error, where
  * those before it have had their effect (unless inside a transaction that is then rolled back). */
-BELAY_EXPORT int belay_sqlite_exec(belay_ctx *ctx, belay_sqlite_conn *conn, const char *sql);
+BELAY_EXPORT int belay_sqlite_exec(BELAY_BORROWED belay_ctx *ctx, belay_sqlite_conn *conn,
+				   const char *sql);
 
 /* Calls fn(raw, arg) on a blocking thread: whatever SQLite can do, under the context, which
  * interrupts what runs inside and bounds the wait for locks. fn returns SQLITE_OK or the code of
  * its failure, and finalizes what it prepared. 0, the context's error, or as the list above. */
-BELAY_EXPORT int belay_sqlite_run(belay_ctx *ctx, belay_sqlite_conn *conn,
+BELAY_EXPORT int belay_sqlite_run(BELAY_BORROWED belay_ctx *ctx, belay_sqlite_conn *conn,
 				  int (*fn)(sqlite3 *raw, void *arg), void *arg);
 
 /* What the last failed call on conn, its statements and its transaction failed with. Borrowed,
@@ -119,8 +121,8 @@ BELAY_EXPORT int64_t belay_sqlite_last_rowid(const belay_sqlite_conn *conn);
 
 /* Prepares the one statement in sql (copied). 0 and *ret; the context's error; -EINVAL: not SQL, no
  * statement, or more than one; -ENOMEM and other errors of the engine. */
-BELAY_EXPORT int belay_sqlite_prepare(belay_ctx *ctx, belay_sqlite_conn *conn, const char *sql,
-				      belay_sqlite_stmt **ret);
+BELAY_EXPORT int belay_sqlite_prepare(BELAY_BORROWED belay_ctx *ctx, belay_sqlite_conn *conn,
+				      const char *sql, belay_sqlite_stmt **ret);
 
 /* Frees it. NULL is fine. Where rows of an INSERT ... RETURNING are left, this commits it. */
 BELAY_EXPORT void belay_sqlite_finalize(belay_sqlite_stmt *stmt);
@@ -143,7 +145,7 @@ BELAY_EXPORT int belay_sqlite_param(const belay_sqlite_stmt *stmt, const char *n
  * finalize that succeeds; 0: no more; the context's error, or the engine's. After the last row and
  * after an error it says the same again until belay_sqlite_reset(); a row that was read before the
  * error stays readable. Rows are fetched some at a time, for at most about a millisecond ahead. */
-BELAY_EXPORT int belay_sqlite_step(belay_ctx *ctx, belay_sqlite_stmt *stmt);
+BELAY_EXPORT int belay_sqlite_step(BELAY_BORROWED belay_ctx *ctx, belay_sqlite_stmt *stmt);
 
 /* Back to before the first row; the parameters keep their values. */
 BELAY_EXPORT void belay_sqlite_reset(belay_sqlite_stmt *stmt);
@@ -176,13 +178,13 @@ enum belay_sqlite_mode {
  * transaction. The same holds, with that error, once a failed statement has made the engine roll
  * back. Waits for locks as long as ctx lasts. 0 and *ret; the context's error; -EBUSY: conn is in
  * a transaction; -ENOMEM; an error of the engine. */
-BELAY_EXPORT int belay_sqlite_begin(belay_ctx *ctx, belay_sqlite_conn *conn,
+BELAY_EXPORT int belay_sqlite_begin(BELAY_BORROWED belay_ctx *ctx, belay_sqlite_conn *conn,
 				    enum belay_sqlite_mode mode, belay_sqlite_tx **ret);
 
 /* Commits and frees tx. 0: committed, also where ctx ended a moment too late. Otherwise it has been
  * rolled back, and the error is what stopped it: the context's (this one's or the one's it was
  * begun with), or the engine's. */
-BELAY_EXPORT int belay_sqlite_commit(belay_ctx *ctx, belay_sqlite_tx *tx);
+BELAY_EXPORT int belay_sqlite_commit(BELAY_BORROWED belay_ctx *ctx, belay_sqlite_tx *tx);
 
 /* Rolls back, where that has not happened yet, and frees tx. NULL is fine. */
 BELAY_EXPORT void belay_sqlite_rollback(belay_sqlite_tx *tx);

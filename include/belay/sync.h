@@ -42,7 +42,8 @@ typedef struct belay_mutex {
 #define BELAY_MUTEX_INIT {BELAY__WAITERS_INIT, false}
 
 /* Blocks until the mutex is the caller's. 0; the context's error: it is not. */
-BELAY_EXPORT BELAY_MUST_CHECK int belay_mutex_lock(belay_ctx *ctx, belay_mutex *mutex);
+BELAY_EXPORT BELAY_MUST_CHECK int belay_mutex_lock(BELAY_BORROWED belay_ctx *ctx,
+						   belay_mutex *mutex);
 
 /* 0, or -EAGAIN where it would block. */
 BELAY_EXPORT BELAY_MUST_CHECK int belay_mutex_try_lock(belay_mutex *mutex);
@@ -65,10 +66,12 @@ typedef struct belay_rwlock {
 #define BELAY_RWLOCK_INIT {BELAY__WAITERS_INIT, 0, false}
 
 /* Blocks while a writer has the lock or waits for it. 0; the context's error. */
-BELAY_EXPORT BELAY_MUST_CHECK int belay_rwlock_read_lock(belay_ctx *ctx, belay_rwlock *rwlock);
+BELAY_EXPORT BELAY_MUST_CHECK int belay_rwlock_read_lock(BELAY_BORROWED belay_ctx *ctx,
+							 belay_rwlock *rwlock);
 
 /* Blocks while anybody has the lock. 0; the context's error. */
-BELAY_EXPORT BELAY_MUST_CHECK int belay_rwlock_write_lock(belay_ctx *ctx, belay_rwlock *rwlock);
+BELAY_EXPORT BELAY_MUST_CHECK int belay_rwlock_write_lock(BELAY_BORROWED belay_ctx *ctx,
+							  belay_rwlock *rwlock);
 
 /* 0, or -EAGAIN where it would block. */
 BELAY_EXPORT BELAY_MUST_CHECK int belay_rwlock_try_read_lock(belay_rwlock *rwlock);
@@ -95,7 +98,7 @@ typedef struct belay_cond {
  *     while (!ready && (err = belay_cond_wait(ctx, &cond, &mutex)) == 0)
  *             ;
  */
-BELAY_EXPORT BELAY_MUST_CHECK int belay_cond_wait(belay_ctx *ctx, belay_cond *cond,
+BELAY_EXPORT BELAY_MUST_CHECK int belay_cond_wait(BELAY_BORROWED belay_ctx *ctx, belay_cond *cond,
 						  belay_mutex *mutex);
 
 /* Wakes the one that has waited longest, or all of them. Who does not wait yet is not woken; change
@@ -118,7 +121,8 @@ BELAY_EXPORT void belay_sem_init(belay_sem *sem, size_t permits);
 /* Blocks until n permits are free at once and nobody waits before the caller: one that asks for
  * many holds up those behind it, and is never starved by them. n may be 0. 0: all n are taken; the
  * context's error: none is. */
-BELAY_EXPORT BELAY_MUST_CHECK int belay_sem_acquire(belay_ctx *ctx, belay_sem *sem, size_t n);
+BELAY_EXPORT BELAY_MUST_CHECK int belay_sem_acquire(BELAY_BORROWED belay_ctx *ctx, belay_sem *sem,
+						    size_t n);
 
 /* 0, or -EAGAIN where it would block. */
 BELAY_EXPORT BELAY_MUST_CHECK int belay_sem_try_acquire(belay_sem *sem, size_t n);
@@ -144,7 +148,7 @@ BELAY_EXPORT int belay_wg_add(belay_wg *wg, size_t n);
 BELAY_EXPORT int belay_wg_done(belay_wg *wg);
 
 /* Blocks until none is left. 0 (whatever is added after that moment), or the context's error. */
-BELAY_EXPORT BELAY_MUST_CHECK int belay_wg_wait(belay_ctx *ctx, belay_wg *wg);
+BELAY_EXPORT BELAY_MUST_CHECK int belay_wg_wait(BELAY_BORROWED belay_ctx *ctx, belay_wg *wg);
 
 /* ---- Once: until it has succeeded ------------------------------------------------------------ */
 
@@ -161,7 +165,7 @@ typedef struct belay_once {
  * but 0 has failed; then the next who waits runs its own. 0: fn has succeeded, here or elsewhere,
  * and what it wrote is visible; what fn returned, where it ran here and failed; the context's
  * error; -EDEADLK: called from inside fn, for the same once. */
-BELAY_EXPORT BELAY_MUST_CHECK int belay_once_do(belay_ctx *ctx, belay_once *once,
+BELAY_EXPORT BELAY_MUST_CHECK int belay_once_do(BELAY_BORROWED belay_ctx *ctx, belay_once *once,
 						int (*fn)(belay_ctx *ctx, void *arg), void *arg);
 
 /* ---- Flight: one call at a time for a key, shared by all who ask --------------------------------
@@ -208,16 +212,19 @@ BELAY_EXPORT void belay_flight_init(belay_flight *flight,
  * a reference (ret may be NULL: thrown away); what fn returned, the same for all; the context's
  * error; -ENOMEM: it could not be started; -EINVAL: key is NULL. fn must not ask for its own
  * key. */
-BELAY_EXPORT BELAY_MUST_CHECK int belay_flight_do(belay_ctx *ctx, belay_flight *flight,
-						  const char *key, belay_flight_result **ret);
-BELAY_EXPORT BELAY_MUST_CHECK int belay_flight_do_at(belay_ctx *ctx, belay_flight *flight,
-						     const char *key, belay_flight_result **ret,
+BELAY_EXPORT BELAY_MUST_CHECK int belay_flight_do(BELAY_BORROWED belay_ctx *ctx,
+						  belay_flight *flight, const char *key,
+						  belay_flight_result **ret);
+BELAY_EXPORT BELAY_MUST_CHECK int belay_flight_do_at(BELAY_BORROWED belay_ctx *ctx,
+						     belay_flight *flight, const char *key,
+						     belay_flight_result **ret,
 						     const struct belay_site *site);
 #define belay_flight_do(...) belay_flight_do_at(__VA_ARGS__, BELAY_HERE)
 
 /* Blocks until no call of flight's is running, also none that everybody has left; then, if nobody
  * asks any more, the flight and its arg may be freed. 0, or the context's error. */
-BELAY_EXPORT BELAY_MUST_CHECK int belay_flight_wait(belay_ctx *ctx, belay_flight *flight);
+BELAY_EXPORT BELAY_MUST_CHECK int belay_flight_wait(BELAY_BORROWED belay_ctx *ctx,
+						    belay_flight *flight);
 
 /* How many wait for key now (a snapshot); 0: no call is under way. Does not block. */
 BELAY_EXPORT size_t belay_flight_askers(belay_flight *flight, const char *key);

@@ -18,9 +18,10 @@ BELAY_BEGIN_DECLS
  * ctx or fn is NULL. A done context still starts it: fn sees it at its first check. Does not block.
  * The first call of a process starts the workers: one for each processor that this process may use,
  * or as many as BELAY_WORKERS in the environment says. */
-BELAY_EXPORT int belay_go(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void *arg);
-BELAY_EXPORT int belay_go_at(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void *arg,
-			     const struct belay_site *site);
+BELAY_EXPORT int belay_go(BELAY_BORROWED belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg),
+			  void *arg);
+BELAY_EXPORT int belay_go_at(BELAY_BORROWED belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg),
+			     void *arg, const struct belay_site *site);
 #define belay_go(ctx, fn, ...) belay_go_at((ctx), (fn), (__VA_ARGS__), BELAY_HERE)
 
 /* Lets the others run that are ready on this worker; on a plain thread: sched_yield(2). */
@@ -30,7 +31,7 @@ BELAY_EXPORT void belay_yield(void);
  * 512); from a plain thread, right here. Returns 0 when fn has returned; or, without running fn,
  * the context's error, -ENOMEM or -EAGAIN (no thread could be started). Once fn runs, ctx's end
  * does not cut it short: fn, or a hook, must see to that. */
-BELAY_EXPORT int belay_blocking(belay_ctx *ctx, void (*fn)(void *arg), void *arg);
+BELAY_EXPORT int belay_blocking(BELAY_BORROWED belay_ctx *ctx, void (*fn)(void *arg), void *arg);
 
 /* From main, at the end: lets every task that is ready run on until it waits, then stops and joins
  * the workers, the blocking pool and the clock, and frees all pools. Tasks that still wait are
@@ -39,5 +40,11 @@ BELAY_EXPORT int belay_blocking(belay_ctx *ctx, void (*fn)(void *arg), void *arg
 BELAY_EXPORT void belay_shutdown(void);
 
 BELAY_END_DECLS
+
+/* What is found is to be at the caller's line, not at a macro's: so in an analysis they are plain
+ * calls. */
+#ifdef BELAY_ANALYZE
+#undef belay_go
+#endif
 
 #endif

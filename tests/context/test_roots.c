@@ -68,7 +68,7 @@ static void references_to_a_root_are_not_counted(void **state)
 	assert_ptr_equal(belay_ref(root), root);
 	belay_unref(root);
 	belay_unref(root);
-	belay_end(root);
+	belay_end(belay_background());
 	belay_end(belay_todo());
 	check_never_done(root);
 	check_never_done(belay_todo());
