@@ -28,7 +28,6 @@
 #include "context/node.h"
 
 #include <sched.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 enum { BRANCHES_MOST = 64, LINE = 64 };
@@ -69,9 +68,7 @@ static struct branches *branches_new(void)
 	unsigned count = processors();
 	struct branches *branches;
 
-	if (belay__alloc_fails())
-		return NULL;
-	branches = aligned_alloc(LINE, sizeof *branches + count * sizeof branches->at[0]);
+	branches = belay__aligned_alloc(LINE, sizeof *branches + count * sizeof branches->at[0]);
 	if (!branches)
 		return NULL;
 	branches->count = count;
@@ -93,12 +90,12 @@ static void grow(struct node *node)
 		more = NULL;
 	}
 	belay__lock_give(&node->done.lock, BELAY__RANK_NODE);
-	free(more);
+	belay__free(more);
 }
 
 void belay__branches_free(struct node *node)
 {
-	free(atomic_load_explicit(&node->more, memory_order_relaxed));
+	belay__free(atomic_load_explicit(&node->more, memory_order_relaxed));
 }
 
 struct branch *belay__branch_at(struct node *node, unsigned i)

@@ -14,10 +14,8 @@
 #include "context/reaper.h"
 
 #include "base/stop.h"
+#include "base/thread.h"
 #include "context/node.h"
-
-#include <pthread.h>
-#include <signal.h>
 
 static struct {
 	struct belay__lock lock;
@@ -69,19 +67,12 @@ static void *reaper_main(void *unused)
 	return NULL;
 }
 
-/* With the lock held. Belay's own threads take none of the program's signals. */
+/* With the lock held. */
 static bool start(void)
 {
-	sigset_t all, before;
-
-	if (reaper.running)
-		return true;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	reaper.running = pthread_create(&reaper.thread, NULL, reaper_main, NULL) == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (reaper.running)
-		pthread_setname_np(reaper.thread, "belay-reaper");
+	if (!reaper.running)
+		reaper.running = belay__thread_start(&reaper.thread, "belay-reaper", reaper_main,
+						     NULL) == 0;
 	return reaper.running;
 }
 

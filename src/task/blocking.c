@@ -11,12 +11,12 @@
  *             claims a waiter in the same lock section, or starts a thread.
  */
 #include "base/alloc.h"
+#include "base/thread.h"
 #include "context/context.h"
 #include "task/worker.h"
 #include "wait/timer.h"
 
 #include <errno.h>
-#include <signal.h>
 
 enum { MOST = 512 };
 #define IDLE BELAY_S(10)
@@ -119,17 +119,9 @@ static void *thread_main(void *unused)
 
 static int start_thread(void)
 {
-	sigset_t all, before;
 	pthread_t thread;
-	int err;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&thread, NULL, thread_main, NULL);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (err == 0)
-		pthread_setname_np(thread, "belay-blocking");
-	return -err;
+	return belay__thread_start(&thread, "belay-blocking", thread_main, NULL);
 }
 
 /* ---- Jobs ------------------------------------------------------------------------------------ */

@@ -17,12 +17,11 @@
 
 #include "base/alloc.h"
 #include "base/futex.h"
+#include "base/thread.h"
 #include "task/cpus.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -333,22 +332,12 @@ static int worker_open(struct worker *worker, unsigned index)
 	return -errno;
 }
 
-/* Belay's own threads take none of the program's signals. */
 static int worker_spawn(struct worker *worker)
 {
-	sigset_t all, before;
 	char name[16];
-	int err;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&worker->thread, NULL, worker_main, worker);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (err != 0)
-		return -err;
 	snprintf(name, sizeof name, "belay-%u", worker->index);
-	pthread_setname_np(worker->thread, name);
-	return 0;
+	return belay__thread_start(&worker->thread, name, worker_main, worker);
 }
 
 /* Tasks that were left waiting may be woken still, by a channel or a timer: their worker must be
@@ -366,7 +355,7 @@ static void free_left(void)
 
 	while ((workers = house.left)) {
 		house.left = workers->next_left;
-		free(workers);
+		belay__free(workers);
 	}
 }
 
@@ -377,7 +366,7 @@ static void close_workers(unsigned count)
 	if (belay__stack_count() > 0) {
 		keep_for_the_left(house.workers);
 	} else {
-		free(house.workers);
+		belay__free(house.workers);
 		free_left();
 	}
 	house.workers = NULL;
@@ -399,8 +388,7 @@ static int open_workers(void)
 	unsigned count = belay__cpus();
 	int err = 0;
 
-	if (!belay__alloc_fails())
-		house.workers = aligned_alloc(64, count * sizeof *house.workers);
+	house.workers = belay__aligned_alloc(64, count * sizeof *house.workers);
 	if (!house.workers)
 		return -ENOMEM;
 	for (unsigned i = 0; i < count && err == 0; i++) {

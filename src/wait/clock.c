@@ -20,12 +20,11 @@
  */
 #include "wait/clock.h"
 
+#include "base/thread.h"
 #include "wait/wheel.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
@@ -213,21 +212,6 @@ static int open_all(void)
 	return 0;
 }
 
-/* Belay's own threads take none of the program's signals. */
-static int start_thread(void)
-{
-	sigset_t all, before;
-	int err;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&the_clock.thread, NULL, clock_main, NULL);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (err == 0)
-		pthread_setname_np(the_clock.thread, "belay-clock");
-	return -err;
-}
-
 static int start_locked(void)
 {
 	int err;
@@ -243,7 +227,7 @@ static int start_locked(void)
 	err = open_all();
 	if (err == 0) {
 		belay__watch_start();
-		err = start_thread();
+		err = belay__thread_start(&the_clock.thread, "belay-clock", clock_main, NULL);
 	}
 	if (err < 0)
 		close_all();

@@ -3,6 +3,7 @@
  * test_slab.c - slabs: objects of one size, all of which can be looked at; and the fuse.
  */
 #include "check.h"
+#include "fuse.h"
 
 #include "base/alloc.h"
 #include "base/slab.h"

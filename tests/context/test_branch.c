@@ -3,8 +3,8 @@
  * test_branch.c - a parent that many processors make children of at once, and what keeps it alive.
  */
 #include "check.h"
+#include "fuse.h"
 
-#include "base/alloc.h"
 #include "context/node.h"
 
 #include <errno.h>

@@ -4,8 +4,7 @@
  * them.
  */
 #include "check.h"
-
-#include "base/alloc.h"
+#include "fuse.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -6,6 +6,8 @@
 
 #include "check_oom.h"
 
+#include "base/alloc.h"
+
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>

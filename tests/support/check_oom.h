@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * check_oom.h - makes each allocation of a piece of work fail in turn.
- *
- * For programs that link the inside of the core (belay_inside): the fuse is not exported.
  */
 #ifndef BELAY_TESTS_SUPPORT_CHECK_OOM_H
 #define BELAY_TESTS_SUPPORT_CHECK_OOM_H
 
-#include "base/alloc.h"
-
 #include "check.h"
+#include "fuse.h"
 
 /* Calls work(arg) again and again, first with its first allocation failing, then its second, until
  * it gets through with none failing; returns how many failed. work uses check(), frees what it
@@ -23,9 +20,7 @@ static inline long check_each_allocation(void (*work)(void *arg), void *arg)
 	while (fired) {
 		belay__fail_nth(++n);
 		work(arg);
-		/* What is left of the fuse burns here; only the one that was due can have fired. */
-		for (long i = 0; fired && i < n; i++)
-			fired = !belay__alloc_fails();
+		fired = belay__fail_left() <= 0;
 		belay__fail_nth(0);
 	}
 	return n - 1;

@@ -4,6 +4,8 @@
  */
 #include "check_oom.h"
 
+#include "base/alloc.h"
+
 #include <stdatomic.h>
 
 static void a_condition_that_holds_is_not_waited_for(void **state)

@@ -6,6 +6,8 @@
 #include "check_oom.h"
 #include "crew.h"
 
+#include "base/alloc.h"
+
 #include <errno.h>
 #include <stdlib.h>
 

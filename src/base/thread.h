@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * thread.h - starts the house's own threads.
+ */
+#ifndef BELAY_SRC_BASE_THREAD_H
+#define BELAY_SRC_BASE_THREAD_H
+
+#include <pthread.h>
+
+/* Runs fn(arg) on a new thread of that name (at most 15 characters), which takes none of the
+ * program's signals. 0, or pthread_create(3)'s error, negative: nothing was started then. */
+int belay__thread_start(pthread_t *ret, const char *name, void *(*fn)(void *arg), void *arg);
+
+#endif
