@@ -7,29 +7,22 @@
  * Locking     none: `now` is touched by the main thread alone; other threads only count `failures`.
  */
 #include "check.h"
+#include "standing.h"
+#include "sweep.h"
+#include "trial.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/types.h>
 #include <time.h>
-#include <unistd.h>
-
-/* Of src/task/stack.h: how many tasks there are. Not there for programs that link the shared
- * library, which shows public names alone. */
-extern size_t belay__stack_count(void) __attribute__((weak));
 
 enum { PATIENCE_MS = 30000, ROUNDS_BEFORE_NAPS = 100 };
 
 /* A test with what stood around when it began. */
 struct wrapped {
 	struct CMUnitTest test;
-	size_t contexts, tasks;
-	unsigned descriptors, threads;
+	struct standing before;
 	bool returned;
 };
 
@@ -39,45 +32,6 @@ static struct wrapped *now;
  * for, or too late anyhow. */
 static atomic_uint failures;
 
-/* ---- Counting -------------------------------------------------------------------------------- */
-
-static unsigned entries(const char *path)
-{
-	DIR *dir = opendir(path);
-	unsigned n = 0;
-
-	if (!dir)
-		return 0;
-	for (struct dirent *entry; (entry = readdir(dir));)
-		n += entry->d_name[0] != '.';
-	closedir(dir);
-	return n;
-}
-
-/* Without the one that the listing itself opens. */
-unsigned check_descriptors(void)
-{
-	return entries("/proc/self/fd") - 1;
-}
-
-unsigned check_threads(void)
-{
-	return entries("/proc/self/task");
-}
-
-static void print_descriptors(void)
-{
-	for (int fd = 0; fd < 1024; fd++) {
-		char path[32], target[256];
-		ssize_t n;
-
-		snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-		n = readlink(path, target, sizeof target);
-		if (n >= 0)
-			fprintf(stderr, "  %d -> %.*s\n", fd, (int)n, target);
-	}
-}
-
 /* ---- Checks and waits ------------------------------------------------------------------------ */
 
 bool check_at(bool held, const char *what, const char *file, int line)
@@ -85,6 +39,7 @@ bool check_at(bool held, const char *what, const char *file, int line)
 	if (!held) {
 		atomic_fetch_add_explicit(&failures, 1, memory_order_relaxed);
 		fprintf(stderr, "%s:%d: check failed: %s\n", file, line, what);
+		trial_broke_off();
 	}
 	return held;
 }
@@ -94,7 +49,7 @@ static int64_t patience_ns(void)
 {
 	const char *ms = getenv("CHECK_PATIENCE_MS");
 
-	return BELAY_MS(ms ? atoi(ms) : PATIENCE_MS);
+	return trial_patience_ns(BELAY_MS(ms ? atoi(ms) : PATIENCE_MS));
 }
 
 bool check_again(struct check_patience *patience)
@@ -106,7 +61,10 @@ bool check_again(struct check_patience *patience)
 	belay_yield();
 	if (patience->rounds++ >= ROUNDS_BEFORE_NAPS)
 		nanosleep(&nap, NULL);
-	return belay_now() < patience->until;
+	if (belay_now() < patience->until)
+		return true;
+	trial_gave_up();
+	return false;
 }
 
 struct call {
@@ -134,53 +92,12 @@ void check_in_task(void (*fn)(belay_ctx *ctx, void *arg), void *arg)
 	belay_chan_unref(call.over);
 }
 
-/* ---- What a test leaves behind --------------------------------------------------------------- */
-
-static void judge_contexts(void)
-{
-	if (check_until(belay_tree_count() <= now->contexts))
-		return;
-	belay_tree(stderr);
-	fail_msg("%zu contexts are still alive", belay_tree_count() - now->contexts);
-}
-
-static size_t tasks(void)
-{
-	return belay__stack_count ? belay__stack_count() : 0;
-}
-
-static void judge_tasks(void)
-{
-	if (!check_until(tasks() <= now->tasks))
-		fail_msg("%zu tasks have not returned", tasks() - now->tasks);
-}
-
-/* A joined thread may stand in /proc for a moment more. */
-static void judge_threads(void)
-{
-	if (!check_until(check_threads() <= now->threads))
-		fail_msg("%u threads more than before the test", check_threads() - now->threads);
-}
-
-static void judge_descriptors(void)
-{
-	unsigned open = check_descriptors();
-
-	if (open <= now->descriptors)
-		return;
-	print_descriptors();
-	fail_msg("%u descriptors more than before the test", open - now->descriptors);
-}
-
 /* ---- Around each test ------------------------------------------------------------------------ */
 
 static int begin(void **state)
 {
 	now = *state;
-	now->contexts = belay_tree_count();
-	now->tasks = tasks();
-	now->descriptors = check_descriptors();
-	now->threads = check_threads();
+	standing_note(&now->before);
 	atomic_store_explicit(&failures, 0, memory_order_relaxed);
 	*state = now->test.initial_state;
 	return now->test.setup_func ? now->test.setup_func(state) : 0;
@@ -203,11 +120,7 @@ static int end(void **state)
 
 	if (r != 0 || !now->returned)
 		return r;
-	judge_contexts();
-	judge_tasks();
-	belay_shutdown();
-	judge_threads();
-	judge_descriptors();
+	standing_judge(&now->before);
 	return 0;
 }
 
@@ -252,6 +165,11 @@ int check_main(const struct CMUnitTest *list, size_t count)
 	int failed = 1;
 
 	setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+	if (sweep_wanted()) {
+		free(outer);
+		free(all);
+		return sweep(list, count);
+	}
 	start_first_thread();
 	if (all)
 		failed = _cmocka_run_group_tests("tests", outer, count, NULL, NULL) != 0;
