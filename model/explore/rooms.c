@@ -205,10 +205,9 @@ bool belay__on_clock_thread(void)
 	return false;
 }
 
-void belay__timer_init(struct belay__timer *timer, bool (*claim)(struct belay__timer *timer),
-		       void (*fire)(struct belay__timer *timer))
+void belay__timer_init(struct belay__timer *timer, const struct belay__timer_ops *ops)
 {
-	*timer = (struct belay__timer){.claim = claim, .fire = fire};
+	*timer = (struct belay__timer){.ops = ops};
 }
 
 void belay__timer_arm(struct belay__timer *timer, int64_t when)
@@ -244,11 +243,13 @@ static void fire_wait(struct belay__timer *timer)
 	belay__wait_wake(&belay__container(timer, struct belay__wait_timer, timer)->wait);
 }
 
+static const struct belay__timer_ops wait_ops = {claim_wait, fire_wait};
+
 void belay__wait_timer_arm(struct belay__wait_timer *timer, struct belay__waiter *waiter,
 			   int64_t when)
 {
 	belay__wait_init(&timer->wait, waiter);
-	belay__timer_init(&timer->timer, claim_wait, fire_wait);
+	belay__timer_init(&timer->timer, &wait_ops);
 	belay__timer_arm(&timer->timer, when);
 }
 
@@ -262,14 +263,14 @@ void rooms_run_clock(void)
 		struct belay__timer *timer = belay__container(link, struct belay__timer, link);
 
 		timer->armed = false;
-		if (timer->claim(timer))
+		if (timer->ops->claim(timer))
 			belay__list_append(&fired, link);
 	}
 	belay__lock_give(&clock_wheel.lock, BELAY__RANK_WHEEL);
 	while ((link = belay__list_pop(&fired))) {
 		struct belay__timer *timer = belay__container(link, struct belay__timer, link);
 
-		timer->fire(timer);
+		timer->ops->fire(timer);
 	}
 }
 

@@ -56,7 +56,7 @@ int belay__chan_send_now(struct chan *chan, const void *element, struct belay__w
 	*ret_peer = NULL;
 	if (is_closed(&chan->gate))
 		return -EPIPE;
-	receiver = belay__queue_claim(&chan->gate.receivers);
+	receiver = belay__queue_claim(&chan->receivers);
 	if (receiver) {
 		copy(receiver->element, element, chan->element_size);
 		*ret_peer = receiver;
@@ -126,7 +126,7 @@ belay_chan *belay_chan_new(size_t element_size, size_t capacity)
 		.element_size = element_size,
 		.capacity = capacity,
 	};
-	belay__list_init(&chan->gate.receivers);
+	belay__list_init(&chan->receivers);
 	belay__list_init(&chan->senders);
 	return &chan->gate;
 }
@@ -175,7 +175,7 @@ int belay_chan_close(belay_chan *ch)
 	was_closed = is_closed(ch);
 	if (!was_closed) {
 		atomic_store_explicit(&ch->closed, -EPIPE, memory_order_release);
-		claim_closed(&ch->receivers, &woken);
+		claim_closed(&chan_of(ch)->receivers, &woken);
 		claim_closed(&chan_of(ch)->senders, &woken);
 	}
 	chan_unlock(ch);

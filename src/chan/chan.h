@@ -14,11 +14,12 @@
 
 /* Guarded by gate.lock but for what never changes: element_size and capacity. */
 struct chan {
-	struct belay_chan gate;       /* the lock, whether closed, and who receives */
+	struct belay_chan gate;       /* the lock, and whether it is closed */
 	_Atomic uint32_t refs;
 	size_t element_size, capacity;
 	size_t length, head;          /* of the ring: how many, and the oldest */
-	struct belay__list senders;   /* struct belay__wait; element is what it sends */
+	struct belay__list receivers; /* struct belay__wait; element is where to put what it gets */
+	struct belay__list senders;   /* the same; element is what it sends */
 	_Alignas(max_align_t) char ring[];
 };
 

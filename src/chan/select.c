@@ -178,7 +178,7 @@ static void queue_all(struct selection *s)
 	for (struct belay_case *c = s->locked; c; c = c->next_locked) {
 		wait_of(c)->element = c->element;
 		belay__list_append(c->kind == BELAY_CASE_SEND ? &chan_of(c->chan)->senders
-							      : &c->chan->receivers,
+							      : &chan_of(c->chan)->receivers,
 				   &wait_of(c)->link);
 	}
 }

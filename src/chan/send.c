@@ -97,7 +97,7 @@ int belay_recv_sized(belay_ctx *ctx, belay_chan *ch, void *element, size_t size)
 		belay__waiter_init(&waiter);
 		belay__wait_init(&wait, &waiter);
 		wait.element = element;
-		belay__list_append(&ch->receivers, &wait.link);
+		belay__list_append(&chan_of(ch)->receivers, &wait.link);
 	}
 	chan_unlock(ch);
 	wake_peer(peer);

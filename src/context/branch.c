@@ -3,24 +3,29 @@
  * branch.c - where children are listed: in branches, so that processors don't meet at a common
  * parent.
  *
- * A node begins with one branch. The first who finds its lock taken gives the node one more for
- * each processor, and from then on a child goes into the branch of the processor it is made on. So
- * the root of a server's requests costs each processor a lock that nobody else takes.
+ * A node begins with one branch, its own, whose lock is the node's. The first who finds that taken
+ * gives the node one more for each processor, and from then on a child goes into the branch of the
+ * processor it is made on. So the root of a server's requests costs each processor a lock that
+ * nobody else takes.
  *
+ * Layout      node->children is 0 before the first child; then the own branch's ring, or EMPTIED;
+ *             or, with bit 0 set, the address of struct branches, to which that ring has moved. A
+ *             ring's nodes don't know its head, so nothing else changes with the move.
  * References  A listed child is a reference to its parent, and costs no count: the parent can't be
  *             freed while a branch is not empty. Who takes a child off its list while it lives on
- *             (the end does) turns that into a counted one, before the branch is unlocked.
+ *             (the end does) counts one first, then says that it is listed nowhere.
  *             The last user of a node makes orphans of the branches that are not empty: each of
  *             those holds one counted reference, which goes with its last child.
- * Locking     branch->lock guards the branch. It ranks as its node's: before the locks of the
- *             children. place->listed is written under it, but read without it by the place's
- *             owner, to learn which lock to take; it is looked at again under that lock. It is safe
- *             to take: what makes it stale counts a reference to the node first.
+ * Locking     A branch's lock guards its ring and its orphan. It ranks as its node's: before the
+ *             locks of the children. node->children changes under the node's lock. place->listed is
+ *             written under the branch's lock, but read without it by the place's owner, to learn
+ *             which lock to take; it is looked at again under that lock. It is safe to take: what
+ *             makes it stale counts a reference to the node first.
  * No loss     A child is listed only while its parent is live, looked up under the branch's lock.
  *             The end stores the error, then visits every branch under its lock: it finds the
- *             child, or the child finds the error. That there are children at all (is_parent), and
- *             more branches (more), is set under the node's lock, as is the error: where that came
- *             after the end's look at them, whoever has read them (acquire) reads the error too.
+ *             child, or the child finds the error. That there is more than the own branch is set
+ *             under the node's lock, as is the error: where that came after the end's look, whoever
+ *             has read it (acquire) reads the error too.
  */
 #include "context/branch.h"
 
@@ -31,19 +36,81 @@
 #include <unistd.h>
 
 enum { BRANCHES_MOST = 64, LINE = 64 };
+enum { MANY = 1, EMPTIED = 2 };
+
+struct branch {
+	struct belay__lock lock;
+	bool orphan;
+	struct belay__list *children;
+};
 
 struct branches {
-	unsigned count; /* a power of 2 */
+	unsigned count;            /* of those below: a power of 2 */
+	struct belay__list *own;   /* the ring of branch 0 */
 	struct {
 		_Alignas(LINE) struct branch branch;
 	} at[];
 };
 
-void belay__branch_init(struct branch *branch)
+/* Acquire pairs with the release in belay__branches_grow(). */
+static struct branches *branches_of(struct node *node)
 {
-	atomic_store_explicit(&branch->lock.word, 0, memory_order_relaxed);
-	branch->orphan = false;
-	belay__list_init(&branch->children);
+	uintptr_t children = atomic_load_explicit(&node->children, memory_order_acquire);
+
+	return children & MANY ? (struct branches *)(children - MANY) : NULL;
+}
+
+static struct branch *branch_at(struct node *node, unsigned branch)
+{
+	return &branches_of(node)->at[branch - 1].branch;
+}
+
+/* ---- A branch's parts, wherever they are ----------------------------------------------------- */
+
+struct belay__lock *belay__branch_lock(struct node *node, unsigned branch)
+{
+	return branch == 0 ? &node->done.gate.lock : &branch_at(node, branch)->lock;
+}
+
+static bool *orphan_of(struct node *node, unsigned branch)
+{
+	return branch == 0 ? &node->ctx.orphan : &branch_at(node, branch)->orphan;
+}
+
+static struct belay__list *first_of(struct node *node, unsigned branch)
+{
+	uintptr_t children = atomic_load_explicit(&node->children, memory_order_relaxed);
+
+	if (branch > 0)
+		return branch_at(node, branch)->children;
+	if (children & MANY)
+		return branches_of(node)->own;
+	return children == EMPTIED ? NULL : (struct belay__list *)children;
+}
+
+static void set_first(struct node *node, unsigned branch, struct belay__list *first)
+{
+	struct branches *branches = branches_of(node);
+
+	if (branch > 0)
+		branches->at[branch - 1].branch.children = first;
+	else if (branches)
+		branches->own = first;
+	else
+		atomic_store_explicit(&node->children, first ? (uintptr_t)first : EMPTIED,
+				      memory_order_relaxed);
+}
+
+static struct place *place_at(struct belay__list *link)
+{
+	return belay__container(link, struct place, link);
+}
+
+struct place *belay__branch_first(struct node *node, unsigned branch)
+{
+	struct belay__list *first = first_of(node, branch);
+
+	return first ? place_at(first) : NULL;
 }
 
 /* ---- More of them ---------------------------------------------------------------------------- */
@@ -72,83 +139,99 @@ static struct branches *branches_new(void)
 	if (!branches)
 		return NULL;
 	branches->count = count;
-	for (unsigned i = 0; i < count; i++)
-		belay__branch_init(&branches->at[i].branch);
+	for (unsigned i = 0; i < count; i++) {
+		struct branch *branch = &branches->at[i].branch;
+
+		atomic_store_explicit(&branch->lock.word, 0, memory_order_relaxed);
+		branch->orphan = false;
+		branch->children = NULL;
+	}
 	return branches;
 }
 
 /* Without memory the node goes on with the one it has. */
-static void grow(struct node *node)
+void belay__branches_grow(struct node *node)
 {
-	struct branches *more = branches_new();
+	struct branches *branches = branches_new();
+	uintptr_t own;
 
-	if (!more)
+	if (!branches)
 		return;
-	belay__lock_take(&node->done.lock, BELAY__RANK_NODE);
-	if (!atomic_load_explicit(&node->more, memory_order_relaxed)) {
-		atomic_store_explicit(&node->more, more, memory_order_release);
-		more = NULL;
+	belay__lock_take(&node->done.gate.lock, BELAY__RANK_NODE);
+	own = atomic_load_explicit(&node->children, memory_order_relaxed);
+	if (!(own & MANY)) {
+		branches->own = first_of(node, 0);
+		atomic_store_explicit(&node->children, (uintptr_t)branches | MANY,
+				      memory_order_release);
+		branches = NULL;
 	}
-	belay__lock_give(&node->done.lock, BELAY__RANK_NODE);
-	belay__free(more);
+	belay__lock_give(&node->done.gate.lock, BELAY__RANK_NODE);
+	belay__free(branches);
 }
 
 void belay__branches_free(struct node *node)
 {
-	belay__free(atomic_load_explicit(&node->more, memory_order_relaxed));
+	belay__free(branches_of(node));
 }
 
-struct branch *belay__branch_at(struct node *node, unsigned i)
+unsigned belay__branch_count(struct node *node)
 {
-	struct branches *more = atomic_load_explicit(&node->more, memory_order_acquire);
+	struct branches *branches = branches_of(node);
 
-	if (i == 0)
-		return &node->own;
-	return more && i <= more->count ? &more->at[i - 1].branch : NULL;
+	return branches ? 1 + branches->count : 1;
 }
 
-/* The branch for a child that is made here and now, locked. */
-static struct branch *lock_branch(struct node *node)
+bool belay__has_children(struct node *node)
 {
-	struct branches *more = atomic_load_explicit(&node->more, memory_order_acquire);
-	struct branch *branch = &node->own;
-
-	if (!more) {
-		if (belay__lock_try(&branch->lock, BELAY__RANK_NODE))
-			return branch;
-		grow(node);
-		more = atomic_load_explicit(&node->more, memory_order_acquire);
-	}
-	if (more)
-		branch = &more->at[(unsigned)sched_getcpu() & (more->count - 1)].branch;
-	belay__lock_take(&branch->lock, BELAY__RANK_NODE);
-	return branch;
+	return branches_of(node) || first_of(node, 0);
 }
 
 /* ---- Places ---------------------------------------------------------------------------------- */
 
-/* Once a node: afterwards the end knows that there are branches to visit. */
-static void become_parent(struct node *node)
+void belay__place_init(struct place *place, bool is_second)
 {
-	belay__lock_take(&node->done.lock, BELAY__RANK_NODE);
-	atomic_store_explicit(&node->is_parent, true, memory_order_release);
-	belay__lock_give(&node->done.lock, BELAY__RANK_NODE);
+	atomic_store_explicit(&place->listed, 0, memory_order_relaxed);
+	place->link.next = place->link.prev = NULL;
+	place->is_second = is_second;
+}
+
+struct node *belay__place_node(struct place *place)
+{
+	return place->is_second ? &belay__container(place, struct merge, place)->node
+				: belay__container(place, struct node, place);
+}
+
+/* The branch for a child that is made here and now, locked. */
+static unsigned lock_branch(struct node *node)
+{
+	struct branches *branches = branches_of(node);
+	unsigned branch = 0;
+
+	if (!branches) {
+		if (belay__lock_try(&node->done.gate.lock, BELAY__RANK_NODE))
+			return 0;
+		belay__branches_grow(node);
+		branches = branches_of(node);
+	}
+	if (branches)
+		branch = 1 + ((unsigned)sched_getcpu() & (branches->count - 1));
+	belay__lock_take(belay__branch_lock(node, branch), BELAY__RANK_NODE);
+	return branch;
 }
 
 static bool list_place(struct place *place, struct node *parent)
 {
-	struct branch *branch;
-	bool live;
+	unsigned branch = lock_branch(parent);
+	bool live = node_err(parent) == 0;
 
-	if (!atomic_load_explicit(&parent->is_parent, memory_order_acquire))
-		become_parent(parent);
-	branch = lock_branch(parent);
-	live = node_err(parent) == 0;
 	if (live) {
-		belay__list_append(&branch->children, &place->link);
-		atomic_store_explicit(&place->listed, branch, memory_order_release);
+		struct belay__list *first = first_of(parent, branch);
+
+		belay__ring_append(&first, &place->link);
+		set_first(parent, branch, first);
+		atomic_store_explicit(&place->listed, (uint8_t)(branch + 1), memory_order_release);
 	}
-	belay__lock_give(&branch->lock, BELAY__RANK_NODE);
+	belay__lock_give(belay__branch_lock(parent, branch), BELAY__RANK_NODE);
 	return live;
 }
 
@@ -161,80 +244,127 @@ bool belay__place_join(struct place *place, struct node *parent)
 	return false;
 }
 
-/* Locks the branch where place is listed; NULL: it is listed nowhere. */
-static struct branch *lock_listed(struct place *place)
+/* Locks the branch where place is listed. False: it is listed nowhere. */
+static bool lock_listed(struct place *place, struct node *parent, unsigned *ret_branch)
 {
-	struct branch *branch = atomic_load_explicit(&place->listed, memory_order_acquire);
+	uint8_t listed = atomic_load_explicit(&place->listed, memory_order_acquire);
+	struct belay__lock *lock;
 
-	if (!branch)
-		return NULL;
-	belay__lock_take(&branch->lock, BELAY__RANK_NODE);
+	if (!listed)
+		return false;
+	*ret_branch = listed - 1u;
+	lock = belay__branch_lock(parent, *ret_branch);
+	belay__lock_take(lock, BELAY__RANK_NODE);
 	if (atomic_load_explicit(&place->listed, memory_order_relaxed))
-		return branch;
-	belay__lock_give(&branch->lock, BELAY__RANK_NODE);
-	return NULL;
+		return true;
+	belay__lock_give(lock, BELAY__RANK_NODE);
+	return false;
 }
 
-void belay__place_unlist(struct place *place)
+static void unlink_place(struct node *node, unsigned branch, struct place *place)
 {
-	belay__list_remove(&place->link);
-	atomic_store_explicit(&place->listed, NULL, memory_order_release);
+	struct belay__list *first = first_of(node, branch);
+
+	belay__ring_remove(&first, &place->link);
+	set_first(node, branch, first);
+}
+
+static void unlist(struct place *place)
+{
+	atomic_store_explicit(&place->listed, 0, memory_order_release);
 }
 
 /* The counted reference of an orphan goes with its last child. True: it did. */
-static bool orphan_emptied(struct branch *branch)
+static bool orphan_emptied(struct node *node, unsigned branch)
 {
-	if (!branch->orphan || !belay__list_empty(&branch->children))
+	bool *orphan = orphan_of(node, branch);
+
+	if (!*orphan || first_of(node, branch))
 		return false;
-	branch->orphan = false;
+	*orphan = false;
 	return true;
 }
 
-/* The orphan's own reference, where it goes now, is one of them. */
-void belay__branch_unlisted(struct branch *branch, struct node *parent, uint32_t count)
+void belay__branch_move(struct node *node, unsigned branch, struct place *place,
+			struct belay__list **left)
 {
-	if (count > 0 && orphan_emptied(branch))
+	unlink_place(node, branch, place);
+	belay__ring_append(left, &place->link);
+}
+
+/* For count children that have left the branch. The orphan's own reference, where it goes now, is
+ * one of them. */
+static void count_references(struct node *node, unsigned branch, uint32_t count)
+{
+	if (orphan_emptied(node, branch))
 		count--;
 	if (count > 0)
-		atomic_fetch_add_explicit(&parent->ctx.refs, count, memory_order_relaxed);
+		atomic_fetch_add_explicit(&node->ctx.refs, count, memory_order_relaxed);
+}
+
+static uint32_t length(const struct belay__list *ring)
+{
+	const struct belay__list *at = ring;
+	uint32_t count = 0;
+
+	do
+		count++;
+	while ((at = at->next) != ring);
+	return count;
+}
+
+/* Once one is listed nowhere its thread may give up the reference: so all are counted first. */
+void belay__branch_release(struct node *node, unsigned branch, struct belay__list **left)
+{
+	struct belay__list *link;
+
+	if (!*left)
+		return;
+	count_references(node, branch, length(*left));
+	while ((link = belay__ring_pop(left)))
+		unlist(place_at(link));
 }
 
 void belay__place_leave(struct place *place, struct node *parent)
 {
-	struct branch *branch = lock_listed(place);
+	unsigned branch;
 
-	if (!branch)
+	if (!lock_listed(place, parent, &branch))
 		return;
-	belay__place_unlist(place);
-	belay__branch_unlisted(branch, parent, 1);
-	belay__lock_give(&branch->lock, BELAY__RANK_NODE);
+	unlink_place(parent, branch, place);
+	count_references(parent, branch, 1);
+	unlist(place);
+	belay__lock_give(belay__branch_lock(parent, branch), BELAY__RANK_NODE);
 }
 
-bool belay__place_fini(struct place *place)
+bool belay__place_fini(struct place *place, struct node *parent)
 {
-	struct branch *branch = lock_listed(place);
+	unsigned branch;
 	bool counted;
 
-	if (!branch)
+	if (!lock_listed(place, parent, &branch))
 		return true;
-	belay__place_unlist(place);
-	counted = orphan_emptied(branch);
-	belay__lock_give(&branch->lock, BELAY__RANK_NODE);
+	unlink_place(parent, branch, place);
+	unlist(place);
+	counted = orphan_emptied(parent, branch);
+	belay__lock_give(belay__branch_lock(parent, branch), BELAY__RANK_NODE);
 	return counted;
 }
 
+/* Where there ever was a child the locks are taken, though all may have left: the last to leave a
+ * branch uses its lock until he gives it back. */
 void belay__branches_orphan(struct node *node)
 {
-	struct branch *branch;
+	unsigned count = belay__branch_count(node);
 
-	if (!atomic_load_explicit(&node->is_parent, memory_order_acquire))
+	if (!atomic_load_explicit(&node->children, memory_order_acquire))
 		return;
-	for (unsigned i = 0; (branch = belay__branch_at(node, i)); i++) {
-		belay__lock_take(&branch->lock, BELAY__RANK_NODE);
-		if (!branch->orphan && !belay__list_empty(&branch->children)) {
-			branch->orphan = true;
+	for (unsigned i = 0; i < count; i++) {
+		belay__lock_take(belay__branch_lock(node, i), BELAY__RANK_NODE);
+		if (!*orphan_of(node, i) && first_of(node, i)) {
+			*orphan_of(node, i) = true;
 			belay_ref(&node->ctx);
 		}
-		belay__lock_give(&branch->lock, BELAY__RANK_NODE);
+		belay__lock_give(belay__branch_lock(node, i), BELAY__RANK_NODE);
 	}
 }

@@ -15,24 +15,16 @@
 
 struct node;
 
-struct branch {
-	struct belay__lock lock;
-	bool orphan;                  /* its node has no users left: it holds a counted reference */
-	struct belay__list children;  /* struct place                                             */
-};
-
+/* A child's place below a parent. */
 struct place {
 	struct belay__list link;
-	_Atomic(struct branch *) listed; /* NULL: nowhere; then there is a counted reference to the
-					    parent instead */
-	struct node *node;               /* the child */
+	_Atomic uint8_t listed;   /* 0: nowhere, then there is a counted reference to the parent
+				     instead; else the number of the parent's branch, plus 1 */
+	bool is_second;           /* a merge's, below the second of its parents */
 };
 
-void belay__branch_init(struct branch *branch);
-void belay__branches_free(struct node *node);
-
-/* The node's branches, from 0 on; NULL: no more. */
-struct branch *belay__branch_at(struct node *node, unsigned i);
+void belay__place_init(struct place *place, bool is_second);
+struct node *belay__place_node(struct place *place);
 
 /* Lists place below parent. False: parent is done; there is a counted reference to it instead. */
 bool belay__place_join(struct place *place, struct node *parent);
@@ -41,16 +33,33 @@ bool belay__place_join(struct place *place, struct node *parent);
  * is not listed any more. */
 void belay__place_leave(struct place *place, struct node *parent);
 
-/* The same in two steps for many children of one branch, both with it locked: each off the list,
- * then the references for count of them. The caller has one to parent. */
-void belay__place_unlist(struct place *place);
-void belay__branch_unlisted(struct branch *branch, struct node *parent, uint32_t count);
-
 /* Takes a child off for good. True: a counted reference to its parent is the caller's to give
  * up. */
-bool belay__place_fini(struct place *place);
+bool belay__place_fini(struct place *place, struct node *parent);
+
+/* ---- A parent's branches, numbered from 0 on ------------------------------------------------- */
+
+unsigned belay__branch_count(struct node *node);
+
+/* With the node's lock held. False: none are listed. True: some may be. */
+bool belay__has_children(struct node *node);
+
+/* The lock of a branch, for the four below. */
+struct belay__lock *belay__branch_lock(struct node *node, unsigned branch);
+struct place *belay__branch_first(struct node *node, unsigned branch); /* NULL: it is empty */
+
+/* Takes off children that live on. First each goes from its ring to a ring of the caller's; then,
+ * still under the lock, all of them get counted references and are listed nowhere, which is the
+ * last that may be done to them. The caller has a reference to node. */
+void belay__branch_move(struct node *node, unsigned branch, struct place *place,
+			struct belay__list **left);
+void belay__branch_release(struct node *node, unsigned branch, struct belay__list **left);
+
+/* Gives node a branch for each processor, as its first contention does. */
+void belay__branches_grow(struct node *node);
 
 /* The node's last user has gone: see branch.c. */
 void belay__branches_orphan(struct node *node);
+void belay__branches_free(struct node *node);
 
 #endif

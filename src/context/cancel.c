@@ -8,18 +8,15 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-
-static const char lost_message[] = "(out of memory for the message)";
 
 /* ---- Ends ------------------------------------------------------------------------------------ */
 
 bool belay_cancel_at(belay_ctx *ctx, const struct belay_site *site)
 {
-	if (!ctx || !is_node(ctx))
-		return false;
-	return belay__node_end(node_of(ctx), -ECANCELED, -ECANCELED, site, NULL);
+	struct ending ending = {.err = -ECANCELED, .code = -ECANCELED, .site = site};
+
+	return ctx && is_node(ctx) && belay__node_end(node_of(ctx), &ending);
 }
 
 bool (belay_cancel)(belay_ctx *ctx)
@@ -27,64 +24,53 @@ bool (belay_cancel)(belay_ctx *ctx)
 	return belay_cancel_at(ctx, NULL);
 }
 
-/* The formatted text, lost_message, or NULL for no format. Not const: what node->message holds. */
-static char *format_message(const char *fmt, va_list args)
+/* Ends ctx with a message that is to be made from fmt, or none where that is NULL. */
+static bool end_telling(belay_ctx *ctx, struct ending *ending, const char *fmt, va_list args)
 {
-	va_list again;
-	char *text;
-	int length;
-
-	if (!fmt)
-		return NULL;
-	va_copy(again, args);
-	length = vsnprintf(NULL, 0, fmt, again);
-	va_end(again);
-	text = length < 0 ? NULL : belay__malloc((size_t)length + 1);
-	if (!text)
-		return (char *)lost_message;
-	vsnprintf(text, (size_t)length + 1, fmt, args);
-	return text;
-}
-
-void belay__message_free(char *message)
-{
-	if (message != lost_message)
-		belay__free(message);
-}
-
-static bool cancel_cause(belay_ctx *ctx, int code, const struct belay_site *site, const char *fmt,
-			 va_list args)
-{
-	char *message;
-
-	if (!ctx || !is_node(ctx) || node_err(node_of(ctx)) != 0)
-		return belay_cancel_at(ctx, site);
-	message = format_message(fmt, args);
-	if (belay__node_end(node_of(ctx), -ECANCELED, code, site, message))
+	if (!ctx || !is_node(ctx))
+		return false;
+	if (fmt && node_err(node_of(ctx)) == 0) {
+		ending->message = belay__message_new(fmt, args);
+		ending->untold = !ending->message;
+	}
+	if (belay__node_end(node_of(ctx), ending))
 		return true;
-	belay__message_free(message);
+	belay__free(ending->message);
 	return false;
 }
 
 bool belay_cancel_cause_at(belay_ctx *ctx, int code, const struct belay_site *site,
 			   const char *fmt, ...)
 {
+	struct ending ending = {.err = -ECANCELED, .code = code, .site = site};
 	va_list args;
 	bool won;
 
 	va_start(args, fmt);
-	won = cancel_cause(ctx, code, site, fmt, args);
+	won = end_telling(ctx, &ending, fmt, args);
 	va_end(args);
 	return won;
 }
 
 bool (belay_cancel_cause)(belay_ctx *ctx, int code, const char *fmt, ...)
 {
+	struct ending ending = {.err = -ECANCELED, .code = code};
 	va_list args;
 	bool won;
 
 	va_start(args, fmt);
-	won = cancel_cause(ctx, code, NULL, fmt, args);
+	won = end_telling(ctx, &ending, fmt, args);
+	va_end(args);
+	return won;
+}
+
+static bool end_saying(belay_ctx *ctx, struct ending *ending, const char *fmt, ...)
+{
+	va_list args;
+	bool won;
+
+	va_start(args, fmt);
+	won = end_telling(ctx, ending, fmt, args);
 	va_end(args);
 	return won;
 }
@@ -92,17 +78,9 @@ bool (belay_cancel_cause)(belay_ctx *ctx, int code, const char *fmt, ...)
 bool belay__cancel_with(belay_ctx *ctx, int err, int code, const struct belay_site *site,
 			const char *message)
 {
-	char *copy;
+	struct ending ending = {.err = err, .code = code, .site = site};
 
-	if (!ctx || !is_node(ctx))
-		return false;
-	copy = message ? belay__strdup(message) : NULL;
-	if (message && !copy)
-		copy = (char *)lost_message;
-	if (belay__node_end(node_of(ctx), err, code, site, copy))
-		return true;
-	belay__message_free(copy);
-	return false;
+	return end_saying(ctx, &ending, message ? "%s" : NULL, message);
 }
 
 /* Where nobody could see the end, freeing is all there is to do: the usual fate of a request's
@@ -123,9 +101,12 @@ void (belay_end)(belay_ctx *ctx)
 
 int belay_err(const belay_ctx *ctx)
 {
+	const struct node *node;
+
 	if (!ctx)
 		return -EINVAL;
-	return ctx->node ? node_err(ctx->node) : 0;
+	node = nearest_node(ctx);
+	return node ? node_err(node) : 0;
 }
 
 const char *belay_strerror(int err)
@@ -140,47 +121,4 @@ const char *belay_strerror(int err)
 		return "context deadline exceeded";
 	text = strerrordesc_np(err == INT_MIN ? err : -err);
 	return text ? text : "unknown error";
-}
-
-/* The parent through which the end came to ctx, whose node is done. */
-static const belay_ctx *ended_parent(const belay_ctx *ctx, const struct node *origin)
-{
-	const struct merge *merge = belay__container(ctx, struct merge, node.ctx);
-	const struct node *first = ctx->parent->node;
-
-	if (ctx->kind == KIND_MERGE && !(first && node_err(first) && first->origin == origin))
-		return merge->second;
-	return ctx->parent;
-}
-
-static unsigned levels_up(const belay_ctx *ctx, const struct node *origin)
-{
-	unsigned levels = 0;
-
-	for (; ctx != &origin->ctx && ctx->parent; ctx = ended_parent(ctx, origin))
-		levels++;
-	return levels;
-}
-
-int belay_cause_of(const belay_ctx *ctx, belay_cause *ret)
-{
-	const struct node *origin;
-	int err = belay_err(ctx);
-
-	if (!ctx)
-		return -EINVAL;
-	if (err == 0)
-		return -EAGAIN;
-	origin = ctx->node->origin;
-	*ret = (belay_cause){
-		.code = origin->code,
-		.message = origin->message ? origin->message : belay_strerror(err),
-		.levels_up = levels_up(ctx, origin),
-	};
-	if (origin->end_site) {
-		ret->file = origin->end_site->file;
-		ret->func = origin->end_site->func;
-		ret->line = origin->end_site->line;
-	}
-	return 0;
 }

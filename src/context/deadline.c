@@ -23,7 +23,9 @@ static struct deadline *deadline_of(struct belay__timer *timer)
 
 static void expire(struct deadline *deadline)
 {
-	if (belay__node_end(&deadline->node, -ETIME, deadline->code, NULL, deadline->message))
+	struct ending ending = {.err = -ETIME, .code = deadline->code, .message = deadline->message};
+
+	if (belay__node_end(&deadline->node, &ending))
 		deadline->message = NULL; /* the node's now */
 }
 
@@ -40,6 +42,8 @@ static void fire(struct belay__timer *timer)
 	expire(deadline);
 	belay_unref(&deadline->node.ctx);
 }
+
+static const struct belay__timer_ops ops = {claim, fire};
 
 void belay__deadline_fini(struct deadline *deadline)
 {
@@ -80,12 +84,24 @@ static struct expiry because(struct expiry expiry, int code, const char *message
 	return expiry;
 }
 
+/* As one that belay_cancel_cause() formats. */
+static struct owned *copy_message(const char *fmt, ...)
+{
+	struct owned *copy;
+	va_list args;
+
+	va_start(args, fmt);
+	copy = belay__message_new(fmt, args);
+	va_end(args);
+	return copy;
+}
+
 /* A context with a timer, not armed yet. NULL: out of memory. */
-static struct deadline *deadline_new(belay_ctx *parent, int64_t when, const struct expiry *expiry)
+static struct deadline *deadline_new(belay_ctx *parent, const struct expiry *expiry)
 {
 	struct deadline *deadline;
 	belay_ctx *ctx;
-	char *copy = expiry->message ? belay__strdup(expiry->message) : NULL;
+	struct owned *copy = expiry->message ? copy_message("%s", expiry->message) : NULL;
 
 	if (expiry->message && !copy)
 		return NULL;
@@ -95,41 +111,45 @@ static struct deadline *deadline_new(belay_ctx *parent, int64_t when, const stru
 		return NULL;
 	}
 	deadline = belay__container(ctx, struct deadline, node.ctx);
-	belay__node_init(&deadline->node, when);
-	belay__timer_init(&deadline->timer, claim, fire);
+	belay__node_init(&deadline->node, expiry->when);
+	belay__timer_init(&deadline->timer, &ops);
 	deadline->message = copy;
 	deadline->code = expiry->code;
 	belay__ctx_publish(ctx);
 	return deadline;
 }
 
-/* The parent's deadline comes first, so that the child needs none. Not where both have passed and
- * only the clock is late: the child is promised to be done on return. */
-static bool is_parents(const belay_ctx *parent, const struct expiry *expiry)
+static int64_t deadline_above(const struct node *above)
 {
-	return expiry->when == BELAY_FOREVER ||
-	       (parent->node && expiry->when >= parent->node->deadline && !expiry->past);
+	return above ? above->deadline : BELAY_FOREVER;
 }
 
-static int64_t earlier(const belay_ctx *parent, int64_t when)
+/* The parent's deadline comes first, so that the child needs none. Not where both have passed and
+ * only the clock is late: the child is promised to be done on return. */
+static bool is_parents(const struct node *above, const struct expiry *expiry)
 {
-	return parent->node && parent->node->deadline < when ? parent->node->deadline : when;
+	return expiry->when == BELAY_FOREVER ||
+	       (expiry->when >= deadline_above(above) && !expiry->past);
 }
 
 static belay_ctx *with_deadline(belay_ctx *parent, struct expiry expiry)
 {
 	struct deadline *deadline;
+	struct node *above;
 
 	if (!parent)
 		return belay__failed_ctx(-EINVAL);
-	if (is_parents(parent, &expiry))
+	above = nearest_node(parent);
+	if (is_parents(above, &expiry))
 		return belay_with_cancel_at(parent, expiry.site);
 	if (belay__clock_start() < 0)
 		return belay__failed_ctx(-ENOMEM);
-	deadline = deadline_new(parent, earlier(parent, expiry.when), &expiry);
+	if (deadline_above(above) < expiry.when)
+		expiry.when = deadline_above(above);
+	deadline = deadline_new(parent, &expiry);
 	if (!deadline)
 		return belay__failed_ctx(-ENOMEM);
-	belay__node_join(&deadline->node, &deadline->node.place, parent->node);
+	belay__node_join(&deadline->node, &deadline->node.place, above);
 	if (expiry.past)
 		expire(deadline);
 	else if (node_err(&deadline->node) == 0)
@@ -184,9 +204,9 @@ belay_ctx *(belay_with_timeout)(belay_ctx *parent, int64_t ns)
 /* Immutable, so that it is the same after the end as before. */
 bool belay_deadline(const belay_ctx *ctx, int64_t *when)
 {
-	if (!ctx || !ctx->node || ctx->node->deadline == BELAY_FOREVER)
-		return false;
-	if (when)
-		*when = ctx->node->deadline;
-	return true;
+	int64_t deadline = ctx ? deadline_above(nearest_node(ctx)) : BELAY_FOREVER;
+
+	if (when && deadline != BELAY_FOREVER)
+		*when = deadline;
+	return deadline != BELAY_FOREVER;
 }

@@ -38,7 +38,7 @@ static size_t clip(int length)
 
 size_t belay__value_format(const belay_ctx *ctx, char *buf)
 {
-	const struct value *value = belay__container(ctx, struct value, ctx);
+	const struct value *value = value_of(ctx);
 
 	buf[0] = '\0';
 	if (!value->key->format)
@@ -50,7 +50,7 @@ size_t belay__value_format(const belay_ctx *ctx, char *buf)
 
 const char *belay__value_name(const belay_ctx *ctx)
 {
-	const struct value *value = belay__container(ctx, struct value, ctx);
+	const struct value *value = value_of(ctx);
 
 	return value->key->name ? value->key->name : "";
 }

@@ -11,12 +11,14 @@
 
 belay_chan *belay_done(belay_ctx *ctx)
 {
-	return ctx && ctx->node ? &ctx->node->done : NULL;
+	struct node *node = ctx ? nearest_node(ctx) : NULL;
+
+	return node ? &node->done.gate : NULL;
 }
 
 belay_ctx *belay__done_ctx(belay_chan *done)
 {
-	return &belay__container(done, struct node, done)->ctx;
+	return &belay__container(done, struct node, done.gate)->ctx;
 }
 
 int belay_wait(belay_ctx *ctx)
@@ -26,7 +28,7 @@ int belay_wait(belay_ctx *ctx)
 
 	if (err != 0)
 		return err;
-	if (!ctx->node)
+	if (!nearest_node(ctx))
 		return -EDEADLK;
 	belay__waiter_init(&waiter);
 	belay__block(ctx, &waiter);
@@ -53,9 +55,10 @@ struct belay__wait *belay__block(belay_ctx *ctx, struct belay__waiter *waiter)
 
 /* ---- The descriptor -------------------------------------------------------------------------- */
 
-/* Lives in its node, from the first belay_done_fd() on; the pointer is set once, under the lock. */
+/* Owned by its node, from the first belay_done_fd() on. */
 struct done_fd {
 	struct belay_hook hook;
+	struct node *node;
 	int fd;
 };
 
@@ -71,74 +74,82 @@ static void make_readable(struct belay_hook *hook)
 	errno = saved;
 }
 
-static int done_fd_new(struct done_fd **ret)
+/* With its node. */
+static void close_fd(void *arg)
 {
-	struct done_fd *done_fd = belay__malloc(sizeof *done_fd);
-	int err;
+	struct done_fd *done_fd = arg;
 
-	if (!done_fd)
-		return -ENOMEM;
-	done_fd->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (done_fd->fd < 0) {
-		err = -errno;
-		belay__free(done_fd);
-		return err;
-	}
-	*ret = done_fd;
-	return 0;
-}
-
-static void done_fd_free(struct done_fd *done_fd)
-{
+	belay__hook_remove_weak(done_fd->node, &done_fd->hook);
 	close(done_fd->fd);
-	belay__free(done_fd);
 }
 
-/* Makes ours the node's, unless it has one already; returns the node's. */
-static struct done_fd *install(struct node *node, struct done_fd *ours)
+static struct done_fd *fd_of(struct owned *owned)
 {
-	struct done_fd *installed;
-
-	belay__lock_take(&node->done.lock, BELAY__RANK_NODE);
-	if (!node->done_fd)
-		node->done_fd = ours;
-	installed = node->done_fd;
-	belay__lock_give(&node->done.lock, BELAY__RANK_NODE);
-	return installed;
+	return owned ? belay__owned_bytes(owned) : NULL;
 }
 
 static struct done_fd *installed(struct node *node)
 {
-	return install(node, NULL);
+	return fd_of(belay__owned_find(&node->ctx, OWNED_DESCRIPTOR));
+}
+
+/* A descriptor that is nobody's yet. */
+static int done_fd_new(struct node *node, struct owned **ret)
+{
+	struct owned *owned = belay__owned_new(OWNED_DESCRIPTOR, sizeof(struct done_fd), close_fd);
+	struct done_fd *done_fd = fd_of(owned);
+
+	if (!owned)
+		return -ENOMEM;
+	done_fd->node = node;
+	done_fd->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (done_fd->fd < 0) {
+		int err = -errno;
+
+		belay__free(owned);
+		return err;
+	}
+	*ret = owned;
+	return 0;
+}
+
+/* Of two that are made at once the first is the node's; the lock decides. */
+static bool install(struct node *node, struct owned *ours)
+{
+	bool first;
+
+	belay__lock_take(&node->done.gate.lock, BELAY__RANK_NODE);
+	first = !installed(node);
+	if (first)
+		belay__owned_push(&node->ctx, ours);
+	belay__lock_give(&node->done.gate.lock, BELAY__RANK_NODE);
+	return first;
+}
+
+static int make_fd(struct node *node)
+{
+	struct owned *ours = NULL;
+	int err = done_fd_new(node, &ours);
+
+	if (err < 0)
+		return err;
+	if (!install(node, ours)) {
+		close(fd_of(ours)->fd);
+		belay__free(ours);
+	} else if (!belay__hook_add_weak(node, &fd_of(ours)->hook, make_readable)) {
+		make_readable(&fd_of(ours)->hook);
+	}
+	return 0;
 }
 
 int belay_done_fd(belay_ctx *ctx)
 {
-	struct done_fd *ours = NULL, *done_fd;
-	int err;
+	struct node *node = ctx ? nearest_node(ctx) : NULL;
+	int err = 0;
 
-	if (!ctx)
-		return -EINVAL;
-	if (!ctx->node)
-		return -EDEADLK;
-	done_fd = installed(ctx->node);
-	if (done_fd)
-		return done_fd->fd;
-	err = done_fd_new(&ours);
-	if (err < 0)
-		return err;
-	done_fd = install(ctx->node, ours);
-	if (done_fd != ours)
-		done_fd_free(ours);
-	else if (!belay__hook_add_weak(ctx->node, &ours->hook, make_readable))
-		make_readable(&ours->hook);
-	return done_fd->fd;
-}
-
-void belay__done_fd_close(struct node *node)
-{
-	if (!node->done_fd)
-		return;
-	belay__hook_remove_weak(node, &node->done_fd->hook);
-	done_fd_free(node->done_fd);
+	if (!node)
+		return ctx ? -EDEADLK : -EINVAL;
+	if (!installed(node))
+		err = make_fd(node);
+	return err < 0 ? err : installed(node)->fd;
 }

@@ -30,12 +30,19 @@
 
 enum { BATCH = 64 };
 
-/* The end of one node, under its lock. The release publishes what was written before: the cause. */
-static void mark(struct node *node, int err, struct node *origin, struct belay__list *woken)
+/* The end of one node, under its lock; what it says of the cause is there already. The release
+ * publishes that. */
+static void mark(struct node *node, int err, struct belay__list *woken)
 {
-	node->origin = origin;
-	atomic_store_explicit(&node->done.closed, err, memory_order_release);
-	belay__queue_claim_all(&node->done.receivers, woken);
+	atomic_store_explicit(&node->done.gate.closed, (int16_t)err, memory_order_release);
+	belay__ring_claim_all(&node->done.receivers, woken);
+}
+
+/* As parent was ended. */
+static void mark_below(struct node *node, struct node *parent, struct belay__list *woken)
+{
+	node->origin = origin_of(parent);
+	mark(node, node_err(parent), woken);
 }
 
 static void disarm(struct node *node)
@@ -44,68 +51,65 @@ static void disarm(struct node *node)
 		belay__timer_disarm(&belay__container(node, struct deadline, node)->timer);
 }
 
-/* Only a node that never had children is known to have none without a visit. A merge is visited to
- * be taken off its other list as well. */
-static bool has_more(const struct node *node)
+/* Something to visit it for, its lock held. A merge is to be taken off its other list as well. */
+static bool has_more(struct node *node)
 {
-	return node->ctx.kind == KIND_MERGE ||
-	       atomic_load_explicit(&node->is_parent, memory_order_relaxed) ||
-	       !belay__list_empty(&node->hooks);
+	return node->ctx.kind == KIND_MERGE || node->hooks || belay__has_children(node);
 }
 
 /* Ends the node at place as parent was, its branch locked. True: it may have something below it,
- * and a reference was taken for the walk to visit it; else it has left the list. */
-static bool end_child(struct place *place, struct node *parent, struct belay__list *woken)
+ * and a reference was taken for the walk to visit it. */
+static bool end_child(struct node *node, struct node *parent, struct belay__list *woken)
 {
-	struct node *node = place->node;
 	bool visit;
 
-	belay__lock_take(&node->done.lock, BELAY__RANK_NODE);
+	belay__lock_take(&node->done.gate.lock, BELAY__RANK_NODE);
 	if (node_err(node) == 0) {
-		mark(node, node_err(parent), parent->origin, woken);
+		mark_below(node, parent, woken);
 		disarm(node);
 	}
 	visit = has_more(node) && belay__try_ref(&node->ctx);
-	belay__lock_give(&node->done.lock, BELAY__RANK_NODE);
-	if (!visit)
-		belay__place_unlist(place);
+	belay__lock_give(&node->done.gate.lock, BELAY__RANK_NODE);
 	return visit;
 }
 
-/* One batch of the children in branch, which is locked. */
-static struct node *end_some(struct branch *branch, struct node *parent, struct belay__list *woken)
+/* One batch of the children in a branch, which is locked. Returns one to visit, or NULL. */
+static struct node *end_some(struct node *parent, unsigned branch, struct belay__list *woken)
 {
+	struct belay__list *left = NULL;
 	struct node *visit = NULL;
-	uint32_t left = 0;
+	struct place *place;
 
-	while (left < BATCH && !visit && !belay__list_empty(&branch->children)) {
-		struct place *place =
-			belay__container(branch->children.next, struct place, link);
-
+	for (int i = 0; i < BATCH && !visit; i++) {
+		place = belay__branch_first(parent, branch);
+		if (!place)
+			break;
 		__builtin_prefetch(place->link.next);
-		if (end_child(place, parent, woken))
-			visit = place->node;
+		if (end_child(belay__place_node(place), parent, woken))
+			visit = belay__place_node(place);
 		else
-			left++;
+			belay__branch_move(parent, branch, place, &left);
 	}
-	belay__branch_unlisted(branch, parent, left);
+	belay__branch_release(parent, branch, &left);
 	return visit;
 }
 
 /* One batch of node's children. *visit: one to go down to, referenced. False: none are left. */
 static bool end_batch(struct node *node, struct node **visit)
 {
+	unsigned count = belay__branch_count(node);
 	struct belay__list woken;
-	struct branch *branch;
 	bool more = false;
 
 	*visit = NULL;
 	belay__list_init(&woken);
-	for (unsigned i = 0; !more && (branch = belay__branch_at(node, i)); i++) {
-		belay__lock_take(&branch->lock, BELAY__RANK_NODE);
-		more = !belay__list_empty(&branch->children);
-		*visit = end_some(branch, node, &woken);
-		belay__lock_give_way(&branch->lock, BELAY__RANK_NODE);
+	for (unsigned i = 0; i < count && !more; i++) {
+		struct belay__lock *lock = belay__branch_lock(node, i);
+
+		belay__lock_take(lock, BELAY__RANK_NODE);
+		more = belay__branch_first(node, i) != NULL;
+		*visit = end_some(node, i, &woken);
+		belay__lock_give_way(lock, BELAY__RANK_NODE);
 	}
 	belay__wake_all(&woken);
 	return more;
@@ -118,7 +122,7 @@ static struct merge *merge_of(struct node *node)
 
 static struct node *parent_node(const struct node *node)
 {
-	return node->ctx.parent ? node->ctx.parent->node : NULL;
+	return node->ctx.parent ? nearest_node(node->ctx.parent) : NULL;
 }
 
 void belay__node_leave(struct node *node)
@@ -128,8 +132,8 @@ void belay__node_leave(struct node *node)
 
 	if (parent)
 		belay__place_leave(&node->place, parent);
-	if (merge && merge->second->node)
-		belay__place_leave(&merge->place, merge->second->node);
+	if (merge && nearest_node(merge->second))
+		belay__place_leave(&merge->place, nearest_node(merge->second));
 }
 
 static bool is_done(const struct node *node)
@@ -142,7 +146,7 @@ static bool is_done(const struct node *node)
 static struct node *way_up(struct node *node, struct node *root)
 {
 	struct node *first = parent_node(node);
-	struct node *second = merge_of(node) ? merge_of(node)->second->node : NULL;
+	struct node *second = merge_of(node) ? nearest_node(merge_of(node)->second) : NULL;
 
 	if (!second || second == first || !is_done(second))
 		return first;
@@ -173,25 +177,33 @@ static void walk(struct node *root)
 	}
 }
 
-bool belay__node_end(struct node *node, int err, int code, const struct belay_site *site,
-		     char *message)
+/* Who ends it, its lock held. */
+static void tell_why(struct node *node, const struct ending *ending)
+{
+	node->ctx.ended = ending->untold ? ENDED_UNTOLD : ENDED_HERE;
+	node->ctx.code = ending->code;
+	node->end_site = ending->site;
+	if (ending->message)
+		belay__owned_push(&node->ctx, ending->message);
+}
+
+bool belay__node_end(struct node *node, const struct ending *ending)
 {
 	struct belay__list woken;
 	bool won, more;
 
 	belay__list_init(&woken);
-	belay__lock_take(&node->done.lock, BELAY__RANK_NODE);
+	belay__lock_take(&node->done.gate.lock, BELAY__RANK_NODE);
 	won = node_err(node) == 0;
 	if (won) {
-		node->code = code;
-		node->end_site = site;
-		node->message = message;
-		mark(node, err, node, &woken);
+		tell_why(node, ending);
+		mark(node, ending->err, &woken);
 	}
 	more = has_more(node);
-	belay__lock_give(&node->done.lock, BELAY__RANK_NODE);
+	belay__lock_give(&node->done.gate.lock, BELAY__RANK_NODE);
 	if (won)
-		BELAY__PROBE_CTX_END(node, err, code, message ? message : belay_strerror(err), site);
+		BELAY__PROBE_CTX_END(node, ending->err, ending->code,
+				     belay__cause_message(node), ending->site);
 	belay__wake_all(&woken);
 	if (more)
 		walk(node);
@@ -211,9 +223,9 @@ void belay__node_join(struct node *node, struct place *place, struct node *paren
 	if (!parent || belay__place_join(place, parent))
 		return;
 	belay__list_init(&woken);
-	belay__lock_take(&node->done.lock, BELAY__RANK_NODE);
+	belay__lock_take(&node->done.gate.lock, BELAY__RANK_NODE);
 	if (node_err(node) == 0)
-		mark(node, node_err(parent), parent->origin, &woken);
-	belay__lock_give(&node->done.lock, BELAY__RANK_NODE);
+		mark_below(node, parent, &woken);
+	belay__lock_give(&node->done.gate.lock, BELAY__RANK_NODE);
 	belay__wake_all(&woken);
 }

@@ -42,13 +42,13 @@ static struct belay_hook *take_hook(struct node *node)
 {
 	struct belay_hook *hook;
 
-	belay__lock_take(&node->done.lock, BELAY__RANK_NODE);
+	belay__lock_take(&node->done.gate.lock, BELAY__RANK_NODE);
 	do {
-		hook = (struct belay_hook *)(void *)belay__list_pop(&node->hooks);
+		hook = (struct belay_hook *)(void *)belay__ring_pop(&node->hooks);
 		if (hook)
 			hook->running = belay__self();
 	} while (hook && !change(hook, ADDED, RUNNING));
-	belay__lock_give(&node->done.lock, BELAY__RANK_NODE);
+	belay__lock_give(&node->done.gate.lock, BELAY__RANK_NODE);
 	return hook;
 }
 
@@ -102,22 +102,22 @@ static bool add(struct node *node, struct belay_hook *hook)
 {
 	bool live;
 
-	belay__lock_take(&node->done.lock, BELAY__RANK_NODE);
+	belay__lock_take(&node->done.gate.lock, BELAY__RANK_NODE);
 	live = node_err(node) == 0;
 	if (live) {
 		atomic_store_explicit(state_of(hook), ADDED, memory_order_relaxed);
-		belay__list_append(&node->hooks, link_of(hook));
+		belay__ring_append(&node->hooks, link_of(hook));
 	}
-	belay__lock_give(&node->done.lock, BELAY__RANK_NODE);
+	belay__lock_give(&node->done.gate.lock, BELAY__RANK_NODE);
 	return live;
 }
 
 static void unlink_hook(struct node *node, struct belay_hook *hook)
 {
-	belay__lock_take(&node->done.lock, BELAY__RANK_NODE);
+	belay__lock_take(&node->done.gate.lock, BELAY__RANK_NODE);
 	if (belay__list_linked(link_of(hook)))
-		belay__list_remove(link_of(hook));
-	belay__lock_give(&node->done.lock, BELAY__RANK_NODE);
+		belay__ring_remove(&node->hooks, link_of(hook));
+	belay__lock_give(&node->done.gate.lock, BELAY__RANK_NODE);
 }
 
 bool belay__hook_add_weak(struct node *node, struct belay_hook *hook,
@@ -130,7 +130,9 @@ bool belay__hook_add_weak(struct node *node, struct belay_hook *hook,
 bool belay__hook_add_own(belay_ctx *ctx, struct belay_hook *hook,
 			 void (*fn)(struct belay_hook *hook))
 {
-	return !ctx->node || belay__hook_add_weak(ctx->node, hook, fn);
+	struct node *node = nearest_node(ctx);
+
+	return !node || belay__hook_add_weak(node, hook, fn);
 }
 
 void belay__hook_remove_weak(struct node *node, struct belay_hook *hook)
@@ -140,7 +142,7 @@ void belay__hook_remove_weak(struct node *node, struct belay_hook *hook)
 
 bool belay_hook_add(belay_ctx *ctx, struct belay_hook *hook, void (*fn)(struct belay_hook *hook))
 {
-	struct node *node = ctx ? ctx->node : node_of(belay__failed_ctx(-EINVAL));
+	struct node *node = nearest_node(ctx ? ctx : belay__failed_ctx(-EINVAL));
 
 	prepare(hook, fn);
 	if (!node)
@@ -171,7 +173,7 @@ bool belay_hook_remove(struct belay_hook *hook)
 	if (change(hook, ADDED, UNUSED)) {
 		belay_ctx *held = hook->ctx;
 
-		unlink_hook(held->node, hook);
+		unlink_hook(node_of(held), hook);
 		belay_unref(held);
 		return true;
 	}

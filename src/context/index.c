@@ -23,15 +23,10 @@ struct value_index {
 	const struct value *slots[];
 };
 
-static const struct value *value_of(const belay_ctx *ctx)
-{
-	return belay__container(ctx, struct value, ctx);
-}
-
 /* Where the chain goes on; NULL: it ends, and *ret_rest is what comes then. */
 static const struct value *above(const struct value *value, const belay_ctx **ret_rest)
 {
-	const belay_ctx *next = value->ctx.parent->values;
+	const belay_ctx *next = value->plain.ctx.parent->values;
 
 	if (next && next->kind == KIND_VALUE)
 		return value_of(next);
@@ -63,7 +58,7 @@ static struct value_index *index_new(const struct value *start)
 	size_t size = 2 * FAR;
 	struct value_index *index;
 
-	while (size < 2 * start->depth)
+	while (size < 2 * (size_t)start->plain.ctx.depth)
 		size *= 2;
 	index = belay__calloc(1, sizeof *index + size * sizeof index->slots[0]);
 	if (!index)
@@ -97,9 +92,9 @@ static void leave_index(const struct value *start)
 
 /* ---- The look-up ----------------------------------------------------------------------------- */
 
-size_t belay__values_depth(const belay_ctx *at)
+uint32_t belay__values_depth(const belay_ctx *at)
 {
-	return at && at->kind == KIND_VALUE ? value_of(at)->depth : 0;
+	return at && at->kind == KIND_VALUE ? at->depth : 0;
 }
 
 const struct value *belay__values_find(const struct value *start, const belay_key *key,
@@ -115,7 +110,7 @@ const struct value *belay__values_find(const struct value *start, const belay_ke
 			break;
 		value = above(value, ret_rest);
 	}
-	if (steps >= FAR && steps >= start->depth / PART)
+	if (steps >= FAR && steps >= start->plain.ctx.depth / PART)
 		leave_index(start);
 	if (!index)
 		return value;

@@ -15,17 +15,48 @@
 
 struct owned {
 	struct owned *next;
-	void (*fn)(void *arg); /* NULL: it is memory, and the bytes follow */
-	void *arg;
+	void (*fn)(void *bytes); /* NULL: nothing to call */
+	enum owned_kind kind;
 	_Alignas(max_align_t) char bytes[];
 };
 
-static void push(belay_ctx *ctx, struct owned *owned)
+/* ---- The stack ------------------------------------------------------------------------------- */
+
+struct owned *belay__owned_new(enum owned_kind kind, size_t size, void (*fn)(void *bytes))
+{
+	struct owned *owned;
+
+	if (size > PTRDIFF_MAX - sizeof *owned)
+		return NULL;
+	owned = belay__calloc(1, sizeof *owned + size);
+	if (!owned)
+		return NULL;
+	owned->kind = kind;
+	owned->fn = fn;
+	return owned;
+}
+
+void *belay__owned_bytes(struct owned *owned)
+{
+	return owned->bytes;
+}
+
+void belay__owned_push(belay_ctx *ctx, struct owned *owned)
 {
 	owned->next = atomic_load_explicit(&ctx->owned, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak_explicit(&ctx->owned, &owned->next, owned,
 						      memory_order_release, memory_order_relaxed))
 		;
+}
+
+/* Acquire pairs with the release of the push. */
+struct owned *belay__owned_find(const belay_ctx *ctx, enum owned_kind kind)
+{
+	struct owned *owned = atomic_load_explicit(&ctx->owned, memory_order_acquire);
+
+	while (owned && owned->kind != kind)
+		owned = owned->next;
+	return owned;
 }
 
 /* Until nothing is left: a deferred call may defer another. */
@@ -39,21 +70,23 @@ void belay__owned_run(belay_ctx *ctx)
 		for (; owned; owned = next) {
 			next = owned->next;
 			if (owned->fn)
-				owned->fn(owned->arg);
+				owned->fn(owned->bytes);
 			belay__free(owned);
 		}
 }
+
+/* ---- For the user ---------------------------------------------------------------------------- */
 
 void *belay_alloc(belay_ctx *ctx, size_t size)
 {
 	struct owned *owned;
 
-	if (!ctx || ctx->is_static || size > PTRDIFF_MAX - sizeof *owned)
+	if (!ctx || is_static(ctx))
 		return NULL;
-	owned = belay__calloc(1, sizeof *owned + size);
+	owned = belay__owned_new(OWNED_MEMORY, size, NULL);
 	if (!owned)
 		return NULL;
-	push(ctx, owned);
+	belay__owned_push(ctx, owned);
 	return owned->bytes;
 }
 
@@ -83,19 +116,30 @@ char *belay_sprintf(belay_ctx *ctx, const char *fmt, ...)
 	return text;
 }
 
+struct call {
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+static void run_call(void *bytes)
+{
+	struct call *call = bytes;
+
+	call->fn(call->arg);
+}
+
 int belay_defer(belay_ctx *ctx, void (*fn)(void *arg), void *arg)
 {
 	struct owned *owned;
 
 	if (!ctx || !fn)
 		return -EINVAL;
-	if (ctx->is_static)
+	if (is_static(ctx))
 		return belay_err(ctx) ? belay_err(ctx) : -EINVAL;
-	owned = belay__malloc(sizeof *owned);
+	owned = belay__owned_new(OWNED_CALL, sizeof(struct call), run_call);
 	if (!owned)
 		return -ENOMEM;
-	owned->fn = fn;
-	owned->arg = arg;
-	push(ctx, owned);
+	*(struct call *)belay__owned_bytes(owned) = (struct call){fn, arg};
+	belay__owned_push(ctx, owned);
 	return 0;
 }

@@ -4,7 +4,10 @@
  *
  * Every context starts with struct belay_ctx, immutable once made but for its references and what
  * it owns. One that can end is a struct node; the others point to the nearest node above them, so
- * that whether any context is done is one load away, at any depth.
+ * that whether any context is done is a load or two away, at any depth.
+ *
+ * A server has one or more of these for each request, so bytes count: a node has 120, a deadline
+ * 176. What few contexts have (a message, a descriptor) is among what they own.
  */
 #ifndef BELAY_SRC_CONTEXT_NODE_H
 #define BELAY_SRC_CONTEXT_NODE_H
@@ -15,75 +18,85 @@
 #include "wait/timer.h"
 #include "wait/wait.h"
 
+#include <stdarg.h>
 #include <stdatomic.h>
 
 enum kind {
-	KIND_BACKGROUND,
-	KIND_TODO,
 	KIND_WITHOUT_CANCEL,
 	KIND_VALUE,
-	KIND_ERROR, /* from here on: nodes. The static ones that stand for a failed derivation */
-	KIND_CANCEL,
+	KIND_BACKGROUND, /* from here on: static, references are not counted */
+	KIND_TODO,
+	KIND_ERROR,      /* from here on: nodes. The ones that stand for a failed derivation */
+	KIND_CANCEL,     /* from here on: counted again */
 	KIND_DEADLINE,
 	KIND_MERGE,
+};
+
+/* How a node ended. */
+enum ended {
+	ENDED_ABOVE,   /* with an ancestor, which knows why */
+	ENDED_HERE,
+	ENDED_UNTOLD,  /* here, and memory ran out for the message */
 };
 
 struct belay_ctx {
 	_Atomic uint32_t refs;         /* first: the slab's promise. 0: free, or dying            */
 	uint8_t kind;
-	bool is_static;                /* references are not counted                              */
+	uint8_t ended;                 /* a node's; written before its error                      */
+	bool orphan;                   /* a node's, of its own branch: branch.c                   */
 	belay_ctx *parent;             /* NULL for a root. Referenced: counted, or, of a node by a
 					  node, by its place                                     */
-	struct node *node;             /* the nearest at or above; NULL: can never be done        */
 	const belay_ctx *values;       /* the nearest value (or merge of values) at or above      */
-	const struct belay_site *site; /* the line that made it; NULL: unknown                    */
-	_Atomic(struct owned *) owned; /* what goes with it, last in first; memory.c              */
 	union {
-		int64_t born;          /* on the coarse monotonic clock                           */
-		belay_ctx *next_dead;  /* once refs is 0                                          */
+		const struct belay_site *site; /* the line that made it; NULL: unknown            */
+		belay_ctx *next_dead;          /* once refs is 0                                  */
 	};
+	_Atomic(struct owned *) owned; /* what goes with it, last in first; memory.c              */
+	uint32_t born;                 /* belay__ctx_age()                                        */
+	union {
+		int code;              /* a node's that ended here                                */
+		uint32_t depth;        /* a value's: how many from here up to the end of the chain */
+	};
+};
+
+/* One that has no end of its own. */
+struct plain {
+	belay_ctx ctx;
+	struct node *above;            /* the nearest node; NULL: it can never be done            */
+};
+
+struct value {
+	struct plain plain;
+	const belay_key *key;
+	void *value;
+	_Atomic(struct value_index *) index; /* of all from here up; NULL: none yet. index.c      */
 };
 
 struct node {
 	belay_ctx ctx;
-	struct belay_chan done;             /* done.closed is the error; done.lock is the node's  */
-	/* Written before the error, by the one who ends it; read by those who have seen the
-	 * error. */
-	struct node *origin;                /* where the end began: itself or an ancestor         */
-	const struct belay_site *end_site;  /* the rest only where it is its own origin           */
-	char *message;                      /* its own; NULL: the default                         */
-	int code;
-	/* Immutable. */
-	int64_t deadline;                   /* the earliest from here up; BELAY_FOREVER: none     */
-	struct place place;                 /* below the nearest node above                       */
-	/* Children: branch.c. */
-	struct branch own;
-	_Atomic(struct branches *) more;    /* set once; NULL: own is enough                      */
-	_Atomic bool is_parent;             /* has, or had, children; set under done.lock         */
-	/* Guarded by done.lock. */
-	struct belay__list hooks;           /* struct belay_hook                                  */
-	struct done_fd *done_fd;
+	struct belay__done done;       /* done.gate.closed is the error, done.gate.lock the
+					  node's lock                                            */
+	union {                        /* written before the error, by the one who ends it        */
+		struct node *origin;               /* ENDED_ABOVE: who ended of itself            */
+		const struct belay_site *end_site; /* else: the line that ended it; NULL: unknown */
+	};
+	int64_t deadline;              /* the earliest from here up; BELAY_FOREVER: none          */
+	struct place place;            /* below the nearest node above                            */
+	_Atomic uintptr_t children;    /* branch.c; 0: none                                       */
+	struct belay__list *hooks;     /* a ring of struct belay_hook; guarded by the lock        */
 };
 
 struct deadline {
 	struct node node;
 	struct belay__timer timer;
-	char *message; /* of the cause it will have; NULL: the default */
+	struct owned *message; /* of the cause it will have; NULL: the default */
 	int code;
 };
 
 struct merge {
 	struct node node;
-	belay_ctx *second;   /* referenced */
-	struct place place;  /* below second's node */
-};
-
-struct value {
-	belay_ctx ctx;
-	const belay_key *key;
-	void *value;
-	size_t depth; /* how many values from here up to the end of the chain */
-	_Atomic(struct value_index *) index; /* of all from here up; NULL: none yet. index.c */
+	belay_ctx *second;     /* referenced */
+	struct place place;    /* below second's node */
 };
 
 static inline bool is_node(const belay_ctx *ctx)
@@ -91,15 +104,37 @@ static inline bool is_node(const belay_ctx *ctx)
 	return ctx->kind >= KIND_ERROR;
 }
 
+static inline bool is_static(const belay_ctx *ctx)
+{
+	return ctx->kind >= KIND_BACKGROUND && ctx->kind <= KIND_ERROR;
+}
+
 static inline struct node *node_of(const belay_ctx *ctx)
 {
 	return belay__container(ctx, struct node, ctx);
 }
 
+static inline struct value *value_of(const belay_ctx *ctx)
+{
+	return belay__container(ctx, struct value, plain.ctx);
+}
+
+/* The nearest node at or above ctx; NULL: it can never be done. */
+static inline struct node *nearest_node(const belay_ctx *ctx)
+{
+	return is_node(ctx) ? node_of(ctx) : belay__container(ctx, struct plain, ctx)->above;
+}
+
 /* Acquire pairs with the release in mark(): who sees the error may read the cause. */
 static inline int node_err(const struct node *node)
 {
-	return atomic_load_explicit(&node->done.closed, memory_order_acquire);
+	return atomic_load_explicit(&node->done.gate.closed, memory_order_acquire);
+}
+
+/* Of a node that is done: where its end began. */
+static inline struct node *origin_of(struct node *node)
+{
+	return node->ctx.ended == ENDED_ABOVE ? node->origin : node;
 }
 
 /* ---- tree.c: making and freeing -------------------------------------------------------------- */
@@ -110,6 +145,9 @@ static inline int node_err(const struct node *node)
 belay_ctx *belay__ctx_new(enum kind kind, belay_ctx *parent, const struct belay_site *site);
 belay_ctx *belay__ctx_publish(belay_ctx *ctx);
 void belay__node_init(struct node *node, int64_t deadline);
+
+/* How long ago it was made, in nanoseconds, give or take 17 ms: for people's eyes. */
+int64_t belay__ctx_age(const belay_ctx *ctx);
 
 /* Destroys the contexts linked from dead through next_dead, and what that kills. */
 void belay__ctx_destroy_all(belay_ctx *dead);
@@ -127,22 +165,48 @@ void belay__node_join(struct node *node, struct place *place, struct node *paren
 /* Takes node, which is done and has nothing below it, off its parents' lists. */
 void belay__node_leave(struct node *node);
 
-/* Ends node and all below it. message becomes the node's where it returns true. */
-bool belay__node_end(struct node *node, int err, int code, const struct belay_site *site,
-		     char *message);
+/* ---- cause.c: what is said of an end --------------------------------------------------------- */
 
-/* Frees a node's message, which may be a static one. */
-void belay__message_free(char *message);
+struct owned *belay__message_new(const char *fmt, va_list args); /* NULL: out of memory */
+/* Of a node that ended of itself; never NULL. */
+const char *belay__cause_message(const struct node *origin);
 
-/* ---- hook.c, memory.c, done.c, deadline.c ---------------------------------------------------- */
+/* Why and where. message, which may be NULL, is from belay__message_new(). */
+struct ending {
+	int err, code;
+	bool untold; /* there should be a message, but memory ran out */
+	struct owned *message;
+	const struct belay_site *site;
+};
+
+/* Ends node and all below it. The message becomes the node's where it returns true. */
+bool belay__node_end(struct node *node, const struct ending *ending);
+
+/* ---- memory.c: what a context owns ----------------------------------------------------------- */
+
+enum owned_kind {
+	OWNED_MEMORY,
+	OWNED_CALL,       /* the user's */
+	OWNED_MESSAGE,    /* of its cause */
+	OWNED_DESCRIPTOR, /* done.c */
+};
+
+/* size bytes of a kind, not owned by any context yet, zeroed. fn, which may be NULL, is called with
+ * the bytes before they are freed. NULL: out of memory. belay__free() frees what was not pushed. */
+struct owned *belay__owned_new(enum owned_kind kind, size_t size, void (*fn)(void *bytes));
+void *belay__owned_bytes(struct owned *owned);
+void belay__owned_push(belay_ctx *ctx, struct owned *owned);
+/* The last of a kind; NULL: none. */
+struct owned *belay__owned_find(const belay_ctx *ctx, enum owned_kind kind);
+void belay__owned_run(belay_ctx *ctx);
+
+/* ---- hook.c, deadline.c ---------------------------------------------------------------------- */
 
 void belay__hooks_run(struct node *node);
 /* A hook that keeps no reference; for those that live in the context itself. */
 bool belay__hook_add_weak(struct node *node, struct belay_hook *hook,
 			  void (*fn)(struct belay_hook *hook));
 void belay__hook_remove_weak(struct node *node, struct belay_hook *hook);
-void belay__owned_run(belay_ctx *ctx);
-void belay__done_fd_close(struct node *node);
 void belay__deadline_fini(struct deadline *deadline);
 
 /* ---- index.c: long chains of values ---------------------------------------------------------- */
@@ -151,7 +215,7 @@ void belay__deadline_fini(struct deadline *deadline);
  * too: *ret_rest is that merge, or NULL. */
 const struct value *belay__values_find(const struct value *start, const belay_key *key,
 				       const belay_ctx **ret_rest);
-size_t belay__values_depth(const belay_ctx *at);
+uint32_t belay__values_depth(const belay_ctx *at);
 void belay__value_index_free(struct value_index *index);
 void belay__value_fini(struct value *value); /* value.c */
 

@@ -44,19 +44,14 @@ static const unsigned char slab_of_kind[] = {
 
 /* ---- The static ones ------------------------------------------------------------------------- */
 
-static belay_ctx background = {.refs = 1, .kind = KIND_BACKGROUND, .is_static = true};
-static belay_ctx todo = {.refs = 1, .kind = KIND_TODO, .is_static = true};
+static struct plain background = {.ctx = {.refs = 1, .kind = KIND_BACKGROUND}};
+static struct plain todo = {.ctx = {.refs = 1, .kind = KIND_TODO}};
 
 #define FAILED(name, error)                                                                        \
 	static struct node name = {                                                                \
-		.ctx = {.refs = 1, .kind = KIND_ERROR, .is_static = true, .node = &name},          \
-		.done = {.closed = (error),                                                        \
-			 .kind = BELAY__GATE_DONE,                                                 \
-			 .receivers = {&name.done.receivers, &name.done.receivers}},               \
-		.origin = &name,                                                                   \
-		.code = (error),                                                                   \
+		.ctx = {.refs = 1, .kind = KIND_ERROR, .ended = ENDED_HERE, .code = (error)},      \
+		.done = {.gate = {.closed = (error), .kind = BELAY__GATE_DONE}},                   \
 		.deadline = BELAY_FOREVER,                                                         \
-		.hooks = {&name.hooks, &name.hooks},                                               \
 	}
 
 FAILED(out_of_memory, -ENOMEM);
@@ -64,12 +59,12 @@ FAILED(invalid, -EINVAL);
 
 belay_ctx *belay_background(void)
 {
-	return &background;
+	return &background.ctx;
 }
 
 belay_ctx *belay_todo(void)
 {
-	return &todo;
+	return &todo.ctx;
 }
 
 belay_ctx *belay__failed_ctx(int err)
@@ -79,13 +74,21 @@ belay_ctx *belay__failed_ctx(int err)
 
 /* ---- Making ---------------------------------------------------------------------------------- */
 
-/* A few milliseconds too coarse for anything but a person's eye, and ten times cheaper. */
-static int64_t coarse_now(void)
+enum { AGE_BITS = 24 };
+
+/* The coarse clock, ten times cheaper than the fine one; in units of 2^24 ns, which come round
+ * again after 834 days. */
+static uint32_t coarse_now(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+	return (uint32_t)(((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec) >> AGE_BITS);
+}
+
+int64_t belay__ctx_age(const belay_ctx *ctx)
+{
+	return (int64_t)(coarse_now() - ctx->born) << AGE_BITS;
 }
 
 static bool counts_parent(enum kind kind, const belay_ctx *parent)
@@ -100,13 +103,15 @@ belay_ctx *belay__ctx_new(enum kind kind, belay_ctx *parent, const struct belay_
 	if (!ctx)
 		return NULL;
 	ctx->kind = kind;
-	ctx->is_static = false;
+	ctx->ended = ENDED_ABOVE;
+	ctx->orphan = false;
 	ctx->parent = counts_parent(kind, parent) ? belay_ref(parent) : parent;
-	ctx->node = parent->node;
 	ctx->values = parent->values;
 	ctx->site = site;
 	ctx->born = coarse_now();
 	atomic_store_explicit(&ctx->owned, NULL, memory_order_relaxed);
+	if (kind < KIND_BACKGROUND)
+		belay__container(ctx, struct plain, ctx)->above = nearest_node(parent);
 	return ctx;
 }
 
@@ -120,26 +125,20 @@ belay_ctx *belay__ctx_publish(belay_ctx *ctx)
 
 void belay__node_init(struct node *node, int64_t deadline)
 {
-	node->ctx.node = node;
-	node->done.kind = BELAY__GATE_DONE;
-	atomic_store_explicit(&node->done.lock.word, 0, memory_order_relaxed);
-	atomic_store_explicit(&node->done.closed, 0, memory_order_relaxed);
-	belay__list_init(&node->done.receivers);
+	node->done.gate.kind = BELAY__GATE_DONE;
+	atomic_store_explicit(&node->done.gate.lock.word, 0, memory_order_relaxed);
+	atomic_store_explicit(&node->done.gate.closed, 0, memory_order_relaxed);
+	node->done.receivers = NULL;
 	node->origin = NULL;
-	node->end_site = NULL;
-	node->message = NULL;
-	node->code = 0;
 	node->deadline = deadline;
-	node->place = (struct place){.node = node};
-	belay__branch_init(&node->own);
-	atomic_store_explicit(&node->more, NULL, memory_order_relaxed);
-	atomic_store_explicit(&node->is_parent, false, memory_order_relaxed);
-	belay__list_init(&node->hooks);
-	node->done_fd = NULL;
+	belay__place_init(&node->place, false);
+	atomic_store_explicit(&node->children, 0, memory_order_relaxed);
+	node->hooks = NULL;
 }
 
 belay_ctx *belay_with_cancel_at(belay_ctx *parent, const struct belay_site *site)
 {
+	struct node *above;
 	belay_ctx *ctx;
 
 	if (!parent)
@@ -147,9 +146,10 @@ belay_ctx *belay_with_cancel_at(belay_ctx *parent, const struct belay_site *site
 	ctx = belay__ctx_new(KIND_CANCEL, parent, site);
 	if (!ctx)
 		return belay__failed_ctx(-ENOMEM);
-	belay__node_init(node_of(ctx), parent->node ? parent->node->deadline : BELAY_FOREVER);
+	above = nearest_node(parent);
+	belay__node_init(node_of(ctx), above ? above->deadline : BELAY_FOREVER);
 	belay__ctx_publish(ctx);
-	belay__node_join(node_of(ctx), &node_of(ctx)->place, parent->node);
+	belay__node_join(node_of(ctx), &node_of(ctx)->place, above);
 	return ctx;
 }
 
@@ -167,7 +167,7 @@ belay_ctx *belay_without_cancel_at(belay_ctx *parent, const struct belay_site *s
 	ctx = belay__ctx_new(KIND_WITHOUT_CANCEL, parent, site);
 	if (!ctx)
 		return belay__failed_ctx(-ENOMEM);
-	ctx->node = NULL;
+	belay__container(ctx, struct plain, ctx)->above = NULL;
 	return belay__ctx_publish(ctx);
 }
 
@@ -180,7 +180,7 @@ belay_ctx *(belay_without_cancel)(belay_ctx *parent)
 
 belay_ctx *belay_ref(belay_ctx *ctx)
 {
-	if (ctx && !ctx->is_static)
+	if (ctx && !is_static(ctx))
 		atomic_fetch_add_explicit(&ctx->refs, 1, memory_order_relaxed);
 	return ctx;
 }
@@ -203,7 +203,7 @@ static void give_up(belay_ctx *ctx, belay_ctx **dead)
 {
 	uint32_t refs;
 
-	if (!ctx || ctx->is_static)
+	if (!ctx || is_static(ctx))
 		return;
 	/* Acquire pairs with the releases of the others, who may have left children behind. */
 	refs = atomic_load_explicit(&ctx->refs, memory_order_acquire);
@@ -226,22 +226,20 @@ static struct node *second_node(const belay_ctx *ctx)
 {
 	const struct merge *merge = belay__container(ctx, struct merge, node.ctx);
 
-	return ctx->kind == KIND_MERGE && merge->second->node != ctx->parent->node
-		       ? merge->second->node
-		       : NULL;
+	if (ctx->kind != KIND_MERGE || nearest_node(merge->second) == nearest_node(ctx->parent))
+		return NULL;
+	return nearest_node(merge->second);
 }
 
 /* What a kind has besides, once nobody can find the context any more. */
 static void fini_kind(belay_ctx *ctx)
 {
-	if (is_node(ctx)) {
+	if (is_node(ctx))
 		belay__branches_free(node_of(ctx));
-		belay__message_free(node_of(ctx)->message);
-	}
 	if (ctx->kind == KIND_DEADLINE)
 		belay__deadline_fini(belay__container(ctx, struct deadline, node.ctx));
 	if (ctx->kind == KIND_VALUE)
-		belay__value_fini(belay__container(ctx, struct value, ctx));
+		belay__value_fini(value_of(ctx));
 }
 
 static void destroy_plain(belay_ctx *ctx, belay_ctx **dead)
@@ -261,16 +259,15 @@ static void destroy_node(belay_ctx *ctx, belay_ctx **dead)
 	struct merge *merge = belay__container(ctx, struct merge, node.ctx);
 	belay_ctx *parent = counts_parent(ctx->kind, ctx->parent) ? ctx->parent : NULL;
 	belay_ctx *second = ctx->kind == KIND_MERGE ? merge->second : NULL;
-	struct node *above = ctx->parent->node, *other = second_node(ctx);
+	struct node *above = nearest_node(ctx->parent), *other = second_node(ctx);
 
 	if (ctx->kind == KIND_DEADLINE)
 		belay__timer_disarm(&belay__container(ctx, struct deadline, node.ctx)->timer);
-	belay__done_fd_close(node_of(ctx));
 	belay__owned_run(ctx);
 	fini_kind(ctx);
-	if (above && !belay__place_fini(&node_of(ctx)->place))
+	if (above && !belay__place_fini(&node_of(ctx)->place, above))
 		above = NULL;
-	if (other && !belay__place_fini(&merge->place))
+	if (other && !belay__place_fini(&merge->place, other))
 		other = NULL;
 	belay__slab_free(&slabs[slab_of_kind[ctx->kind]], ctx);
 	give_up(parent, dead);
@@ -290,10 +287,9 @@ static void destroy(belay_ctx *ctx, belay_ctx **dead)
 
 static bool runs_foreign_code(const belay_ctx *ctx)
 {
-	if (atomic_load_explicit(&ctx->owned, memory_order_relaxed))
+	if (belay__owned_find(ctx, OWNED_CALL))
 		return true;
-	return ctx->kind == KIND_VALUE &&
-	       belay__container(ctx, struct value, ctx)->key->destroy;
+	return ctx->kind == KIND_VALUE && value_of(ctx)->key->destroy;
 }
 
 void belay__ctx_destroy_all(belay_ctx *dead)
@@ -315,15 +311,13 @@ void belay_unref(belay_ctx *ctx)
 	belay__ctx_destroy_all(dead);
 }
 
-/* Of hooks only those that keep no reference can be there: the descriptor's, or one in memory that
- * ctx owns. Neither is looked for in the list, which an ancestor's end may be emptying. */
+/* Of hooks only those that keep no reference can be there, and they live in memory that ctx
+ * owns. */
 bool belay__ctx_is_private(const belay_ctx *ctx)
 {
-	const struct node *node = node_of(ctx);
-
-	return is_node(ctx) && !ctx->is_static &&
+	return is_node(ctx) && !is_static(ctx) &&
 	       atomic_load_explicit(&ctx->refs, memory_order_acquire) == 1 &&
-	       !atomic_load_explicit(&node->is_parent, memory_order_relaxed) && !node->done_fd &&
+	       !atomic_load_explicit(&node_of(ctx)->children, memory_order_relaxed) &&
 	       !atomic_load_explicit(&ctx->owned, memory_order_relaxed);
 }
 

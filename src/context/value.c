@@ -29,10 +29,10 @@ belay_ctx *belay_with_value_at(belay_ctx *parent, const belay_key *key, void *va
 	ctx = belay__ctx_new(KIND_VALUE, parent, site);
 	if (!ctx)
 		return refuse_value(key, value, -ENOMEM);
-	made = belay__container(ctx, struct value, ctx);
+	made = value_of(ctx);
 	made->key = key;
 	made->value = value;
-	made->depth = belay__values_depth(parent->values) + 1;
+	ctx->depth = belay__values_depth(parent->values) + 1;
 	atomic_store_explicit(&made->index, NULL, memory_order_relaxed);
 	ctx->values = ctx;
 	return belay__ctx_publish(ctx);
@@ -60,8 +60,7 @@ static const struct value *find(const belay_ctx *at, const belay_key *key)
 			found = find(at->parent->values, key);
 			at = belay__container(at, struct merge, node.ctx)->second->values;
 		} else {
-			found = belay__values_find(belay__container(at, struct value, ctx), key,
-						   &at);
+			found = belay__values_find(value_of(at), key, &at);
 		}
 		if (found)
 			return found;
@@ -78,16 +77,17 @@ void *belay_value(const belay_ctx *ctx, const belay_key *key)
 
 /* ---- Merge ----------------------------------------------------------------------------------- */
 
-static int64_t earlier_deadline(const belay_ctx *first, const belay_ctx *second)
+static int64_t earlier_deadline(const struct node *first, const struct node *second)
 {
-	int64_t a = first->node ? first->node->deadline : BELAY_FOREVER;
-	int64_t b = second->node ? second->node->deadline : BELAY_FOREVER;
+	int64_t a = first ? first->deadline : BELAY_FOREVER;
+	int64_t b = second ? second->deadline : BELAY_FOREVER;
 
 	return a < b ? a : b;
 }
 
 belay_ctx *belay_with_merge_at(belay_ctx *first, belay_ctx *second, const struct belay_site *site)
 {
+	struct node *above, *other;
 	struct merge *merge;
 	belay_ctx *ctx;
 
@@ -97,17 +97,19 @@ belay_ctx *belay_with_merge_at(belay_ctx *first, belay_ctx *second, const struct
 	if (!ctx)
 		return belay__failed_ctx(-ENOMEM);
 	merge = belay__container(ctx, struct merge, node.ctx);
-	belay__node_init(&merge->node, earlier_deadline(first, second));
+	above = nearest_node(first);
+	other = nearest_node(second);
+	belay__node_init(&merge->node, earlier_deadline(above, other));
 	merge->second = belay_ref(second);
-	merge->place = (struct place){.node = &merge->node};
+	belay__place_init(&merge->place, true);
 	if (!first->values)
 		ctx->values = second->values;
 	else if (second->values && second->values != first->values)
 		ctx->values = ctx;
 	belay__ctx_publish(ctx);
-	belay__node_join(&merge->node, &merge->node.place, first->node);
-	if (second->node != first->node)
-		belay__node_join(&merge->node, &merge->place, second->node);
+	belay__node_join(&merge->node, &merge->node.place, above);
+	if (other != above)
+		belay__node_join(&merge->node, &merge->place, other);
 	if (node_err(&merge->node) != 0)
 		belay__node_leave(&merge->node); /* the other parent's list */
 	return ctx;

@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { DEEPEST = 50 }; /* what is deeper is not indented further */
 
@@ -85,16 +84,6 @@ size_t belay_tree_count(void)
 
 /* ---- What is said of a context --------------------------------------------------------------- */
 
-static int64_t age_of(const belay_ctx *ctx)
-{
-	struct timespec now;
-	int64_t age;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	age = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - ctx->born;
-	return age > 0 ? age : 0;
-}
-
 /* A foreign text on a line of ours: what would leave the line is shown as a dot. */
 static void print_clean(FILE *out, const char *text)
 {
@@ -117,7 +106,7 @@ static void print_text(FILE *out, const belay_ctx *ctx, unsigned depth)
 			print_clean(out, value);
 		}
 	}
-	fprintf(out, "  age %.3fs", (double)age_of(ctx) / 1e9);
+	fprintf(out, "  age %.3fs", (double)belay__ctx_age(ctx) / 1e9);
 	if (belay_deadline(ctx, &when))
 		fprintf(out, "  deadline %+.3fs", (double)(when - belay_now()) / 1e9);
 	if (belay_cause_of(ctx, &cause) == 0) {
@@ -188,7 +177,7 @@ static void print_times(FILE *out, const belay_ctx *ctx)
 {
 	int64_t when;
 
-	fprintf(out, ",\"age_ns\":%" PRId64, age_of(ctx));
+	fprintf(out, ",\"age_ns\":%" PRId64, belay__ctx_age(ctx));
 	if (belay_deadline(ctx, &when))
 		fprintf(out, ",\"deadline_ns\":%" PRId64, when - belay_now());
 	else
@@ -201,7 +190,7 @@ static void print_json(FILE *out, const belay_ctx *ctx)
 	bool done = belay_cause_of(ctx, &cause) == 0;
 
 	fprintf(out, "{\"id\":\"%p\"", (const void *)ctx);
-	if (ctx->parent && !ctx->parent->is_static)
+	if (ctx->parent && !is_static(ctx->parent))
 		fprintf(out, ",\"parent\":\"%p\"", (const void *)ctx->parent);
 	else
 		fputs(",\"parent\":null", out);
@@ -247,7 +236,7 @@ static int forest_init(struct forest *forest)
 	forest->next = forest->first + forest->count + 1;
 	for (size_t i = forest->count; i > 0; i--) {
 		const belay_ctx *parent = forest->contexts[i - 1]->parent;
-		size_t above = parent && !parent->is_static ? index_of(forest, parent) : 0;
+		size_t above = parent && !is_static(parent) ? index_of(forest, parent) : 0;
 
 		forest->next[i] = forest->first[above];
 		forest->first[above] = i;

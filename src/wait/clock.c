@@ -109,7 +109,7 @@ static bool claim_batch(struct belay__wheel *wheel, struct belay__list *fired)
 		struct belay__timer *timer = belay__container(link, struct belay__timer, link);
 
 		timer->armed = false;
-		if (timer->claim(timer))
+		if (timer->ops->claim(timer))
 			belay__list_append(fired, &timer->link);
 	}
 	belay__lock_give(&wheel->lock, BELAY__RANK_WHEEL);
@@ -133,7 +133,7 @@ static int64_t run_wheel(struct belay__wheel *wheel)
 			struct belay__timer *timer =
 				belay__container(link, struct belay__timer, link);
 
-			timer->fire(timer);
+			timer->ops->fire(timer);
 		}
 	} while (more);
 	belay__lock_take(&wheel->lock, BELAY__RANK_WHEEL);
@@ -276,22 +276,24 @@ bool belay__on_clock_thread(void)
 
 /* ---- Timers ---------------------------------------------------------------------------------- */
 
-static struct belay__wheel *own_wheel(void)
+static uint16_t own_wheel(void)
 {
 	int cpu = sched_getcpu();
 
-	return &wheels[cpu < 0 ? 0 : cpu % WHEELS];
+	return cpu < 0 ? 0 : (uint16_t)(cpu % WHEELS);
 }
 
-void belay__timer_init(struct belay__timer *timer, bool (*claim)(struct belay__timer *timer),
-		       void (*fire)(struct belay__timer *timer))
+void belay__timer_init(struct belay__timer *timer, const struct belay__timer_ops *ops)
 {
-	*timer = (struct belay__timer){.wheel = own_wheel(), .claim = claim, .fire = fire};
+	timer->link.next = timer->link.prev = NULL;
+	timer->ops = ops;
+	timer->wheel = own_wheel();
+	timer->armed = false;
 }
 
 void belay__timer_arm(struct belay__timer *timer, int64_t when)
 {
-	struct belay__wheel *wheel = timer->wheel;
+	struct belay__wheel *wheel = &wheels[timer->wheel];
 	int64_t next;
 
 	belay__lock_take(&wheel->lock, BELAY__RANK_WHEEL);
@@ -305,7 +307,7 @@ void belay__timer_arm(struct belay__timer *timer, int64_t when)
 
 bool belay__timer_disarm(struct belay__timer *timer)
 {
-	struct belay__wheel *wheel = timer->wheel;
+	struct belay__wheel *wheel = &wheels[timer->wheel];
 	bool armed;
 
 	belay__lock_take(&wheel->lock, BELAY__RANK_WHEEL);
@@ -333,10 +335,12 @@ static void fire_wait(struct belay__timer *timer)
 	belay__wait_wake(wait_of(timer));
 }
 
+static const struct belay__timer_ops wait_ops = {claim_wait, fire_wait};
+
 void belay__wait_timer_arm(struct belay__wait_timer *timer, struct belay__waiter *waiter,
 			   int64_t when)
 {
 	belay__wait_init(&timer->wait, waiter);
-	belay__timer_init(&timer->timer, claim_wait, fire_wait);
+	belay__timer_init(&timer->timer, &wait_ops);
 	belay__timer_arm(&timer->timer, when);
 }

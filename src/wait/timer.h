@@ -17,23 +17,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct belay__wheel;
+struct belay__timer;
+
+/* What a kind of timer does, as above. */
+struct belay__timer_ops {
+	bool (*claim)(struct belay__timer *timer);
+	void (*fire)(struct belay__timer *timer);
+};
 
 struct belay__timer {
 	struct belay__list link;
-	struct belay__wheel *wheel;  /* constant once initialised                                 */
-	bool armed;                  /* stands in the wheel; guarded by the wheel's lock          */
 	int64_t when;
-	bool (*claim)(struct belay__timer *timer);
-	void (*fire)(struct belay__timer *timer);
+	const struct belay__timer_ops *ops;
+	uint16_t wheel;              /* its number; constant once initialised                     */
+	bool armed;                  /* stands in the wheel; guarded by the wheel's lock          */
 };
 
 /* Starts the clock thread where it does not run yet. 0; -ENOMEM, -EAGAIN, -EMFILE, -ENFILE. */
 int belay__clock_start(void);
 
 /* Must have been called, and the clock started, before the first use; takes no lock. */
-void belay__timer_init(struct belay__timer *timer, bool (*claim)(struct belay__timer *timer),
-		       void (*fire)(struct belay__timer *timer));
+void belay__timer_init(struct belay__timer *timer, const struct belay__timer_ops *ops);
 
 /* Arms timer, which is not armed, for the moment when. */
 void belay__timer_arm(struct belay__timer *timer, int64_t when);

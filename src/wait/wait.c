@@ -58,6 +58,15 @@ void belay__queue_claim_all(struct belay__list *queue, struct belay__list *woken
 		belay__list_append(woken, &wait->link);
 }
 
+void belay__ring_claim_all(struct belay__list **ring, struct belay__list *woken)
+{
+	struct belay__list *link;
+
+	while ((link = belay__ring_pop(ring)))
+		if (belay__wait_claim(belay__container(link, struct belay__wait, link)))
+			belay__list_append(woken, link);
+}
+
 /* The link is taken off before the wake: after it the wait may be gone. */
 void belay__wake_all(struct belay__list *woken)
 {
@@ -74,6 +83,11 @@ struct belay__wait *belay__waiter_park(struct belay__waiter *waiter)
 	return atomic_load_explicit(&waiter->winner, memory_order_relaxed);
 }
 
+static struct belay__done *done_of(struct belay_chan *done)
+{
+	return belay__container(done, struct belay__done, gate);
+}
+
 bool belay__done_join(struct belay_chan *done, struct belay__wait *wait)
 {
 	bool open;
@@ -81,7 +95,7 @@ bool belay__done_join(struct belay_chan *done, struct belay__wait *wait)
 	belay__lock_take(&done->lock, BELAY__RANK_NODE);
 	open = atomic_load_explicit(&done->closed, memory_order_relaxed) == 0;
 	if (open)
-		belay__list_append(&done->receivers, &wait->link);
+		belay__ring_append(&done_of(done)->receivers, &wait->link);
 	belay__lock_give(&done->lock, BELAY__RANK_NODE);
 	return open;
 }
@@ -90,6 +104,6 @@ void belay__done_leave(struct belay_chan *done, struct belay__wait *wait)
 {
 	belay__lock_take(&done->lock, BELAY__RANK_NODE);
 	if (belay__list_linked(&wait->link))
-		belay__list_remove(&wait->link);
+		belay__ring_remove(&done_of(done)->receivers, &wait->link);
 	belay__lock_give(&done->lock, BELAY__RANK_NODE);
 }

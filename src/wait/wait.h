@@ -21,8 +21,8 @@
 #ifndef BELAY_SRC_WAIT_WAIT_H
 #define BELAY_SRC_WAIT_WAIT_H
 
-#include "base/list.h"
 #include "base/lock.h"
+#include "base/ring.h"
 
 #include <belay/chan.h>
 
@@ -91,11 +91,12 @@ void belay__wake_all(struct belay__list *woken);
  * may claim, and not where the caller itself has won the claim. */
 struct belay__wait *belay__waiter_park(struct belay__waiter *waiter);
 
+/* Claims every waiter of ring, which is empty then, and moves those that were won to woken. */
+void belay__ring_claim_all(struct belay__list **ring, struct belay__list *woken);
+
 /* ---- Gates --------------------------------------------------------------------------------------
  *
- * The part of a channel that even a context's done channel has: it can be closed, once, and those
- * who receive can wait for that. A full channel has more behind it; a done channel is its
- * node's. */
+ * What a channel and a context's done channel have in common: each is closed once, for ever. */
 
 enum belay__gate_kind {
 	BELAY__GATE_CHAN,
@@ -104,10 +105,14 @@ enum belay__gate_kind {
 
 struct belay_chan {
 	struct belay__lock lock;       /* a done channel's is its node's too */
-	_Atomic int closed;            /* 0: open; else, for ever, why: -EPIPE for a channel, the
+	_Atomic int16_t closed;        /* 0: open; else, for ever, why: -EPIPE for a channel, the
 					  context's error for a done channel. Written under lock */
 	uint8_t kind;
-	struct belay__list receivers;  /* struct belay__wait; guarded by lock */
+};
+
+struct belay__done {
+	struct belay_chan gate;
+	struct belay__list *receivers; /* a ring of struct belay__wait; guarded by gate.lock */
 };
 
 /* Queues wait on a done channel. False: it is closed, and wait is not queued. */

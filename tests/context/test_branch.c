@@ -13,29 +13,58 @@
 
 enum { THREADS = 4, ROUNDS = 3000, KEPT = 64 };
 
-/* What a second processor would do: children while the own branch is taken. */
-static void crowd(belay_ctx *parent, belay_ctx **children, int n)
-{
-	struct node *node = node_of(parent);
+struct other {
+	belay_ctx *parent, *child;
+};
 
-	for (int i = 0; i < n; i++) {
-		if (i == n / 2) {
-			belay__lock_take(&node->own.lock, BELAY__RANK_NODE);
-			children[i] = belay_with_cancel(parent);
-			belay__lock_give(&node->own.lock, BELAY__RANK_NODE);
-		} else {
-			children[i] = belay_with_cancel(parent);
-		}
-	}
+static void *derive_one(void *arg)
+{
+	struct other *other = arg;
+
+	other->child = belay_with_cancel(other->parent);
+	return NULL;
+}
+
+static bool is_waited_for(void *lock)
+{
+	return atomic_load(&((struct belay__lock *)lock)->word) == 2;
 }
 
 static void a_taken_lock_makes_more_branches(void **state)
+{
+	struct other other = {.parent = belay_with_cancel(belay_background())};
+	struct node *node = node_of(other.parent);
+	pthread_t thread;
+
+	belay__lock_take(&node->done.gate.lock, BELAY__RANK_NODE);
+	assert_int_equal(pthread_create(&thread, NULL, derive_one, &other), 0);
+	assert_true(check_until(is_waited_for(&node->done.gate.lock)));
+	assert_int_equal(belay__branch_count(node), 1);
+	belay__lock_give(&node->done.gate.lock, BELAY__RANK_NODE);
+	pthread_join(thread, NULL);
+	assert_true(belay__branch_count(node) > 1);
+	belay_cancel(other.parent);
+	assert_int_equal(belay_err(other.child), -ECANCELED);
+	belay_end(other.child);
+	belay_end(other.parent);
+}
+
+/* Half of them in the parent's own branch, half in others. */
+static void crowd(belay_ctx *parent, belay_ctx **children, int n)
+{
+	for (int i = 0; i < n; i++) {
+		if (i == n / 2)
+			belay__branches_grow(node_of(parent));
+		children[i] = belay_with_cancel(parent);
+	}
+}
+
+static void all_branches_end_with_their_parent(void **state)
 {
 	belay_ctx *parent = belay_with_cancel(belay_background());
 	belay_ctx *children[KEPT];
 
 	crowd(parent, children, KEPT);
-	assert_non_null(atomic_load(&node_of(parent)->more));
 	belay_cancel(parent);
 	for (int i = 0; i < KEPT; i++) {
 		assert_int_equal(belay_err(children[i]), -ECANCELED);
@@ -81,18 +110,6 @@ static void an_ended_parent_lives_as_long_as_its_children(void **state)
 	}
 }
 
-struct other {
-	belay_ctx *parent, *child;
-};
-
-static void *derive_one(void *arg)
-{
-	struct other *other = arg;
-
-	other->child = belay_with_cancel(other->parent);
-	return NULL;
-}
-
 /* The second allocation, after the child's own, is the branches': the other waits for the one there
  * is. */
 static void without_memory_one_branch_is_enough(void **state)
@@ -102,14 +119,14 @@ static void without_memory_one_branch_is_enough(void **state)
 	pthread_t thread;
 
 	belay_end(belay_with_cancel(other.parent));
-	belay__lock_take(&node->own.lock, BELAY__RANK_NODE);
+	belay__lock_take(&node->done.gate.lock, BELAY__RANK_NODE);
 	belay__fail_nth(2);
 	assert_int_equal(pthread_create(&thread, NULL, derive_one, &other), 0);
 	assert_true(check_until(belay__fail_left() <= 0));
 	belay__fail_nth(0);
-	belay__lock_give(&node->own.lock, BELAY__RANK_NODE);
+	belay__lock_give(&node->done.gate.lock, BELAY__RANK_NODE);
 	pthread_join(thread, NULL);
-	assert_null(atomic_load(&node->more));
+	assert_int_equal(belay__branch_count(node), 1);
 	belay_cancel(other.parent);
 	assert_int_equal(belay_err(other.child), -ECANCELED);
 	belay_end(other.child);
@@ -166,6 +183,7 @@ static void the_parent_may_be_ended_and_given_up_while_many_derive(void **state)
 }
 
 BELAY_TEST_MAIN(cmocka_unit_test(a_taken_lock_makes_more_branches),
+		cmocka_unit_test(all_branches_end_with_their_parent),
 		cmocka_unit_test(children_in_any_branch_keep_their_parent_alive),
 		cmocka_unit_test(an_ended_parent_lives_as_long_as_its_children),
 		cmocka_unit_test(without_memory_one_branch_is_enough),

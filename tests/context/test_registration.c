@@ -12,28 +12,36 @@
 
 static const belay_key key = {.name = "key"};
 
-static size_t length(const struct belay__list *list)
+static size_t length(const struct belay__list *ring)
 {
+	const struct belay__list *at = ring;
 	size_t n = 0;
 
-	for (const struct belay__list *at = list->next; at != list; at = at->next)
+	if (!ring)
+		return 0;
+	do {
 		n++;
+		at = at->next;
+	} while (at != ring);
 	return n;
 }
 
 static size_t children(belay_ctx *ctx)
 {
-	struct branch *branch;
+	struct node *node = node_of(ctx);
 	size_t n = 0;
 
-	for (unsigned i = 0; (branch = belay__branch_at(node_of(ctx), i)); i++)
-		n += length(&branch->children);
+	for (unsigned i = 0; i < belay__branch_count(node); i++) {
+		struct place *first = belay__branch_first(node, i);
+
+		n += first ? length(&first->link) : 0;
+	}
 	return n;
 }
 
 static size_t hooks(belay_ctx *ctx)
 {
-	return length(&node_of(ctx)->hooks);
+	return length(node_of(ctx)->hooks);
 }
 
 static bool is_timed(belay_ctx *ctx)
