@@ -7,7 +7,7 @@ DESTDIR ?=
 ADDRESS ?= $(or $(STORE_LISTEN),127.0.0.1:8080)
 BUILD = build
 
-.PHONY: build help run test check check-asan check-tsan check-valgrind model bench install clean
+.PHONY: build help run test check check-asan check-tsan check-valgrind model bench bench-docs install clean
 
 build:
 	@scripts/build $(BUILD)
@@ -22,6 +22,7 @@ help:
 	@echo 'make check-valgrind  the suite under valgrind'
 	@echo 'make model           search models of the protocols, and the real code, for errors in any order'
 	@echo 'make bench           measure the core beside its peers (ARGS=--help: which, how often)'
+	@echo 'make bench-docs      the same at full size, into docs/performance.md'
 	@echo 'make install         into PREFIX=$(PREFIX) (DESTDIR is put before it)'
 	@echo 'make clean           remove all that was built'
 	@echo 'run and test install the Debian packages that they miss (scripts/packages).'
@@ -55,6 +56,11 @@ bench:
 	@PATH=/usr/sbin:/usr/bin:/sbin:/bin scripts/install-packages bench || echo '== Measuring those that are there'
 	@scripts/build build-bench --buildtype=release -Dtests=disabled -Dbench=true
 	@bench/run $(ARGS)
+
+# The figures and pictures of docs/performance.md, which belong to the machine they are taken on.
+bench-docs:
+	@$(MAKE) --no-print-directory bench ARGS='--full --json build-bench/docs.json $(ARGS)'
+	@bench/docs build-bench/docs.json
 
 install: build
 	@meson configure $(BUILD) -Dprefix='$(PREFIX)'

@@ -3,6 +3,8 @@
 import statistics
 
 FIRST = "belay"
+TITLES = {"belay": "Belay", "go": "Go", "tokio": "tokio", "glib": "GLib", "stop_token": "stop_token"}
+UNSTEADY = 0.25
 
 
 def steps(most):
@@ -11,12 +13,24 @@ def steps(most):
     return found + [most]
 
 
-def peers_of(result):
-    """In the order in which they were measured."""
+def title_of(peer):
+    return TITLES.get(peer, peer)
+
+
+def groups_of(result):
+    return list(dict.fromkeys(work["group"] for work in result["works"]))
+
+
+def peers_of(works):
+    """Who has a figure or a curve, in the order in which they were measured."""
     found = {}
-    for work in result["works"]:
+    for work in works:
         found |= dict.fromkeys(work["figures"]) | dict.fromkeys(work["curves"])
-    return list(found)
+    return sorted(found, key=lambda peer: peer != FIRST)
+
+
+def works_of(result, group):
+    return [work for work in result["works"] if work["group"] == group]
 
 
 def rounds_of(work, peer, shown):
@@ -28,26 +42,29 @@ def rounds_of(work, peer, shown):
     return points.get(max(points, key=int) if points and x == "last" else x, [])
 
 
-def rows_of(result):
-    """(group, title, unit, clock, {peer: median}) of each figure that somebody has."""
-    for work in result["works"]:
+def rows_of(works):
+    """(title, unit, clock, {peer: rounds}) of each figure that somebody has."""
+    for work in works:
         for shown, title in work["shown"].items():
-            rounds = {peer: rounds_of(work, peer, shown) for peer in peers_of(result)}
-            medians = {peer: statistics.median(r) for peer, r in rounds.items() if r}
-            if medians:
-                yield work["group"], title, work["unit"], work["clock"], medians
+            rounds = {peer: rounds_of(work, peer, shown) for peer in peers_of(works)}
+            rounds = {peer: r for peer, r in rounds.items() if r}
+            if rounds:
+                yield title, work["unit"], work["clock"], rounds
 
 
-def curves_of(result):
-    """(group, curve's description, unit, {peer: {x: median}}) of each curve that somebody has."""
-    for work in result["works"]:
+def curves_of(works):
+    """(description, unit, {peer: {x: median}}) of each curve that somebody has."""
+    for work in works:
         for name, described in work["shown_curves"].items():
             medians = {}
             for peer, curves in work["curves"].items():
                 if name in curves:
                     medians[peer] = {int(x): statistics.median(r) for x, r in curves[name].items()}
             if medians:
-                yield work["group"], described, work["unit"], medians
+                yield described, work["unit"], medians
+
+
+# ---- One cell
 
 
 def number(value):
@@ -59,54 +76,116 @@ def number(value):
     return f"{value:,.0f}"
 
 
-def cell(medians, peer):
-    """A peer's median, and how often it holds Belay's."""
-    if peer not in medians:
+def unsteady(rounds):
+    """Whether the middle half of the rounds lies too far apart to take the median for granted."""
+    if len(rounds) < 4:
+        return False
+    low, middle, high = statistics.quantiles(rounds, n=4, method="inclusive")
+    return high - low > UNSTEADY * middle > 0
+
+
+def ratio(rounds, peer):
+    """How often a peer's median holds Belay's; None where that says nothing."""
+    if peer == FIRST or peer not in rounds or FIRST not in rounds:
+        return None
+    own, other = statistics.median(rounds[FIRST]), statistics.median(rounds[peer])
+    return other / own if number(own) != "0" and other > 0 else None
+
+
+def cell(rounds, peer):
+    """A peer's median and its ratio to Belay's, "~" where the rounds differ much."""
+    if peer not in rounds:
         return ""
-    text, own = number(medians[peer]), medians.get(FIRST, 0)
-    if peer == FIRST or number(own) == "0" or medians[peer] <= 0:
+    text = ("~" if unsteady(rounds[peer]) else "") + number(statistics.median(rounds[peer]))
+    times = ratio(rounds, peer)
+    if times is None:
         return text
-    return f"{text} ({medians[peer] / own:.2g}x)" if medians[peer] / own < 99.5 else \
-        f"{text} ({medians[peer] / own:,.0f}x)"
+    return f"{text} ({times:.2g}x)" if times < 99.5 else f"{text} ({times:,.0f}x)"
 
 
-def lines_of(rows):
-    """Columns as wide as they must be; all but the first to the right."""
+# ---- Tables
+
+
+def table_of(works):
+    peers = peers_of(works)
+    yield ["", "unit", *map(title_of, peers)]
+    for title, unit, clock, rounds in rows_of(works):
+        yield [title, unit + ("*" if clock == "wall" else ""), *(cell(rounds, p) for p in peers)]
+
+
+def curve_table(described, medians):
+    peers = sorted(medians, key=lambda peer: peer != FIRST)
+    yield [described["x"], *map(title_of, peers)]
+    for x in sorted({x for points in medians.values() for x in points}):
+        yield [f"{x:,}", *(number(medians[p][x]) if x in medians[p] else "" for p in peers)]
+
+
+def machine_of(result):
+    machine = result["machine"]
+    return (f"{machine['cpu']}, {machine['processors']} processors, {machine['memory_gib']} GiB, "
+            f"Linux {machine['kernel']}")
+
+
+def notes_of(result):
+    """Who was absent, and what failed."""
+    for group, gone in result["absent"].items():
+        yield f"{group}: absent: {', '.join(map(title_of, gone))}"
+    for what, why in result["failed"].items():
+        yield f"failed: {what}: {why}"
+
+
+# ---- As text
+
+
+def columns(rows):
+    """As wide as they must be; all but the first to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         cells = [row[0].ljust(widths[0])] + [c.rjust(w) for c, w in zip(row[1:], widths[1:])]
         yield "  ".join(cells).rstrip()
 
 
-def table_of(result):
-    peers = peers_of(result)
-    yield ["", "unit", *peers]
-    for _, title, unit, clock, medians in rows_of(result):
-        yield [title, unit + ("*" if clock == "wall" else ""), *(cell(medians, p) for p in peers)]
-
-
-def curve_table(described, unit, medians):
-    peers = list(medians)
-    yield [described["x"], *peers]
-    for x in sorted({x for points in medians.values() for x in points}):
-        yield [f"{x:,}", *(number(medians[p][x]) if x in medians[p] else "" for p in peers)]
-
-
-def notes_of(result):
-    """What stands below: clocks, who was absent, what failed."""
-    yield "* by the clock on the wall; else processor time of the whole process"
-    for group, gone in result["absent"].items():
-        yield f"{group}: absent: {', '.join(gone)}"
-    for what, why in result["failed"].items():
-        yield f"failed: {what}: {why}"
-
-
 def as_text(result):
-    machine = result["machine"]
-    parts = [f"{machine['cpu']}, {machine['processors']} processors, Linux {machine['kernel']}; "
-             f"medians of {result['rounds']} rounds by turns", ""]
-    parts += lines_of(list(table_of(result)))
-    for _, described, unit, medians in curves_of(result):
-        parts += ["", f"{described['title']}, {unit}"]
-        parts += lines_of(list(curve_table(described, unit, medians)))
-    return "\n".join(parts + [""] + list(notes_of(result)))
+    parts = [f"{machine_of(result)}; medians of {result['rounds']} rounds by turns"]
+    for group in groups_of(result):
+        works = works_of(result, group)
+        parts += ["", f"== {result['titles'][group]}"] + list(columns(list(table_of(works))))
+        for described, unit, medians in curves_of(works):
+            parts += ["", f"{described['title']}, {unit}"]
+            parts += columns(list(curve_table(described, medians)))
+    parts += ["", "*  by the clock on the wall; else processor time of the whole process",
+              f"~  the middle half of the rounds differs by more than {UNSTEADY:.0%}"]
+    return "\n".join(parts + list(notes_of(result)))
+
+
+# ---- As Markdown
+
+
+def markdown_table(rows):
+    head, *body = rows
+    yield "| " + " | ".join(head) + " |"
+    yield "| --- |" + " ---: |" * (len(head) - 1)
+    for row in body:
+        yield "| " + " | ".join(text.replace("|", "\\|").replace("*", "\\*") for text in row) + " |"
+
+
+def versions_of(result):
+    for name, version in result["peers"].items():
+        if version:
+            yield f"- {TITLES.get(name, name)}: {version}"
+
+
+def as_markdown(result, pictures):
+    """pictures: {group: [(file, what it shows)]}."""
+    parts = [f"Taken on {result['started'][:10]}: {machine_of(result)}; medians of "
+             f"{result['rounds']} rounds.", "", *versions_of(result)]
+    for group in groups_of(result):
+        works = works_of(result, group)
+        parts += ["", f"### {result['titles'][group]}", ""]
+        parts += [f"![{shows}]({file})\n" for file, shows in pictures.get(group, [])]
+        parts += markdown_table(list(table_of(works)))
+        for described, unit, medians in curves_of(works):
+            parts += ["", f"{described['title']}, {unit}:", ""]
+            parts += markdown_table(list(curve_table(described, medians)))
+    notes = list(notes_of(result))
+    return "\n".join(parts + ([""] + [f"- {note}" for note in notes] if notes else [])) + "\n"
