@@ -197,7 +197,8 @@ BELAY_EXPORT int belay_done_fd(BELAY_BORROWED belay_ctx *ctx);
 typedef struct belay_cause {
 	int code;            /* what the canceller gave, else belay_err()                         */
 	const char *message; /* never NULL; lives as long as the context                          */
-	const char *file;    /* where it was cancelled; NULL: by a deadline, or unknown           */
+	const char *file;    /* where it was cancelled; NULL: not known, or it was not the program
+				that said so: a deadline, a signal, a client that has left        */
 	const char *func;    /* likewise                                                          */
 	int line;
 	unsigned levels_up;  /* 0: this context itself was ended; 1: its parent; ...              */
@@ -207,8 +208,26 @@ typedef struct belay_cause {
 BELAY_EXPORT int belay_cause_of(const belay_ctx *ctx, belay_cause *ret);
 
 /* The path from the root, as "background.with_cancel.with_value(trace_id=42)", into buf as
- * snprintf(3) does: cut to size, always terminated where size > 0, returns the full length. Of each
- * value's text at most 160 bytes are shown. */
+ * snprintf(3) does: cut to size, always terminated where size > 0, returns the full length. The
+ * form is a promise; new steps may come to it:
+ *
+ *     path = root {"." step}                     NULL: "null"
+ *     root = "background" | "todo"
+ *          | "failed(" belay_strerror() ")"      a derivation that failed
+ *     step = "with_cancel"                       also of signals, groups, hang-ups, and of a deadline
+ *                                                not before the parent's
+ *          | "with_deadline(in " seconds ")"     such as "in 1.500s": from now
+ *          | "with_deadline(" seconds " ago)"
+ *          | "with_value(" name ["=" text] ")"   no text: the key has no format, or it writes none
+ *          | "without_cancel"
+ *          | "with_merge(" second ")"            the second parent's path; the first's is this one
+ *     second = path | "..." {"." step}           its last steps where it is longer than 160 bytes;
+ *                                                inside of a second path only "..."
+ *
+ * In name and text a backslash stands before "\" and ")", in name also before "=". Bytes of control
+ * characters (C0, DEL, C1), and what is no UTF-8, are written as \xHH. Of a name 64 bytes are shown
+ * at most, of a text 160, whole characters only; it is whatever key->format writes into 256 bytes,
+ * which is called twice. */
 BELAY_EXPORT int belay_format(const belay_ctx *ctx, char *buf, size_t size);
 
 /* The text for an error of Belay's: "context canceled" for -ECANCELED, "context deadline exceeded"

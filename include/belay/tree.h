@@ -16,12 +16,14 @@
 
 BELAY_BEGIN_DECLS
 
-/* As indented text, a line each; control characters in values and causes show as dots. 0; -ENOMEM;
- * -EIO: out failed. */
+/* As indented text, a line each; control characters in values and causes show as dots. Of what is
+ * done also why, the line that ended it, and how many levels up that was. For people: the form may
+ * change. 0; -ENOMEM; -EIO: out failed. */
 BELAY_EXPORT int belay_tree(FILE *out);
 
 /* As one JSON array of objects: {"id", "parent", "kind", "age_ns", "deadline_ns" (from now; null),
- * "err" (null while live), "cause", "name" and "value" (with_value), "file", "line", "func"}. */
+ * "err" (null while live), "cause", "name" and "value" (with_value), "file", "line", "func"}; once it
+ * is done also "code", "levels_up", "end_file", "end_line" and "end_func", as of belay_cause. */
 BELAY_EXPORT int belay_tree_json(FILE *out);
 
 /* How many contexts are alive, roots not counted. */

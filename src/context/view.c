@@ -9,6 +9,7 @@
 #include "context/view.h"
 
 #include "base/alloc.h"
+#include "base/text.h"
 #include "context/node.h"
 
 #include <belay/tree.h>
@@ -91,6 +92,18 @@ static void print_clean(FILE *out, const char *text)
 		fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '.' : *text, out);
 }
 
+/* Why it is done, and who said so: itself, or so many levels up. */
+static void print_end(FILE *out, const belay_ctx *ctx, const belay_cause *cause)
+{
+	fprintf(out, "  done: %s (", belay_strerror(belay_err(ctx)));
+	print_clean(out, cause->message);
+	fputc(')', out);
+	if (cause->file)
+		fprintf(out, " at %s:%d %s()", cause->file, cause->line, cause->func);
+	if (cause->levels_up > 0)
+		fprintf(out, " %u up", cause->levels_up);
+}
+
 static void print_text(FILE *out, const belay_ctx *ctx, unsigned depth)
 {
 	char value[256];
@@ -100,7 +113,8 @@ static void print_text(FILE *out, const belay_ctx *ctx, unsigned depth)
 	fprintf(out, "%*s%s", depth < DEEPEST ? (int)depth * 2 : DEEPEST * 2, "",
 		belay__kind_name(ctx));
 	if (ctx->kind == KIND_VALUE) {
-		fprintf(out, " %s", belay__value_name(ctx));
+		fputc(' ', out);
+		print_clean(out, belay__value_name(ctx));
 		if (belay__value_format(ctx, value) > 0) {
 			fputc('=', out);
 			print_clean(out, value);
@@ -109,49 +123,29 @@ static void print_text(FILE *out, const belay_ctx *ctx, unsigned depth)
 	fprintf(out, "  age %.3fs", (double)belay__ctx_age(ctx) / 1e9);
 	if (belay_deadline(ctx, &when))
 		fprintf(out, "  deadline %+.3fs", (double)(when - belay_now()) / 1e9);
-	if (belay_cause_of(ctx, &cause) == 0) {
-		fprintf(out, "  done: %s (", belay_strerror(belay_err(ctx)));
-		print_clean(out, cause.message);
-		fputc(')', out);
-	}
+	if (belay_cause_of(ctx, &cause) == 0)
+		print_end(out, ctx, &cause);
 	if (ctx->site)
 		fprintf(out, "  %s:%d %s()", ctx->site->file, ctx->site->line, ctx->site->func);
 	fputc('\n', out);
 }
 
-/* The length of the valid UTF-8 sequence at s (RFC 3629, section 4); 0: none. */
-static size_t utf8_length(const unsigned char *s)
-{
-	size_t length = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3
-			: s[0] < 0xf5 ? 4 : 0;
-
-	for (size_t i = 1; i < length; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return length;
-}
-
 /* A JSON string (RFC 8259, section 7); bytes that are no UTF-8 become U+FFFD. */
 static void print_string(FILE *out, const char *text)
 {
-	const unsigned char *s = (const unsigned char *)text;
-
 	fputc('"', out);
-	while (*s) {
-		size_t length = utf8_length(s);
+	while (*text) {
+		size_t length = belay__utf8_length(text);
 
 		if (length == 0)
 			fputs("\\ufffd", out);
-		else if (*s < 0x20 || *s == 0x7f)
-			fprintf(out, "\\u%04x", *s);
-		else if (*s == '"' || *s == '\\')
-			fprintf(out, "\\%c", *s);
+		else if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			fprintf(out, "\\u%04x", *text);
+		else if (*text == '"' || *text == '\\')
+			fprintf(out, "\\%c", *text);
 		else
-			fwrite(s, 1, length, out);
-		s += length ? length : 1;
+			fwrite(text, 1, length, out);
+		text += length ? length : 1;
 	}
 	fputc('"', out);
 }
@@ -184,6 +178,14 @@ static void print_times(FILE *out, const belay_ctx *ctx)
 		fputs(",\"deadline_ns\":null", out);
 }
 
+static void print_end_json(FILE *out, const belay_cause *cause)
+{
+	fprintf(out, ",\"code\":%d,\"levels_up\":%u", cause->code, cause->levels_up);
+	print_member(out, "end_file", cause->file);
+	fprintf(out, ",\"end_line\":%d", cause->line);
+	print_member(out, "end_func", cause->func);
+}
+
 static void print_json(FILE *out, const belay_ctx *ctx)
 {
 	belay_cause cause;
@@ -198,6 +200,8 @@ static void print_json(FILE *out, const belay_ctx *ctx)
 	print_times(out, ctx);
 	print_member(out, "err", done ? belay_strerror(belay_err(ctx)) : NULL);
 	print_member(out, "cause", done ? cause.message : NULL);
+	if (done)
+		print_end_json(out, &cause);
 	if (ctx->kind == KIND_VALUE)
 		print_value(out, ctx);
 	print_member(out, "file", ctx->site ? ctx->site->file : NULL);

@@ -4,6 +4,7 @@
  */
 #include "check.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,22 +67,200 @@ static void a_path_may_start_at_todo(void **state)
 	belay_end(ctx);
 }
 
-static void deadlines_merges_and_failures_show_in_the_path(void **state)
+static void assert_seconds(const char **at, double least, double most)
 {
-	belay_ctx *timed = belay_with_timeout(belay_background(), BELAY_S(3600));
-	belay_ctx *dated = belay_with_deadline(belay_background(), belay_now() + BELAY_S(3600));
-	belay_ctx *merge = belay_with_merge(timed, dated);
-	belay_ctx *failed = belay_with_cancel(NULL);
-	char buf[64];
+	char *end;
+	double seconds = strtod(*at, &end);
 
-	assert_starts(timed, "background.with_");
-	assert_starts(dated, "background.with_");
-	assert_starts(merge, "background.with_");
-	assert_true(belay_format(failed, buf, sizeof buf) > 0);
+	assert_true(seconds >= least && seconds <= most);
+	assert_ptr_equal(end, strchr(*at, '.') + 4); /* three digits */
+	*at = end;
+}
+
+static void a_deadline_says_how_long_from_now(void **state)
+{
+	belay_ctx *ctx = belay_with_timeout(belay_background(), BELAY_S(3600));
+	char buf[64];
+	const char *at = buf + strlen("background.with_deadline(in ");
+
+	assert_starts(ctx, "background.with_deadline(in ");
+	belay_format(ctx, buf, sizeof buf);
+	assert_seconds(&at, 3000, 3600);
+	assert_string_equal(at, "s)");
+	belay_end(ctx);
+}
+
+static void a_deadline_that_has_passed_says_how_long_ago(void **state)
+{
+	belay_ctx *ctx = belay_with_deadline(belay_background(), belay_now() - BELAY_S(100));
+	char buf[64];
+	const char *at = buf + strlen("background.with_deadline(");
+
+	assert_starts(ctx, "background.with_deadline(");
+	belay_format(ctx, buf, sizeof buf);
+	assert_seconds(&at, 100, 600);
+	assert_string_equal(at, "s ago)");
+	belay_end(ctx);
+}
+
+static void a_deadline_not_before_the_parents_is_a_plain_child(void **state)
+{
+	belay_ctx *parent = belay_with_timeout(belay_background(), BELAY_S(3600));
+	belay_ctx *child = belay_with_timeout(parent, BELAY_S(7200));
+	char buf[128];
+
+	belay_format(child, buf, sizeof buf);
+	assert_string_equal(strrchr(buf, ')'), ").with_cancel");
+	belay_end(child);
+	belay_end(parent);
+}
+
+static void a_failed_derivation_says_why(void **state)
+{
+	belay_ctx *failed = belay_with_cancel(NULL);
+	belay_ctx *child = belay_with_value(failed, &hidden, NULL);
+
+	assert_format(failed, "failed(Invalid argument)");
+	assert_format(child, "failed(Invalid argument).with_value(hidden)");
+	belay_end(child);
 	belay_end(failed);
+}
+
+static void a_null_context_is_null(void **state)
+{
+	assert_format(NULL, "null");
+}
+
+static void a_merge_shows_its_second_path_inside(void **state)
+{
+	int answer = 42;
+	belay_ctx *first = belay_with_cancel(belay_background());
+	belay_ctx *second = belay_with_value(belay_todo(), &number, &answer);
+	belay_ctx *merge = belay_with_merge(first, second);
+	belay_ctx *child = belay_without_cancel(merge);
+
+	assert_format(child, "background.with_cancel.with_merge(todo.with_value(number=42))"
+			     ".without_cancel");
+	belay_end(child);
 	belay_end(merge);
-	belay_end(dated);
-	belay_end(timed);
+	belay_end(second);
+	belay_end(first);
+}
+
+static void a_merge_within_a_second_path_is_left_out(void **state)
+{
+	belay_ctx *inner = belay_with_merge(belay_todo(), belay_background());
+	belay_ctx *outer = belay_with_merge(belay_background(), inner);
+
+	assert_format(outer, "background.with_merge(todo.with_merge(...))");
+	belay_end(outer);
+	belay_end(inner);
+}
+
+static void of_a_long_second_path_the_last_steps_show(void **state)
+{
+	enum { DEPTH = 40, SHOWN = 13 }; /* 3 + 13 * 12 bytes, of 160 */
+	belay_ctx *chain[DEPTH], *merge;
+	char expected[512] = "background.with_merge(...";
+
+	for (int i = 0; i < DEPTH; i++)
+		chain[i] = belay_with_cancel(i ? chain[i - 1] : belay_todo());
+	merge = belay_with_merge(belay_background(), chain[DEPTH - 1]);
+	for (int i = 0; i < SHOWN; i++)
+		strcat(expected, ".with_cancel");
+	assert_format(merge, strcat(expected, ")"));
+	belay_end(merge);
+	for (int i = 0; i < DEPTH; i++)
+		belay_end(chain[i]);
+}
+
+static void a_signals_and_a_groups_context_are_plain_children(void **state)
+{
+	belay_ctx *ctx = belay_with_signal(belay_background(), SIGUSR1, 0);
+	belay_group *group = belay_group_new(ctx);
+
+	assert_format(belay_group_ctx(group), "background.with_cancel.with_cancel");
+	assert_int_equal(belay_group_wait(group), 0);
+	belay_end(ctx);
+}
+
+static void a_trace_id_is_a_value(void **state)
+{
+	belay_ctx *ctx = belay_with_trace_id(belay_background(), "4bf92f");
+
+	assert_format(ctx, "background.with_value(trace_id=4bf92f)");
+	belay_end(ctx);
+}
+
+static void odd_bytes_in_a_value_are_escaped(void **state)
+{
+	static const struct {
+		const char *value, *shown;
+	} cases[] = {
+		{"a.b(c)\\d=e", "a.b(c\\)\\\\d=e"},
+		{"line\n\ttab\x7f", "line\\x0a\\x09tab\\x7f"},
+		{"gr\xc3\xb6\xc3\x9f" "er", "gr\xc3\xb6\xc3\x9f" "er"},
+		{"\xc2\x9b" "31m", "\\xc2\\x9b31m"},
+		{"\xff\xc3", "\\xff\\xc3"},
+		{"\xed\xa0\x80", "\\xed\\xa0\\x80"},
+		{"", NULL},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		belay_ctx *ctx = belay_with_value(belay_background(), &text,
+						  (void *)(uintptr_t)cases[i].value);
+		char expected[128];
+
+		snprintf(expected, sizeof expected, "background.with_value(text%s%s)",
+			 cases[i].shown ? "=" : "", cases[i].shown ? cases[i].shown : "");
+		assert_format(ctx, expected);
+		belay_end(ctx);
+	}
+}
+
+static void odd_bytes_in_a_keys_name_are_escaped(void **state)
+{
+	static const belay_key odd = {.name = "a=b)\n"};
+	belay_ctx *ctx = belay_with_value(belay_background(), &odd, NULL);
+
+	assert_format(ctx, "background.with_value(a\\=b\\)\\x0a)");
+	belay_end(ctx);
+}
+
+static void a_key_without_a_name_has_an_empty_one(void **state)
+{
+	static const belay_key nameless = {.format = format_number};
+	int answer = 42;
+	belay_ctx *ctx = belay_with_value(belay_background(), &nameless, &answer);
+
+	assert_format(ctx, "background.with_value(=42)");
+	belay_end(ctx);
+}
+
+static void a_long_name_is_shown_in_part(void **state)
+{
+	static const belay_key longer = {
+		.name = "0123456789012345678901234567890123456789012345678901234567890123456789"};
+	belay_ctx *ctx = belay_with_value(belay_background(), &longer, NULL);
+
+	assert_format(ctx, "background.with_value("
+			   "0123456789012345678901234567890123456789012345678901234567890123)");
+	belay_end(ctx);
+}
+
+static void what_is_cut_is_cut_between_characters(void **state)
+{
+	char value[256], expected[300];
+	belay_ctx *ctx;
+
+	memset(value, 'x', 159);
+	strcpy(value + 159, "\xc3\xb6 and more");
+	ctx = belay_with_value(belay_background(), &text, value);
+	snprintf(expected, sizeof expected, "background.with_value(text=%.159s)", value);
+	assert_format(ctx, expected);
+	strcpy(value + 159, "\n and more");
+	assert_format(ctx, expected);
+	belay_end(ctx);
 }
 
 static void a_value_without_a_format_shows_its_keys_name_alone(void **state)
@@ -202,7 +381,21 @@ static void a_done_context_formats_as_before(void **state)
 
 BELAY_TEST_MAIN(cmocka_unit_test(a_path_names_each_derivation_from_the_root),
 		cmocka_unit_test(a_path_may_start_at_todo),
-		cmocka_unit_test(deadlines_merges_and_failures_show_in_the_path),
+		cmocka_unit_test(a_deadline_says_how_long_from_now),
+		cmocka_unit_test(a_deadline_that_has_passed_says_how_long_ago),
+		cmocka_unit_test(a_deadline_not_before_the_parents_is_a_plain_child),
+		cmocka_unit_test(a_failed_derivation_says_why),
+		cmocka_unit_test(a_null_context_is_null),
+		cmocka_unit_test(a_merge_shows_its_second_path_inside),
+		cmocka_unit_test(a_merge_within_a_second_path_is_left_out),
+		cmocka_unit_test(of_a_long_second_path_the_last_steps_show),
+		cmocka_unit_test(a_signals_and_a_groups_context_are_plain_children),
+		cmocka_unit_test(a_trace_id_is_a_value),
+		cmocka_unit_test(odd_bytes_in_a_value_are_escaped),
+		cmocka_unit_test(odd_bytes_in_a_keys_name_are_escaped),
+		cmocka_unit_test(a_key_without_a_name_has_an_empty_one),
+		cmocka_unit_test(a_long_name_is_shown_in_part),
+		cmocka_unit_test(what_is_cut_is_cut_between_characters),
 		cmocka_unit_test(a_value_without_a_format_shows_its_keys_name_alone),
 		cmocka_unit_test(a_format_that_fails_does_no_harm),
 		cmocka_unit_test(every_size_is_cut_and_terminated_as_by_snprintf),

@@ -195,6 +195,39 @@ static void text_shows_the_cause_of_what_is_done(void **state)
 	free(tree);
 }
 
+static void text_shows_who_ended_it_and_how_far_up(void **state)
+{
+	belay_ctx *parent = belay_with_cancel(belay_background());
+	belay_ctx *child = belay_with_cancel(parent);
+	char *tree, place[256];
+
+	snprintf(place, sizeof place, "(felled) at %s:%d %s() 1 up", __FILE__, __LINE__ + 1, __func__);
+	belay_cancel_cause(parent, 5, "felled");
+	tree = written(belay_tree);
+	assert_non_null(strstr(tree, place));
+	belay_end(child);
+	belay_end(parent);
+	free(tree);
+}
+
+static void json_tells_who_ended_it_and_how_far_up(void **state)
+{
+	belay_ctx *parent = belay_with_cancel(belay_background());
+	belay_ctx *child = belay_with_cancel(parent);
+	char *tree, end[256];
+
+	snprintf(end, sizeof end,
+		 "\"code\":5,\"levels_up\":1,\"end_file\":\"%s\",\"end_line\":%d,\"end_func\":\"%s\"",
+		 __FILE__, __LINE__ + 1, __func__);
+	belay_cancel_cause(parent, 5, "felled");
+	tree = written(belay_tree_json);
+	assert_non_null(strstr(tree, end));
+	free(parsed());
+	belay_end(child);
+	belay_end(parent);
+	free(tree);
+}
+
 static void json_tells_kind_place_parent_and_deadline(void **state)
 {
 	belay_ctx *parent = made_with_cancel(belay_background());
@@ -338,6 +371,8 @@ BELAY_TEST_MAIN(cmocka_unit_test(json_of_nothing_is_an_empty_array),
 		cmocka_unit_test(text_shows_each_context_with_its_kind_and_the_line_that_made_it),
 		cmocka_unit_test(text_indents_children_below_their_parents),
 		cmocka_unit_test(text_shows_the_cause_of_what_is_done),
+		cmocka_unit_test(text_shows_who_ended_it_and_how_far_up),
+		cmocka_unit_test(json_tells_who_ended_it_and_how_far_up),
 		cmocka_unit_test(json_tells_kind_place_parent_and_deadline),
 		cmocka_unit_test(json_escapes_names_values_and_causes),
 		cmocka_unit_test(a_file_that_fails_is_eio),
