@@ -104,7 +104,7 @@ belay_ctx *belay_with_baggage(belay_ctx *parent, const char *baggage)
 	if (copy || !baggage)
 		return with_baggage(parent, copy);
 	ctx = belay_with_cancel(parent);
-	belay_cancel_cause(ctx, -ENOMEM, "out of memory for baggage");
+	belay_cancel_cause_at(ctx, -ENOMEM, NULL, "out of memory for baggage");
 	return ctx;
 }
 

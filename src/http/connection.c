@@ -224,7 +224,8 @@ static int run_handler(struct connection *c)
 	belay_ctx *ctx = belay_with_cancel(c->ctx);
 	int r = belay__router_serve(ctx, c->server->router, &c->req, &c->res);
 
-	belay_end(ctx);
+	belay_cancel_cause_at(ctx, -ECANCELED, NULL, "the handler has returned");
+	belay_unref(ctx);
 	return r;
 }
 
@@ -309,6 +310,7 @@ static void begin_life(struct connection *c, belay_ctx *server_ctx)
 /* The hangup context is ended before the connection that it watches is closed. */
 static void end_life(struct connection *c)
 {
+	belay_cancel_cause_at(c->hangup, -ECANCELED, NULL, "the connection has been closed");
 	belay_end(c->quiet);
 	belay_end(c->ctx);
 	belay_end(c->hangup);

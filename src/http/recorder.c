@@ -97,7 +97,8 @@ static int serve(belay_ctx *ctx, belay_recorder *rec, const belay_router *router
 	belay_ctx *own = belay_with_cancel(ctx);
 	int r = belay__router_serve(own, router, &rec->req, &rec->res);
 
-	belay_end(own);
+	belay_cancel_cause_at(own, -ECANCELED, NULL, "the handler has returned");
+	belay_unref(own);
 	return take(ctx, rec, r);
 }
 

@@ -170,12 +170,13 @@ static void stop(struct belay_server *server)
 	lock(server);
 	server->shut = true;
 	unlock(server);
-	belay_cancel_cause(server->stopping, -ESHUTDOWN, "server shutting down");
+	belay_cancel_cause_at(server->stopping, -ESHUTDOWN, NULL, "server shutting down");
 }
 
 static void end_requests(struct belay_server *server)
 {
-	belay_cancel_cause(belay_group_ctx(server->group), -ESHUTDOWN, "server shutting down");
+	belay_cancel_cause_at(belay_group_ctx(server->group), -ESHUTDOWN, NULL,
+			      "server shutting down");
 }
 
 int belay_server_shutdown(belay_ctx *ctx, belay_server *server)

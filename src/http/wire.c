@@ -42,7 +42,7 @@ bool belay__wire_is_gone(const struct belay__wire *wire)
  * ended with the connection. */
 static int lose(belay_ctx *ctx, struct belay__wire *wire)
 {
-	belay_cancel_cause(wire->ctx, -ECONNRESET, "client disconnected");
+	belay_cancel_cause_at(wire->ctx, -ECONNRESET, NULL, "client disconnected");
 	return belay_err(ctx) < 0 ? belay_err(ctx) : -ECONNRESET;
 }
 

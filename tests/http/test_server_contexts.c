@@ -79,6 +79,7 @@ static int end_of_base(belay_ctx *ctx, belay_request *req, belay_response *res)
 	belay_cancel_cause(belay_request_data(req), -EDOM, "closing time");
 	check(belay_err(ctx) == -ECANCELED);
 	check(belay_cause_of(ctx, &cause) == 0 && strcmp(cause.message, "closing time") == 0);
+	check(cause.file && strcmp(cause.file, __FILE__) == 0 && cause.levels_up > 0);
 	return belay_err(ctx);
 }
 
@@ -95,8 +96,6 @@ static void the_end_of_the_server_s_base_ends_its_requests(void **state)
 	assert_non_null(strstr(reply.body, "closing time"));
 }
 
-/* ---- When it is live ------------------------------------------------------------------------- */
-
 static int keep_ctx(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
 	belay_ctx **kept = belay_request_data(req);
@@ -105,6 +104,25 @@ static int keep_ctx(belay_ctx *ctx, belay_request *req, belay_response *res)
 	*kept = belay_ref(ctx);
 	return belay_response_puts(ctx, res, "kept");
 }
+
+/* semantics 1.31 */
+static void what_outlives_a_handler_is_told_that_it_has_returned(void **state)
+{
+	belay_ctx *kept = NULL;
+	belay_cause cause = {0};
+	struct reply reply;
+
+	belay_router_add(site.router, "GET /", keep_ctx, &kept);
+	site_start(&site, belay_background(), NULL);
+	site_ask(&site, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", &reply);
+	assert_int_equal(belay_cause_of(kept, &cause), 0);
+	assert_string_equal(cause.message, "the handler has returned");
+	assert_null(cause.file);
+	assert_int_equal(cause.levels_up, 0);
+	belay_unref(kept);
+}
+
+/* ---- When it is live ------------------------------------------------------------------------- */
 
 /* semantics 4.2 */
 static void a_request_s_context_is_live_for_its_handler_and_done_after_it(void **state)
@@ -131,6 +149,7 @@ static void a_request_s_context_is_live_for_its_handler_and_done_after_it(void *
 struct watch {
 	belay_chan *started, *ended;
 	char cause[64];
+	bool placed; /* names a line */
 	int code;
 };
 
@@ -164,6 +183,7 @@ static int note_end(belay_ctx *ctx, struct watch *watch)
 	if (check(belay_cause_of(ctx, &cause) == 0)) {
 		snprintf(watch->cause, sizeof watch->cause, "%s", cause.message);
 		watch->code = cause.code;
+		watch->placed = cause.file;
 	}
 	signal_chan(watch->ended);
 	return belay_err(ctx);
@@ -206,6 +226,7 @@ static void leave(belay_handler *handler, const char *text, void (*go)(int fd))
 	await_chan(watch.ended);
 	assert_string_equal(watch.cause, "client disconnected");
 	assert_int_equal(watch.code, -ECONNRESET);
+	assert_false(watch.placed);
 	site_stop(&site);
 	site_init(&site);
 	watch_fini(&watch);
@@ -363,6 +384,7 @@ static void a_pipelined_request_does_not_end_the_current_one(void **state)
 
 BELAY_TEST_MAIN(SITE_TEST(requests_descend_from_their_connection_and_that_from_the_server),
 		SITE_TEST(the_end_of_the_server_s_base_ends_its_requests),
+		SITE_TEST(what_outlives_a_handler_is_told_that_it_has_returned),
 		SITE_TEST(a_request_s_context_is_live_for_its_handler_and_done_after_it),
 		SITE_TEST(a_client_that_goes_away_ends_its_request),
 		SITE_TEST(a_client_that_resets_ends_its_request),
