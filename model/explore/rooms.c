@@ -57,11 +57,6 @@ static void *counted(void *block)
 	return block;
 }
 
-int belay__alloc_fails(void)
-{
-	return false;
-}
-
 void *belay__malloc(size_t size)
 {
 	return counted(malloc(size));
@@ -99,12 +94,14 @@ int belay__thread_start(pthread_t *ret, const char *name, void *(*fn)(void *arg)
 	return -EAGAIN;
 }
 
-void *belay__slab_alloc(struct belay__slab *slab)
+_Thread_local struct belay__slab_cache *belay__slab_caches;
+
+void *belay__slab_alloc_slow(struct belay__slab *slab)
 {
 	return belay__calloc(1, slab->size);
 }
 
-void belay__slab_free(struct belay__slab *slab, void *object)
+void belay__slab_free_slow(struct belay__slab *slab, void *object)
 {
 	(void)slab;
 	belay__free(object);

@@ -7,11 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-int belay__alloc_fails(void)
-{
-	return __builtin_expect(belay__fuse_blows != NULL, 0) && belay__fuse_blows();
-}
-
 void *belay__malloc(size_t size)
 {
 	return belay__alloc_fails() ? NULL : malloc(size);

@@ -16,12 +16,15 @@ void *belay__aligned_alloc(size_t alignment, size_t size);
 char *belay__strdup(const char *s);
 void belay__free(void *block);
 
-/* True where this allocation is to fail. What every other allocator of the house asks first: slabs,
- * stacks, threads. */
-int belay__alloc_fails(void);
-
 /* The seam for tests: a program that defines this (tests/support/fuse.h does) is asked before each
  * allocation of all of Belay's libraries in it. Weak: elsewhere it is NULL and nobody is asked. */
 __attribute__((weak, visibility("default"))) int belay__fuse_blows(void);
+
+/* True where this allocation is to fail. What every other allocator of the house asks first: slabs,
+ * stacks, threads. */
+static inline int belay__alloc_fails(void)
+{
+	return __builtin_expect(belay__fuse_blows != NULL, 0) && belay__fuse_blows();
+}
 
 #endif

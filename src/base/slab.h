@@ -2,43 +2,85 @@
  *
  * slab.h - objects of one size, all of which can be looked at.
  *
- * Memory of a slab is type-stable: as long as the process runs (until belay__slab_trim()) every
- * slot keeps its place, and its first word, a reference count, is valid and 0 while the slot is
- * free. So somebody who walks over the slots may try to take a reference to whatever is in them.
+ * The first word of an object is a reference count, and 0 while its slot is free. So somebody who
+ * visits the slots may try to take a reference to whatever is in them; memory goes back to the
+ * system only while nobody visits.
+ *
+ * A thread takes and gives slots through a small cache of its own: that much is inline.
  */
 #ifndef BELAY_SRC_BASE_SLAB_H
 #define BELAY_SRC_BASE_SLAB_H
 
+#include "base/alloc.h"
+#include "base/list.h"
 #include "base/lock.h"
+#include "base/sanitizer.h"
 
 #include <stddef.h>
 
 enum { BELAY__SLAB_CACHE = 32, BELAY__SLABS_MAX = 4 };
+enum { BELAY__SLAB_HEAD = 2 * sizeof(void *) }; /* of a free slot: its 0, and a link */
 
+/* Zeroed but for id and size. */
 struct belay__slab {
 	unsigned id;     /* below BELAY__SLABS_MAX, one for each slab of the process */
-	size_t size;     /* of an object, at least 16 */
+	size_t size;     /* of an object: a multiple of 8, at least 16 */
 	struct belay__lock lock;
-	struct belay__slab_chunk *chunks;
-	void *free;      /* slots, linked through their second word */
-	size_t free_count, total;
+	struct belay__list *chunks, *partial; /* rings: all, and those with a free slot */
+	size_t empty;    /* chunks with no slot taken */
+	size_t total;    /* slots that were ever taken, in the chunks that there are */
 };
 
+struct belay__slab_cache {
+	struct belay__slab *slab;
+	unsigned count;
+	void *slots[BELAY__SLAB_CACHE];
+};
+
+/* This thread's, by the slabs' ids; NULL: none yet. */
+extern _Thread_local struct belay__slab_cache *belay__slab_caches;
+
+void *belay__slab_alloc_slow(struct belay__slab *slab);
+void belay__slab_free_slow(struct belay__slab *slab, void *object);
+
 /* A slot whose first word is 0 and whose rest is whatever it was; NULL: out of memory. */
-void *belay__slab_alloc(struct belay__slab *slab);
+static inline void *belay__slab_alloc(struct belay__slab *slab)
+{
+	struct belay__slab_cache *caches = belay__slab_caches;
+	void *slot;
+
+	if (belay__alloc_fails())
+		return NULL;
+	if (caches && caches[slab->id].count > 0)
+		slot = caches[slab->id].slots[--caches[slab->id].count];
+	else
+		slot = belay__slab_alloc_slow(slab);
+	if (slot)
+		BELAY__UNPOISON(slot, slab->size);
+	return slot;
+}
 
 /* Gives it back; its first word must be 0. */
-void belay__slab_free(struct belay__slab *slab, void *object);
+static inline void belay__slab_free(struct belay__slab *slab, void *object)
+{
+	struct belay__slab_cache *caches = belay__slab_caches;
 
-/* Calls visit(arg, object) for every slot, free or not. Holds the slab's lock: visit may take no
- * other and must be short. */
+	BELAY__POISON((char *)object + BELAY__SLAB_HEAD, slab->size - BELAY__SLAB_HEAD);
+	if (caches && caches[slab->id].slab && caches[slab->id].count < BELAY__SLAB_CACHE)
+		caches[slab->id].slots[caches[slab->id].count++] = object;
+	else
+		belay__slab_free_slow(slab, object);
+}
+
+/* Calls visit(arg, object) for every slot that ever was taken, free or not. Holds the slab's lock:
+ * visit may take no other and must be short. */
 void belay__slab_visit(struct belay__slab *slab, void (*visit)(void *arg, void *object), void *arg);
 
-/* How many slots there are in all: an upper bound of what is in use. */
+/* How many slots belay__slab_visit() would visit: an upper bound of what is in use. */
 size_t belay__slab_total(struct belay__slab *slab);
 
-/* Gives the memory back to the system where no object is in use and no other thread caches a
- * slot. */
+/* Gives the memory back to the system that has no object in it; this thread's cache is emptied, the
+ * others' slots stay. Without it a little is kept for what comes next. */
 void belay__slab_trim(struct belay__slab *slab);
 
 #endif

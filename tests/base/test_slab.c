@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct object {
@@ -95,6 +96,48 @@ static void memory_stays_while_an_object_lives(void **unused)
 	assert_int_equal(belay__slab_total(&slab), 0);
 }
 
+/* A few chunks may stay for what comes next. */
+static void most_memory_goes_back_after_a_peak(void **unused)
+{
+	enum { PEAK = 200000 };
+	struct object **objects = malloc(PEAK * sizeof *objects);
+	size_t peak;
+
+	assert_non_null(objects);
+	for (int i = 0; i < PEAK; i++)
+		objects[i] = make(i);
+	peak = belay__slab_total(&slab);
+	assert_true(peak >= PEAK);
+	for (int i = 0; i < PEAK; i++)
+		drop(objects[i]);
+	assert_true(belay__slab_total(&slab) < peak / 10);
+	free(objects);
+	belay__slab_trim(&slab);
+	assert_int_equal(belay__slab_total(&slab), 0);
+}
+
+/* Every second one stays: no chunk is empty, and the free slots are used again. */
+static void holes_are_filled_again(void **unused)
+{
+	enum { COUNT = 20000 };
+	struct object **objects = malloc(COUNT * sizeof *objects);
+	size_t total;
+
+	assert_non_null(objects);
+	for (int i = 0; i < COUNT; i++)
+		objects[i] = make(i);
+	total = belay__slab_total(&slab);
+	for (int i = 0; i < COUNT; i += 2)
+		drop(objects[i]);
+	for (int i = 0; i < COUNT; i += 2)
+		objects[i] = make(i);
+	assert_int_equal(belay__slab_total(&slab), total);
+	for (int i = 0; i < COUNT; i++)
+		drop(objects[i]);
+	free(objects);
+	belay__slab_trim(&slab);
+}
+
 static void *make_and_drop(void *arg)
 {
 	struct object *objects[100];
@@ -173,6 +216,8 @@ static void the_nth_allocation_fails_and_it_alone(void **unused)
 BELAY_TEST_MAIN(cmocka_unit_test(objects_do_not_overlap),
 		cmocka_unit_test(a_visit_sees_the_live_ones),
 		cmocka_unit_test(memory_stays_while_an_object_lives),
+		cmocka_unit_test(most_memory_goes_back_after_a_peak),
+		cmocka_unit_test(holes_are_filled_again),
 		cmocka_unit_test(a_thread_that_exits_leaves_its_slots_to_the_others),
 		cmocka_unit_test(so_does_one_that_frees_in_a_destructor_of_its_exit),
 		cmocka_unit_test(the_nth_allocation_fails_and_it_alone))

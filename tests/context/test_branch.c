@@ -110,8 +110,8 @@ static void an_ended_parent_lives_as_long_as_its_children(void **state)
 	}
 }
 
-/* The second allocation, after the child's own, is the branches': the other waits for the one there
- * is. */
+/* The third allocation, after the child's own and its thread's cache, is the branches': the other
+ * waits for the one there is. */
 static void without_memory_one_branch_is_enough(void **state)
 {
 	struct other other = {.parent = belay_with_cancel(belay_background())};
@@ -120,7 +120,7 @@ static void without_memory_one_branch_is_enough(void **state)
 
 	belay_end(belay_with_cancel(other.parent));
 	belay__lock_take(&node->done.gate.lock, BELAY__RANK_NODE);
-	belay__fail_nth(2);
+	belay__fail_nth(3);
 	assert_int_equal(pthread_create(&thread, NULL, derive_one, &other), 0);
 	assert_true(check_until(belay__fail_left() <= 0));
 	belay__fail_nth(0);
