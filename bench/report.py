@@ -3,7 +3,8 @@
 import statistics
 
 FIRST = "belay"
-TITLES = {"belay": "Belay", "go": "Go", "tokio": "tokio", "glib": "GLib", "stop_token": "stop_token"}
+TITLES = {"belay": "Belay", "go": "Go", "tokio": "tokio", "glib": "GLib", "stop_token": "stop_token",
+          "pthread": "threads"}
 UNSTEADY = 0.25
 
 
@@ -107,9 +108,12 @@ def cell(rounds, peer):
 
 
 def table_of(works):
-    peers = peers_of(works)
+    """Rows of cells, the heading first; none at all where no figure is shown."""
+    peers, rows = peers_of(works), list(rows_of(works))
+    if not rows:
+        return
     yield ["", "unit", *map(title_of, peers)]
-    for title, unit, clock, rounds in rows_of(works):
+    for title, unit, clock, rounds in rows:
         yield [title, unit + ("*" if clock == "wall" else ""), *(cell(rounds, p) for p in peers)]
 
 
@@ -139,7 +143,7 @@ def notes_of(result):
 
 def columns(rows):
     """As wide as they must be; all but the first to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    widths = [max(map(len, cells)) for cells in zip(*rows)]
     for row in rows:
         cells = [row[0].ljust(widths[0])] + [c.rjust(w) for c, w in zip(row[1:], widths[1:])]
         yield "  ".join(cells).rstrip()
@@ -162,6 +166,8 @@ def as_text(result):
 
 
 def markdown_table(rows):
+    if not rows:
+        return
     head, *body = rows
     yield "| " + " | ".join(head) + " |"
     yield "| --- |" + " ---: |" * (len(head) - 1)

@@ -19,9 +19,7 @@ struct linked {
 	std::stop_source self;
 	std::stop_callback<stop> link;
 
-	explicit linked(std::stop_token parent) : link(std::move(parent), stop{&self})
-	{
-	}
+	explicit linked(std::stop_token parent) : link(std::move(parent), stop{&self}) {}
 };
 
 /* Storage, since neither may move. */

@@ -87,6 +87,9 @@ int64_t bench_cpu_now(void)
 	return read_clock(CLOCK_PROCESS_CPUTIME_ID);
 }
 
+/* The first try warms up, and never counts. */
+enum { FIRST_TRY = 100 };
+
 /* The next count to try: what should take a little longer than asked, and no leap into the dark. */
 static long more(long n, int64_t took, int64_t least)
 {
@@ -106,12 +109,12 @@ double bench_cpu(bench_work *work, void *arg)
 {
 	int64_t least = least_time();
 
-	for (long n = 100;;) {
+	for (long n = FIRST_TRY;;) {
 		int64_t start = bench_cpu_now(), took;
 
 		work(arg, n);
 		took = bench_cpu_now() - start;
-		if (took >= least)
+		if (took >= least && n > FIRST_TRY)
 			return (double)took / (double)n;
 		n = more(n, took, least);
 	}
@@ -199,11 +202,11 @@ static int64_t time_race(struct race *race, int threads)
 double bench_wall(int threads, bench_work *work, void *arg)
 {
 	int64_t least = least_time(), took;
-	struct race race = {.work = work, .arg = arg, .n = 100};
+	struct race race = {.work = work, .arg = arg, .n = FIRST_TRY};
 
 	race.start = bench_calloc((size_t)threads, sizeof *race.start);
 	race.end = bench_calloc((size_t)threads, sizeof *race.end);
-	while ((took = time_race(&race, threads)) < least)
+	while ((took = time_race(&race, threads)) < least || race.n == FIRST_TRY)
 		race.n = more(race.n, took, least);
 	free(race.start);
 	free(race.end);

@@ -84,6 +84,9 @@ func CPUNow() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
+// firstTry warms up, and never counts.
+const firstTry = 100
+
 func more(n int, took, least time.Duration) int {
 	if took < 1 {
 		took = 1
@@ -106,11 +109,12 @@ func Least() time.Duration {
 // CPU is the processor time of one operation, in nanoseconds.
 func CPU(work func(n int)) float64 {
 	least := Least()
-	for n := 100; ; {
+	runtime.GC() // what was made before is not to be paid for here
+	for n := firstTry; ; {
 		start := CPUNow()
 		work(n)
 		took := CPUNow() - start
-		if took >= least {
+		if took >= least && n > firstTry {
 			return float64(took) / float64(n)
 		}
 		n = more(n, took, least)
@@ -120,9 +124,10 @@ func CPU(work func(n int)) float64 {
 // Wall is the time of one operation where so many goroutines do them at once.
 func Wall(threads int, work func(n int)) float64 {
 	least := Least()
-	for n := 100; ; {
+	runtime.GC()
+	for n := firstTry; ; {
 		took := race(threads, n, work)
-		if took >= least {
+		if took >= least && n > firstTry {
 			return float64(took) / (float64(n) * float64(threads))
 		}
 		n = more(n, took, least)

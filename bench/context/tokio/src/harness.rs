@@ -66,6 +66,9 @@ pub fn least() -> u64 {
     arg("ms", 100) as u64 * 1_000_000
 }
 
+/// Warms up, and never counts.
+const FIRST_TRY: usize = 100;
+
 fn more(n: usize, took: u64, least: u64) -> usize {
     let wanted = 1.1 * n as f64 * least as f64 / took.max(1) as f64;
     (wanted.min(100.0 * n as f64) as usize).max(n + 1)
@@ -74,12 +77,12 @@ fn more(n: usize, took: u64, least: u64) -> usize {
 /// The processor time of one operation, in nanoseconds.
 pub fn cpu(mut work: impl FnMut(usize)) -> f64 {
     let least = least();
-    let mut n = 100;
+    let mut n = FIRST_TRY;
     loop {
         let start = cpu_now();
         work(n);
         let took = cpu_now() - start;
-        if took >= least {
+        if took >= least && n > FIRST_TRY {
             return took as f64 / n as f64;
         }
         n = more(n, took, least);
@@ -90,10 +93,10 @@ pub fn cpu(mut work: impl FnMut(usize)) -> f64 {
 pub fn wall(threads: usize, work: impl Fn(usize) + Send + Sync + 'static) -> f64 {
     let least = least();
     let work = Arc::new(work);
-    let mut n = 100;
+    let mut n = FIRST_TRY;
     loop {
         let took = race(threads, n, &work);
-        if took >= least {
+        if took >= least && n > FIRST_TRY {
             return took as f64 / (n as f64 * threads as f64);
         }
         n = more(n, took, least);
