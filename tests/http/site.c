@@ -98,9 +98,10 @@ bool raw_send(int fd, const char *text)
 	return raw_send_bytes(fd, text, strlen(text));
 }
 
+/* With a limit of time recv(2) is not restarted where the process was stopped and goes on. */
 size_t raw_read_some(int fd, char *buf, size_t size)
 {
-	ssize_t n = recv(fd, buf, size - 1, 0);
+	ssize_t n = TEMP_FAILURE_RETRY(recv(fd, buf, size - 1, 0));
 
 	if (n < 0 && errno != ECONNRESET)
 		fail_msg("recv: %s", strerror(errno));

@@ -205,10 +205,12 @@ static void addresses_are_not_looked_up(void **state)
 {
 	belay_http_client *client = peer_client(NULL);
 	struct peer peer;
+	int err;
 
 	peer_start(&peer, answer, NULL);
 	assert_int_equal(get(belay_background(), client, &peer, "127.0.0.1"), 0);
-	assert_int_equal(get(belay_background(), client, &peer, "[::1]"), -ECONNREFUSED);
+	err = get(belay_background(), client, &peer, "[::1]");
+	assert_true(err == -ECONNREFUSED || err == -EADDRNOTAVAIL); /* without IPv6 */
 	belay_http_client_close(client);
 	peer_stop(&peer);
 }

@@ -124,7 +124,7 @@ static void ask(const char *address)
 		close(fd);
 		return;
 	}
-	while ((n = recv(fd, answer + size, sizeof answer - 1 - size, 0)) > 0)
+	while ((n = TEMP_FAILURE_RETRY(recv(fd, answer + size, sizeof answer - 1 - size, 0))) > 0)
 		size += (size_t)n;
 	check(n == 0 || errno == ECONNRESET);
 	answer[size] = '\0';

@@ -7,7 +7,20 @@
 
 #include "net_test.h"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
+
+/* Whether the loopback has an address of that family here. */
+static inline bool has_ipv6(void)
+{
+	struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool has = fd >= 0 && bind(fd, (struct sockaddr *)&addr, sizeof addr) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
 
 struct pair {
 	belay_conn *a, *b;

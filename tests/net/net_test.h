@@ -75,11 +75,15 @@ static inline bool epoll_arms(const char *name, int fd, unsigned event)
 	return arms;
 }
 
+/* Under its other name after the process was stopped and goes on; the arguments stay. */
+static inline bool is_poll(long call)
+{
 #ifdef SYS_poll
-static const long poll_calls[] = {SYS_poll, SYS_ppoll};
-#else
-static const long poll_calls[] = {SYS_ppoll, SYS_ppoll};
+	if (call == SYS_poll)
+		return true;
 #endif
+	return call == SYS_ppoll || call == SYS_restart_syscall;
+}
 
 /* True where the two entries at address, in a thread that may go on meanwhile, are fd with
  * event. */
@@ -107,7 +111,7 @@ static inline bool thread_polls(const char *tid, int fd, unsigned event)
 	if (!fgets(line, sizeof line, info) || sscanf(line, "%ld %lx", &call, &address) != 2)
 		call = -1;
 	fclose(info);
-	return (call == poll_calls[0] || call == poll_calls[1]) && polls(address, fd, event);
+	return is_poll(call) && polls(address, fd, event);
 }
 
 static inline bool any_entry(const char *path, bool (*fn)(const char *name, int fd, unsigned event),

@@ -25,12 +25,22 @@ static void meet(const char *address, belay_listener *listener)
 {
 	belay_conn *out = NULL, *in = NULL;
 
-	check(belay_dial(belay_background(), address, &out) == 0);
-	check(belay_listener_accept(belay_background(), listener, &in) == 0);
+	if (check(belay_dial(belay_background(), address, &out) == 0))
+		check(belay_listener_accept(belay_background(), listener, &in) == 0);
 	if (out && in)
 		check(strcmp(belay_conn_local(in), belay_conn_peer(out)) == 0);
 	belay_conn_close(out);
 	belay_conn_close(in);
+}
+
+static void listen_and_meet(const char *address)
+{
+	belay_listener *listener = listen_at(address);
+
+	assert_non_null(listener);
+	assert_true(atoi(strrchr(belay_listener_address(listener), ':') + 1) > 0);
+	meet(belay_listener_address(listener), listener);
+	belay_listener_close(listener);
 }
 
 static void at_port_of(const belay_listener *listener, const char *host, char *ret, size_t size)
@@ -42,16 +52,10 @@ static void at_port_of(const belay_listener *listener, const char *host, char *r
 
 static void port_0_is_a_free_one_and_the_address_says_which(void **state)
 {
-	static const char *const addresses[] = {"127.0.0.1:0", "[::1]:0", "localhost:0"};
-
-	for (size_t i = 0; i < 3; i++) {
-		belay_listener *listener = listen_at(addresses[i]);
-		const char *port = strrchr(belay_listener_address(listener), ':');
-
-		assert_true(atoi(port + 1) > 0);
-		meet(belay_listener_address(listener), listener);
-		belay_listener_close(listener);
-	}
+	listen_and_meet("127.0.0.1:0");
+	listen_and_meet("localhost:0");
+	if (has_ipv6())
+		listen_and_meet("[::1]:0");
 }
 
 static void all_interfaces_are_those_of_both_families(void **state)
@@ -65,7 +69,8 @@ static void all_interfaces_are_those_of_both_families(void **state)
 		at_port_of(listener, "127.0.0.1", address, sizeof address);
 		meet(address, listener);
 		at_port_of(listener, "[::1]", address, sizeof address);
-		meet(address, listener);
+		if (has_ipv6())
+			meet(address, listener);
 		belay_listener_close(listener);
 	}
 }
@@ -93,7 +98,7 @@ static void what_cant_be_listened_on_is_an_error(void **state)
 	assert_int_equal(belay_listen(ctx, belay_listener_address(first), &listener), -EADDRINUSE);
 	assert_int_equal(belay_listen(ctx, "192.0.2.1:0", &listener), -EADDRNOTAVAIL);
 	assert_int_equal(belay_listen(ctx, "nonsense", &listener), -EINVAL);
-	assert_int_equal(belay_listen(ctx, "unix:/nonexistent/socket", &listener), -ENOENT);
+	assert_int_equal(belay_listen(ctx, "unix:/proc/self/none/socket", &listener), -ENOENT);
 	assert_int_equal(belay_listen(done, "127.0.0.1:0", &listener), -ETIME);
 	assert_int_equal(belay_listen(NULL, "127.0.0.1:0", &listener), -EINVAL);
 	assert_null(listener);
