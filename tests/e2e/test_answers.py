@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What the store answers, to good questions and to bad ones."""
 
+import json
 import os
+import socket
 import subprocess
 
 from store import PATIENCE_S, Store, main
@@ -61,8 +63,44 @@ def twins_of_a_small_section_are_found(store):
 def the_first_replica_to_answer_wins(store):
     status, body = store.get("/first/packages/pkg-7")
     assert status == 200 and body["package"]["name"] == "pkg-7"
-    store.logged(r'GET /packages/pkg-7 499 .*cause="client disconnected"')
     assert store.get("/first/packages/none")[0] == 404
+
+
+def await_question(listener):
+    """The connection on which a whole question has come."""
+    connection, _ = listener.accept()
+    connection.settimeout(PATIENCE_S)
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        piece = connection.recv(4096)
+        assert piece, head
+        head += piece
+    return connection
+
+
+def has_been_left(connection):
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def a_replica_that_has_lost_is_left(program):
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    urls = ["http://127.0.0.1:%d" % listener.getsockname()[1] for listener in listeners]
+    store = Store(program, packages=10, arguments=["--replica", urls[0], "--replica", urls[1]])
+    try:
+        for listener in listeners:
+            listener.settimeout(PATIENCE_S)
+        client = store.start_curl("/first/packages/pkg-7")
+        loser, winner = map(await_question, listeners)
+        winner.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n[42]")
+        assert has_been_left(loser)
+        answer, _ = client.communicate(timeout=PATIENCE_S)
+        assert json.loads(answer) == {"answered_by": urls[1], "package": [42]}, answer
+        store.end_well()
+    finally:
+        store.close()
 
 
 def a_replica_whose_host_is_unknown_has_not_answered(program):
@@ -152,6 +190,7 @@ if __name__ == "__main__":
         similar_ones_are_the_nearest_first,
         twins_of_a_small_section_are_found,
         the_first_replica_to_answer_wins,
+        a_replica_that_has_lost_is_left,
         a_replica_whose_host_is_unknown_has_not_answered,
         a_database_that_has_gone_is_no_package_that_is_missing,
         the_health_check_and_the_page_answer,
