@@ -184,7 +184,8 @@ def versions_of(result):
 def as_markdown(result, pictures):
     """pictures: {group: [(file, what it shows)]}."""
     parts = [f"Taken on {result['started'][:10]}: {machine_of(result)}; medians of "
-             f"{result['rounds']} rounds.", "", *versions_of(result)]
+             f"{result['rounds']} rounds. "
+             f"When it began, {result['machine']['load']:.1f} others wanted a processor.", "", *versions_of(result)]
     for group in groups_of(result):
         works = works_of(result, group)
         parts += ["", f"### {result['titles'][group]}", ""]
