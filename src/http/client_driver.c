@@ -22,6 +22,8 @@
 
 enum { MOST_EVENTS = 64, MOST_IDLE = 100 };
 
+#define RETRY_NS BELAY_MS(1)
+
 static const char closed_text[] = "the client was closed";
 
 /* ---- Asking ---------------------------------------------------------------------------------- */
@@ -358,7 +360,16 @@ static void stop(belay_http_client *client)
 	driver->multi = NULL;
 }
 
-/* Where there is no memory to wait with, others may give some back; events are not lost. */
+/* Where there is no memory to wait with, all who ask are told so, until others have given some
+ * back. */
+static void go_without_memory(belay_ctx *ctx, belay_http_client *client)
+{
+	client->driver.failure = CURLM_OUT_OF_MEMORY;
+	turn(client);
+	if (belay_sleep(ctx, RETRY_NS) != 0)
+		belay_yield();
+}
+
 int belay__driver_run(belay_ctx *ctx, void *arg)
 {
 	belay_http_client *client = arg;
@@ -369,7 +380,7 @@ int belay__driver_run(belay_ctx *ctx, void *arg)
 		if (r > 0)
 			turn(client);
 		else if (r == -ENOMEM)
-			belay_yield();
+			go_without_memory(ctx, client);
 		else
 			break;
 	}
