@@ -530,7 +530,7 @@ static void a_sender_whose_context_ends_has_sent_nothing(void **state)
 
 static void a_cancel_wakes_a_thread_and_a_task_that_wait(void **state)
 {
-	belay_ctx *ctx = belay_with_cancel(bg());
+	belay_ctx *ctx = check_live(belay_with_cancel(bg()));
 	belay_chan *ch = make(0);
 	struct end on_thread = {.ctx = ctx, .ch = ch}, in_task = {.ctx = ctx, .ch = ch};
 	pthread_t thread = start(recv_on_a_thread, &on_thread);
@@ -651,7 +651,7 @@ struct pair {
 
 static void a_compound_literal_with_commas_can_be_sent(void **state)
 {
-	belay_chan *ch = belay_chan_new(sizeof(struct pair), 1);
+	belay_chan *ch = check_made(belay_chan_new(sizeof(struct pair), 1));
 	struct pair got = {0};
 
 	assert_int_equal(belay_send(bg(), ch, &(struct pair){1, 2}), 0);

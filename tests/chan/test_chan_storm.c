@@ -371,7 +371,8 @@ static void *feed(void *arg)
 static void relays_between_a_thread_and_a_thread_lose_and_double_nothing(void **state)
 {
 	enum { RELAYS = 5 };
-	belay_chan *in = belay_chan_new(sizeof(int), 0), *out = belay_chan_new(sizeof(int), 1);
+	belay_chan *in = check_made(belay_chan_new(sizeof(int), 0));
+	belay_chan *out = check_made(belay_chan_new(sizeof(int), 1));
 	struct relay relays[RELAYS];
 	int n = (int)scaled(20000), got;
 	unsigned char *seen = calloc((size_t)n, 1);

@@ -326,8 +326,9 @@ static void check_selected(const struct selector *s, int how)
 static void a_select_that_waits_is_woken_by_each_kind_of_case(void **state)
 {
 	for (int round = 0; round < 40 * WAYS; round++) {
-		struct selector s = {.ctx = belay_with_cancel(bg()), .in = make(0), .out = make(0),
-				     .watched = belay_with_cancel(bg()), .got = -1, .given = 62};
+		struct selector s = {.ctx = check_live(belay_with_cancel(bg())),
+				     .watched = check_live(belay_with_cancel(bg())),
+				     .in = make(0), .out = make(0), .got = -1, .given = 62};
 		int how = round / 2 % WAYS;
 		pthread_t thread;
 

@@ -51,10 +51,10 @@ static void it_runs_once_after_a_cancel(void **state)
 /* semantics 1.39 */
 static void it_runs_once_after_expiry(void **state)
 {
-	belay_ctx *ctx = belay_with_timeout(belay_background(), BELAY_MS(1));
-	belay_ctx *value = belay_with_value(ctx, &key, NULL);
+	belay_ctx *ctx = check_live(belay_with_timeout(belay_background(), BELAY_MS(1)));
+	belay_ctx *value = check_live(belay_with_value(ctx, &key, NULL));
 	struct seen seen = {.ctx = value};
-	belay_after *after = belay_after_func(value, note, &seen);
+	belay_after *after = check_made(belay_after_func(value, note, &seen));
 
 	assert_true(check_until(atomic_load(&seen.runs) == 1));
 	assert_int_equal(seen.err, -ETIME);
@@ -79,10 +79,10 @@ static void it_runs_at_once_where_the_context_is_done_already(void **state)
 /* semantics 1.39 */
 static void it_runs_where_an_ancestor_ends(void **state)
 {
-	belay_ctx *top = belay_with_cancel(belay_background());
-	belay_ctx *low = belay_with_cancel(top);
+	belay_ctx *top = check_live(belay_with_cancel(belay_background()));
+	belay_ctx *low = check_live(belay_with_cancel(top));
 	struct seen seen = {.ctx = low};
-	belay_after *after = belay_after_func(low, note, &seen);
+	belay_after *after = check_made(belay_after_func(low, note, &seen));
 
 	belay_end(top);
 	assert_true(check_until(atomic_load(&seen.runs) == 1));
@@ -109,9 +109,9 @@ static void stay(void *arg)
 /* semantics 1.40 */
 static void cancelling_does_not_wait_for_it(void **state)
 {
-	belay_ctx *ctx = belay_with_cancel(belay_background());
+	belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
 	struct held held = {0};
-	belay_after *after = belay_after_func(ctx, stay, &held);
+	belay_after *after = check_made(belay_after_func(ctx, stay, &held));
 
 	belay_cancel(ctx);
 	assert_false(atomic_load(&held.left));
@@ -124,9 +124,9 @@ static void cancelling_does_not_wait_for_it(void **state)
 /* semantics 1.40 */
 static void it_runs_on_another_thread_than_the_one_that_cancels(void **state)
 {
-	belay_ctx *ctx = belay_with_cancel(belay_background());
+	belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
 	struct seen seen = {.ctx = ctx};
-	belay_after *after = belay_after_func(ctx, note, &seen);
+	belay_after *after = check_made(belay_after_func(ctx, note, &seen));
 
 	belay_cancel(ctx);
 	assert_true(check_until(atomic_load(&seen.runs) == 1));
@@ -149,9 +149,9 @@ static void block_in_after(void *arg)
 /* semantics 1.40 */
 static void it_may_block(void **state)
 {
-	belay_ctx *ctx = belay_with_cancel(belay_background());
-	belay_chan *ch = belay_chan_new(sizeof(int), 0);
-	belay_after *after = belay_after_func(ctx, block_in_after, ch);
+	belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
+	belay_chan *ch = check_made(belay_chan_new(sizeof(int), 0));
+	belay_after *after = check_made(belay_after_func(ctx, block_in_after, ch));
 	int got = 0;
 
 	belay_cancel(ctx);
@@ -180,9 +180,9 @@ static void stopped_before_the_end_it_never_runs(void **state)
 /* semantics 1.41 */
 static void stopped_after_the_start_it_returns_false(void **state)
 {
-	belay_ctx *ctx = belay_with_cancel(belay_background());
+	belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
 	struct held held = {0};
-	belay_after *after = belay_after_func(ctx, stay, &held);
+	belay_after *after = check_made(belay_after_func(ctx, stay, &held));
 
 	belay_cancel(ctx);
 	assert_true(check_until(atomic_load(&held.inside)));
@@ -198,13 +198,13 @@ static void stopped_after_the_start_it_returns_false(void **state)
 static void several_on_one_context_are_independent(void **state)
 {
 	enum { N = 10 };
-	belay_ctx *ctx = belay_with_cancel(belay_background());
+	belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
 	struct seen seen[N];
 	belay_after *after[N];
 
 	for (int i = 0; i < N; i++) {
 		seen[i] = (struct seen){.ctx = ctx};
-		after[i] = belay_after_func(ctx, note, &seen[i]);
+		after[i] = check_made(belay_after_func(ctx, note, &seen[i]));
 	}
 	for (int i = 0; i < N; i += 2)
 		assert_true(belay_after_stop(after[i]));
@@ -231,10 +231,10 @@ static void stop_itself(void *arg)
 /* semantics 1.43 */
 static void it_may_stop_itself_and_is_told_false(void **state)
 {
-	belay_ctx *ctx = belay_with_cancel(belay_background());
+	belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
 	struct held held = {.stopped = true};
 
-	held.after = belay_after_func(ctx, stop_itself, &held);
+	held.after = check_made(belay_after_func(ctx, stop_itself, &held));
 	atomic_store(&held.let_go, true);
 	belay_end(ctx);
 	assert_true(check_until(atomic_load(&held.left)));
@@ -244,9 +244,9 @@ static void it_may_stop_itself_and_is_told_false(void **state)
 /* semantics 1.43 */
 static void stopping_does_not_wait(void **state)
 {
-	belay_ctx *ctx = belay_with_cancel(belay_background());
+	belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
 	struct held held = {0};
-	belay_after *after = belay_after_func(ctx, stay, &held);
+	belay_after *after = check_made(belay_after_func(ctx, stay, &held));
 
 	belay_cancel(ctx);
 	assert_false(belay_after_stop(after));
@@ -274,9 +274,9 @@ static void on_a_context_that_can_never_be_done_stop_returns_true(void **state)
 
 static void a_real_function_stands_behind_the_macro(void **state)
 {
-	belay_ctx *ctx = belay_with_cancel(belay_background());
+	belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
 	struct seen seen = {.ctx = ctx};
-	belay_after *after = (belay_after_func)(ctx, note, &seen);
+	belay_after *after = check_made((belay_after_func)(ctx, note, &seen));
 
 	belay_cancel(ctx);
 	assert_true(check_until(atomic_load(&seen.runs) == 1));

@@ -240,7 +240,7 @@ static void deriving_and_ending_a_child_pass_a_walk_that_stands_still(void **sta
 		assert_true(belay_hook_add(walk.child[hooked], &walk.hook, hold_walk));
 		assert_int_equal(pthread_create(&thread, NULL, cancel_parent, &walk), 0);
 		assert_true(check_until(atomic_load(&walk.held)));
-		late = belay_with_cancel(walk.parent);
+		late = check_live(belay_with_cancel(walk.parent));
 		assert_int_equal(belay_err(late), -ECANCELED);
 		belay_end(late);
 		for (size_t i = 0; i < 100; i++) {

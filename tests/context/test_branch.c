@@ -32,7 +32,7 @@ static bool is_waited_for(void *lock)
 
 static void a_taken_lock_makes_more_branches(void **state)
 {
-	struct other other = {.parent = belay_with_cancel(belay_background())};
+	struct other other = {.parent = check_live(belay_with_cancel(belay_background()))};
 	struct node *node = node_of(other.parent);
 	pthread_t thread;
 
@@ -75,7 +75,7 @@ static void all_branches_end_with_their_parent(void **state)
 
 static void children_in_any_branch_keep_their_parent_alive(void **state)
 {
-	belay_ctx *parent = belay_with_cancel(belay_background());
+	belay_ctx *parent = check_live(belay_with_cancel(belay_background()));
 	belay_ctx *children[KEPT];
 	belay_cause cause;
 
@@ -96,7 +96,7 @@ static void children_in_any_branch_keep_their_parent_alive(void **state)
 
 static void an_ended_parent_lives_as_long_as_its_children(void **state)
 {
-	belay_ctx *parent = belay_with_cancel(belay_background());
+	belay_ctx *parent = check_live(belay_with_cancel(belay_background()));
 	belay_ctx *children[KEPT];
 	belay_cause cause;
 

@@ -240,8 +240,8 @@ static void a_plain_expiry_has_the_code_etime_and_no_place(void **state)
 /* semantics 1.31 */
 static void the_cause_names_the_place_that_cancelled(void **state)
 {
-	belay_ctx *plain = belay_with_cancel(belay_background());
-	belay_ctx *caused = belay_with_cancel(belay_background());
+	belay_ctx *plain = check_live(belay_with_cancel(belay_background()));
+	belay_ctx *caused = check_live(belay_with_cancel(belay_background()));
 	int plain_line, caused_line;
 
 	plain_line = __LINE__ + 1;
@@ -261,8 +261,8 @@ static void the_cause_names_the_place_that_cancelled(void **state)
 /* semantics 1.31 */
 static void the_cause_names_the_place_that_ended(void **state)
 {
-	belay_ctx *parent = belay_with_cancel(belay_background());
-	belay_ctx *child = belay_with_cancel(parent);
+	belay_ctx *parent = check_live(belay_with_cancel(belay_background()));
+	belay_ctx *child = check_live(belay_with_cancel(parent));
 	int line = __LINE__ + 1;
 	belay_end(parent);
 

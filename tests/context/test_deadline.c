@@ -132,10 +132,10 @@ static belay_ctx *make_clock_late(struct late_clock *late)
 	belay_ctx *holder;
 
 	*late = (struct late_clock){.test = pthread_self()};
-	holder = belay_with_timeout(belay_background(), BELAY_MS(1));
+	holder = check_live(belay_with_timeout(belay_background(), BELAY_MS(1)));
 	while (!belay_hook_add(holder, &late->hook, hold_clock)) {
 		belay_end(holder);
-		holder = belay_with_timeout(belay_background(), BELAY_MS(10));
+		holder = check_live(belay_with_timeout(belay_background(), BELAY_MS(10)));
 	}
 	assert_true(check_until(atomic_load(&late->held)));
 	return holder;
@@ -149,12 +149,12 @@ static void it_is_done_on_return_also_where_the_clock_is_late_for_its_parent(voi
 	belay_ctx *parent, *child, *dated, *deadless;
 	int64_t when;
 
-	parent = belay_with_timeout(belay_background(), BELAY_US(1));
+	parent = check_live(belay_with_timeout(belay_background(), BELAY_US(1)));
 	assert_true(belay_deadline(parent, &when));
 	assert_true(check_until(belay_now() > when + 1));
-	child = belay_with_timeout(parent, 0);
-	dated = belay_with_deadline(parent, when + 1);
-	deadless = belay_with_cancel(parent);
+	child = check_live(belay_with_timeout(parent, 0));
+	dated = check_live(belay_with_deadline(parent, when + 1));
+	deadless = check_live(belay_with_cancel(parent));
 	assert_int_equal(belay_err(child), -ETIME);
 	assert_int_equal(belay_err(dated), -ETIME);
 	atomic_store(&late.let_go, true);

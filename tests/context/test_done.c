@@ -64,7 +64,7 @@ static void waiting_returns_the_error_of_a_done_context_at_once(void **state)
 
 static void waiting_blocks_until_another_thread_cancels(void **state)
 {
-	belay_ctx *ctx = belay_with_cancel(belay_background());
+	belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
 	struct waiter waiter = {.ctx = ctx};
 	pthread_t thread;
 
@@ -80,8 +80,8 @@ static void waiting_blocks_until_another_thread_cancels(void **state)
 static void any_number_of_threads_and_tasks_are_woken(void **state)
 {
 	enum { N = 16 };
-	belay_ctx *ctx = belay_with_cancel(belay_background());
-	belay_ctx *value = belay_with_value(ctx, &key, NULL);
+	belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
+	belay_ctx *value = check_live(belay_with_value(ctx, &key, NULL));
 	struct waiter threads[N], tasks[N];
 	pthread_t thread[N];
 
@@ -185,7 +185,7 @@ static void a_descriptor_becomes_readable_when_the_context_is_done(void **state)
 
 static void a_descriptor_of_a_done_context_is_readable_at_once(void **state)
 {
-	belay_ctx *ctx = belay_with_timeout(belay_background(), 0);
+	belay_ctx *ctx = check_live(belay_with_timeout(belay_background(), 0));
 	int fd = belay_done_fd(ctx);
 
 	assert_true(fd >= 0);
@@ -195,9 +195,10 @@ static void a_descriptor_of_a_done_context_is_readable_at_once(void **state)
 
 static void poll_is_woken_by_a_deadline(void **state)
 {
-	belay_ctx *ctx = belay_with_timeout(belay_background(), BELAY_MS(2));
+	belay_ctx *ctx = check_live(belay_with_timeout(belay_background(), BELAY_MS(2)));
 	int fd = belay_done_fd(ctx);
 
+	assert_true(fd >= 0);
 	assert_int_equal(polled(fd, 60000), POLLIN);
 	assert_int_equal(belay_err(ctx), -ETIME);
 	belay_end(ctx);
@@ -222,8 +223,8 @@ static void epoll_is_woken_by_an_ancestors_end(void **state)
 
 static void a_values_descriptor_tells_its_parents_end(void **state)
 {
-	belay_ctx *ctx = belay_with_cancel(belay_background());
-	belay_ctx *value = belay_with_value(ctx, &key, NULL);
+	belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
+	belay_ctx *value = check_live(belay_with_value(ctx, &key, NULL));
 	int fd = belay_done_fd(value);
 
 	assert_true(fd >= 0);
@@ -291,7 +292,7 @@ static void many_threads_that_ask_at_once_get_one_descriptor(void **state)
 
 	for (int round = 0; round < 50; round++) {
 		unsigned before = check_descriptors();
-		belay_ctx *ctx = belay_with_cancel(belay_background());
+		belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
 		struct waiter asker[N];
 		pthread_t thread[N];
 

@@ -357,8 +357,8 @@ static void a_long_value_is_shown_in_part_and_harms_nothing(void **state)
 	int n;
 
 	memset(longer, 'y', sizeof longer - 1);
-	mild = belay_with_value(belay_background(), &text, longer);
-	wild = belay_with_value(mild, &careless, NULL);
+	mild = check_live(belay_with_value(belay_background(), &text, longer));
+	wild = check_live(belay_with_value(mild, &careless, NULL));
 	n = belay_format(mild, buf, sizeof buf);
 	assert_int_equal(n, strlen(buf));
 	assert_int_equal(strspn(strchr(buf, '=') + 1, "y"), 160);

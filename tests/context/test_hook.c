@@ -310,7 +310,7 @@ static void *remove_on_a_thread(void *arg)
 
 static void removing_waits_until_a_running_hook_has_returned(void **state)
 {
-	belay_ctx *ctx = belay_with_cancel(belay_background());
+	belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
 	struct slow slow = {.result = true};
 	pthread_t canceller, remover;
 

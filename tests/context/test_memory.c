@@ -34,11 +34,11 @@ static void memory_is_zeroed_and_aligned_for_any_type(void **state)
 static void blocks_do_not_overlap(void **state)
 {
 	enum { N = 200 };
-	belay_ctx *ctx = belay_with_cancel(belay_background());
+	belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
 	unsigned char *block[N];
 
 	for (int i = 0; i < N; i++) {
-		block[i] = belay_alloc(ctx, (size_t)i + 1);
+		block[i] = check_made(belay_alloc(ctx, (size_t)i + 1));
 		memset(block[i], i, (size_t)i + 1);
 	}
 	for (int i = 0; i < N; i++)
@@ -59,12 +59,12 @@ static void a_size_that_no_memory_can_hold_is_null(void **state)
 
 static void strings_are_copied(void **state)
 {
-	belay_ctx *ctx = belay_with_cancel(belay_background());
+	belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
 	char mine[] = "mine";
-	char *copy = belay_strdup(ctx, mine);
-	char *empty = belay_strdup(ctx, "");
-	char *made = belay_sprintf(ctx, "%s-%03d", mine, 7);
-	char *longest = belay_sprintf(ctx, "%04000d", 1);
+	char *copy = check_made(belay_strdup(ctx, mine));
+	char *empty = check_made(belay_strdup(ctx, ""));
+	char *made = check_made(belay_sprintf(ctx, "%s-%03d", mine, 7));
+	char *longest = check_made(belay_sprintf(ctx, "%04000d", 1));
 
 	strcpy(mine, "gone");
 	assert_string_equal(copy, "mine");
@@ -76,9 +76,9 @@ static void strings_are_copied(void **state)
 
 static void memory_lives_until_the_last_reference_goes(void **state)
 {
-	belay_ctx *ctx = belay_with_cancel(belay_background());
-	belay_ctx *child = belay_with_cancel(ctx);
-	char *text = belay_strdup(ctx, "still here");
+	belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
+	belay_ctx *child = check_live(belay_with_cancel(ctx));
+	char *text = check_made(belay_strdup(ctx, "still here"));
 
 	belay_end(ctx);
 	assert_string_equal(text, "still here");
@@ -87,9 +87,9 @@ static void memory_lives_until_the_last_reference_goes(void **state)
 
 static void memory_can_be_tied_to_a_done_context(void **state)
 {
-	belay_ctx *ctx = belay_with_timeout(belay_background(), 0);
+	belay_ctx *ctx = check_live(belay_with_timeout(belay_background(), 0));
 
-	assert_string_equal(belay_sprintf(ctx, "%d", 5), "5");
+	assert_string_equal(check_made(belay_sprintf(ctx, "%d", 5)), "5");
 	journal[0] = '\0';
 	assert_int_equal(belay_defer(ctx, write_a, NULL), 0);
 	belay_end(ctx);
@@ -144,8 +144,8 @@ static void deferred_calls_wait_for_the_last_reference(void **state)
 
 static void a_deferred_call_still_finds_memory_tied_before_it(void **state)
 {
-	belay_ctx *ctx = belay_with_cancel(belay_background());
-	char *text = belay_strdup(ctx, "text");
+	belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
+	char *text = check_made(belay_strdup(ctx, "text"));
 
 	journal[0] = '\0';
 	assert_int_equal(belay_defer(ctx, write_arg, text), 0);
@@ -204,13 +204,13 @@ static void a_child_keeps_its_parents_until_its_deferred_calls_have_run(void **s
 	static const belay_key key = {.name = "key"};
 
 	for (int kind = 0; kind < 4; kind++) {
-		belay_ctx *parent = belay_with_cancel(belay_background());
-		belay_ctx *other = belay_with_cancel(belay_background());
-		belay_ctx *child = kind == 0   ? belay_with_cancel(parent)
-				   : kind == 1 ? belay_with_value(parent, &key, NULL)
-				   : kind == 2 ? belay_with_merge(parent, other)
-					       : belay_with_merge(other, parent);
-		struct family family = {parent, belay_strdup(parent, "t")};
+		belay_ctx *parent = check_live(belay_with_cancel(belay_background()));
+		belay_ctx *other = check_live(belay_with_cancel(belay_background()));
+		belay_ctx *child = kind == 0   ? check_live(belay_with_cancel(parent))
+				   : kind == 1 ? check_live(belay_with_value(parent, &key, NULL))
+				   : kind == 2 ? check_live(belay_with_merge(parent, other))
+					       : check_live(belay_with_merge(other, parent));
+		struct family family = {parent, check_made(belay_strdup(parent, "t"))};
 
 		journal[0] = '\0';
 		assert_int_equal(belay_defer(parent, write_a, NULL), 0);

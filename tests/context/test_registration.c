@@ -67,12 +67,12 @@ static void hook_nothing(struct belay_hook *hook)
 /* semantics 1.15 */
 static void children_register_with_the_nearest_cancellable_ancestor(void **state)
 {
-	belay_ctx *top = belay_with_cancel(belay_background());
-	belay_ctx *value = belay_with_value(top, &key, NULL);
-	belay_ctx *deeper = belay_with_value(value, &key, NULL);
-	belay_ctx *child = belay_with_cancel(deeper);
-	belay_ctx *timed = belay_with_timeout(value, BELAY_S(3600));
-	belay_ctx *grandchild = belay_with_cancel(child);
+	belay_ctx *top = check_live(belay_with_cancel(belay_background()));
+	belay_ctx *value = check_live(belay_with_value(top, &key, NULL));
+	belay_ctx *deeper = check_live(belay_with_value(value, &key, NULL));
+	belay_ctx *child = check_live(belay_with_cancel(deeper));
+	belay_ctx *timed = check_live(belay_with_timeout(value, BELAY_S(3600)));
+	belay_ctx *grandchild = check_live(belay_with_cancel(child));
 
 	assert_int_equal(children(top), 2);
 	assert_int_equal(children(child), 1);
@@ -88,9 +88,9 @@ static void children_register_with_the_nearest_cancellable_ancestor(void **state
 /* semantics 1.15 */
 static void values_register_nowhere(void **state)
 {
-	belay_ctx *top = belay_with_cancel(belay_background());
-	belay_ctx *value = belay_with_value(top, &key, NULL);
-	belay_ctx *without = belay_without_cancel(top);
+	belay_ctx *top = check_live(belay_with_cancel(belay_background()));
+	belay_ctx *value = check_live(belay_with_value(top, &key, NULL));
+	belay_ctx *without = check_live(belay_without_cancel(top));
 
 	assert_int_equal(children(top), 0);
 	assert_int_equal(hooks(top), 0);
@@ -120,9 +120,9 @@ static void after_funcs_and_hooks_register_with_the_nearest_cancellable_ancestor
 /* semantics 1.15 */
 static void a_merge_registers_with_both_parents(void **state)
 {
-	belay_ctx *first = belay_with_cancel(belay_background());
-	belay_ctx *second = belay_with_cancel(belay_background());
-	belay_ctx *merge = belay_with_merge(first, second);
+	belay_ctx *first = check_live(belay_with_cancel(belay_background()));
+	belay_ctx *second = check_live(belay_with_cancel(belay_background()));
+	belay_ctx *merge = check_live(belay_with_merge(first, second));
 
 	assert_int_equal(children(first), 1);
 	assert_int_equal(children(second), 1);
@@ -136,9 +136,10 @@ static void a_merge_registers_with_both_parents(void **state)
 /* semantics 1.16 */
 static void a_merge_that_one_parent_has_ended_has_left_the_other(void **state)
 {
-	belay_ctx *first = belay_with_cancel(belay_background());
-	belay_ctx *second = belay_with_cancel(belay_background());
-	belay_ctx *merges[] = {belay_with_merge(first, second), belay_with_merge(second, first)};
+	belay_ctx *first = check_live(belay_with_cancel(belay_background()));
+	belay_ctx *second = check_live(belay_with_cancel(belay_background()));
+	belay_ctx *merges[] = {check_live(belay_with_merge(first, second)),
+			       check_live(belay_with_merge(second, first))};
 
 	belay_cancel(first);
 	assert_int_equal(children(first), 0);
@@ -169,14 +170,14 @@ static void a_merge_that_is_born_done_is_registered_nowhere(void **state)
 /* semantics 1.16 */
 static void after_the_parents_end_its_registrations_are_empty(void **state)
 {
-	belay_ctx *top = belay_with_cancel(belay_background());
+	belay_ctx *top = check_live(belay_with_cancel(belay_background()));
 	belay_ctx *all[5];
-	belay_after *after = belay_after_func(top, do_nothing, NULL);
+	belay_after *after = check_made(belay_after_func(top, do_nothing, NULL));
 	struct belay_hook hook;
 
 	for (int i = 0; i < 5; i++)
-		all[i] = i % 2 ? belay_with_cancel(i > 2 ? all[1] : top)
-			       : belay_with_timeout(top, BELAY_S(3600));
+		all[i] = i % 2 ? check_live(belay_with_cancel(i > 2 ? all[1] : top))
+			       : check_live(belay_with_timeout(top, BELAY_S(3600)));
 	assert_true(belay_hook_add(all[1], &hook, hook_nothing));
 	belay_cancel(top);
 	assert_int_equal(children(top) + hooks(top), 0);
@@ -192,9 +193,10 @@ static void after_the_parents_end_its_registrations_are_empty(void **state)
 /* semantics 1.16 */
 static void after_a_childs_end_exactly_that_one_is_gone(void **state)
 {
-	belay_ctx *top = belay_with_cancel(belay_background());
-	belay_ctx *first = belay_with_cancel(top), *second = belay_with_cancel(top);
-	belay_ctx *third = belay_with_timeout(top, BELAY_S(3600));
+	belay_ctx *top = check_live(belay_with_cancel(belay_background()));
+	belay_ctx *first = check_live(belay_with_cancel(top));
+	belay_ctx *second = check_live(belay_with_cancel(top));
+	belay_ctx *third = check_live(belay_with_timeout(top, BELAY_S(3600)));
 
 	belay_cancel(second);
 	assert_int_equal(children(top), 2);

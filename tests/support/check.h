@@ -32,6 +32,7 @@
 
 #include <belay.h>
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -54,6 +55,28 @@ int check_main(const struct CMUnitTest *list, size_t count);
  */
 #define check(...) check_at((__VA_ARGS__), #__VA_ARGS__, __FILE__, __LINE__)
 bool check_at(bool held, const char *what, const char *file, int line);
+
+/* The context, or the object, that was made; check()s that memory was there for it. For tests that
+ * would wait for ever, or crash, without it.
+ *
+ *     belay_ctx *ctx = check_live(belay_with_cancel(parent));
+ *     belay_chan *ch = check_made(belay_chan_new(sizeof(int), 1));
+ */
+#define check_live(...)                                                                            \
+	__extension__({                                                                            \
+		belay_ctx *check__ctx = (__VA_ARGS__);                                             \
+                                                                                                   \
+		check(belay_err(check__ctx) != -ENOMEM);                                           \
+		check__ctx;                                                                        \
+	})
+
+#define check_made(...)                                                                            \
+	__extension__({                                                                            \
+		__auto_type check__made = (__VA_ARGS__);                                           \
+                                                                                                   \
+		check(check__made != NULL);                                                        \
+		check__made;                                                                       \
+	})
 
 /* Lets others run until the condition holds, and says whether it does: false after half a minute,
  * far beyond what any wait takes unless it is stuck. For what has no event of its own to wait for.

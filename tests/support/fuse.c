@@ -15,7 +15,7 @@
 struct fuse {
 	atomic_long left;  /* allocations until the one that fails; 0 or less: it has, or none is to */
 	atomic_bool rest;  /* those after it fail too                                               */
-	atomic_uint uses;
+	atomic_uint failed, uses;
 };
 
 static struct fuse *fuse;
@@ -30,6 +30,7 @@ __attribute__((constructor(101))) static void share(void)
 
 void check_fuse_arm(long n, bool rest)
 {
+	atomic_store_explicit(&fuse->failed, 0, memory_order_relaxed);
 	atomic_store_explicit(&fuse->rest, rest, memory_order_relaxed);
 	atomic_store_explicit(&fuse->left, n, memory_order_relaxed);
 }
@@ -40,9 +41,20 @@ void belay__fail_nth(long n)
 	check_fuse_arm(n, false);
 }
 
+void belay__fail_from_nth(long n)
+{
+	atomic_fetch_add_explicit(&fuse->uses, 1, memory_order_relaxed);
+	check_fuse_arm(n, true);
+}
+
 long belay__fail_left(void)
 {
 	return atomic_load_explicit(&fuse->left, memory_order_relaxed);
+}
+
+unsigned belay__fail_count(void)
+{
+	return atomic_load_explicit(&fuse->failed, memory_order_relaxed);
 }
 
 unsigned check_fuse_uses(void)
@@ -51,12 +63,18 @@ unsigned check_fuse_uses(void)
 }
 
 /* Two may find 1 left: the one that takes it fails, the other makes it less than none. */
-int belay__fuse_blows(void)
+static bool blows(void)
 {
-	if (!fuse)
-		return 0;
 	if (atomic_load_explicit(&fuse->left, memory_order_relaxed) > 0 &&
 	    atomic_fetch_sub_explicit(&fuse->left, 1, memory_order_relaxed) == 1)
-		return 1;
+		return true;
 	return belay__fail_left() <= 0 && atomic_load_explicit(&fuse->rest, memory_order_relaxed);
+}
+
+int belay__fuse_blows(void)
+{
+	if (!fuse || !blows())
+		return false;
+	atomic_fetch_add_explicit(&fuse->failed, 1, memory_order_relaxed);
+	return true;
 }

@@ -11,9 +11,15 @@
 /* The n-th allocation from now on fails (1: the next one), and it alone; 0: none does. */
 void belay__fail_nth(long n);
 
+/* The n-th allocation from now on fails, and all after it, until the next of these calls. */
+void belay__fail_from_nth(long n);
+
 /* How many allocations are left up to the one that fails; 0 or less: it has failed, or none was
  * to. */
 long belay__fail_left(void);
+
+/* How many have failed since one of those calls. */
+unsigned belay__fail_count(void);
 
 /* The n-th allocation from now on fails and, with rest, all that come after it. For trial.c: does
  * not count as a test's own use of the fuse. */

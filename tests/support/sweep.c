@@ -74,12 +74,28 @@ static bool ends_in_time(pid_t pid)
 	return in_time;
 }
 
+/* Its stacks, among what it printed. */
+static void look_at(pid_t pid)
+{
+	char command[200];
+
+	if (!getenv("CHECK_OOM_GDB"))
+		return;
+	snprintf(command, sizeof command,
+		 "gdb -p %d -batch -ex 'thread apply all bt 16' >>/proc/%d/fd/%d 2>&1", pid, getpid(),
+		 sweeping.output);
+	if (system(command) != 0)
+		printf("  no stacks: %s\n", command);
+}
+
 /* The children of the trial's go with it. */
 static int end_of(pid_t pid)
 {
 	bool in_time = ends_in_time(pid);
 	int status;
 
+	if (!in_time)
+		look_at(pid);
 	kill(-pid, SIGKILL);
 	if (waitpid(pid, &status, 0) != pid)
 		return CRASHED;

@@ -6,6 +6,7 @@
  *
  *     CHECK_OOM=400,30              sweeps: at most 400 trials a test, or what 30 seconds allow
  *     CHECK_OOM_ONLY=name           of that test alone
+ *     CHECK_OOM_GDB=1               shows the stacks of what hangs
  *     CHECK_OOM_TRIAL='name 17'     one trial, in this very process, as a debugger wants it: the
  *                                   17th allocation fails; `name 17+`: and all after it
  */

@@ -83,8 +83,17 @@ static void each_allocation_fails_once(void **state)
 	int failures = 0;
 
 	(void)state;
-	assert_int_equal(check_each_allocation(allocate_three, &failures), 3);
+	assert_int_equal(check_each_alone(allocate_three, &failures), 3);
 	assert_int_equal(failures, 3);
+}
+
+static void each_allocation_fails_with_all_after_it(void **state)
+{
+	int failures = 0;
+
+	(void)state;
+	assert_int_equal(check_each_allocation(allocate_three, &failures), 3);
+	assert_int_equal(failures, 3 + 3 + 2 + 1);
 }
 
 static void allocate_none(void *arg)
@@ -97,7 +106,7 @@ static void work_without_allocations_is_done_once(void **state)
 	int runs = 0;
 
 	(void)state;
-	assert_int_equal(check_each_allocation(allocate_none, &runs), 0);
+	assert_int_equal(check_each_alone(allocate_none, &runs), 0);
 	assert_int_equal(runs, 1);
 }
 
@@ -107,4 +116,5 @@ BELAY_TEST_MAIN(
 	cmocka_unit_test(a_task_has_returned_when_check_in_task_has),
 	cmocka_unit_test(a_task_may_wait_for_a_condition),
 	cmocka_unit_test(each_allocation_fails_once),
+	cmocka_unit_test(each_allocation_fails_with_all_after_it),
 	cmocka_unit_test(work_without_allocations_is_done_once))

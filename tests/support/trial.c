@@ -115,6 +115,18 @@ static void run(const struct CMUnitTest *test)
 		trial_broke_off();
 }
 
+/* A failed derivation is one static context, whose descriptor stays as long as the process. */
+static void make_descriptor_of_failed_context(void)
+{
+	belay_ctx *ctx;
+
+	check_fuse_arm(1, false);
+	ctx = belay_with_cancel(belay_background());
+	check_fuse_arm(0, false);
+	belay_done_fd(ctx);
+	belay_end(ctx);
+}
+
 void trial_run(const struct CMUnitTest *test, long nth, bool rest, struct trial_note *note)
 {
 	struct standing before;
@@ -128,6 +140,7 @@ void trial_run(const struct CMUnitTest *test, long nth, bool rest, struct trial_
 	note->died = false;
 	atexit(leave_at_exit);
 	watch_for_death();
+	make_descriptor_of_failed_context();
 	standing_note(&before);
 	check_fuse_arm(nth, rest);
 	run(test);
