@@ -7,6 +7,8 @@
  * when that expires while its owner gives it up, so this thread is started late, if ever, and has
  * little to do.
  *
+ * Memory      Where the thread can't be started, what is dead stays listed and the clock tries
+ *             again in a while: clean-up comes late then, never on the wrong thread.
  * Locking     lock guards everything here; nothing runs under it.
  * No loss     The thread queues its waiter in the same lock section in which it has found no work;
  *             who brings work, or the end, claims that waiter in the same lock section.
@@ -16,6 +18,9 @@
 #include "base/stop.h"
 #include "base/thread.h"
 #include "context/node.h"
+#include "wait/timer.h"
+
+#define RETRY_NS BELAY_MS(10)
 
 static struct {
 	struct belay__lock lock;
@@ -23,7 +28,10 @@ static struct {
 	pthread_t thread;
 	belay_ctx *dead;          /* through next_dead */
 	struct belay__wait *idle; /* the thread's, where it sleeps */
+	bool retrying;            /* the timer is armed, or fires  */
 } reaper;
+
+static struct belay__timer retry_timer; /* touched by the clock thread alone */
 
 static void take(void)
 {
@@ -85,9 +93,43 @@ static struct belay__wait *claim_idle(void)
 	return idle && belay__wait_claim(idle) ? idle : NULL;
 }
 
+/* ---- Where there is no memory for the thread ------------------------------------------------- */
+
+static bool always(struct belay__timer *timer)
+{
+	return true;
+}
+
+static void retry_later(void);
+
+static void retry(struct belay__timer *timer)
+{
+	bool started;
+
+	take();
+	started = !reaper.dead || start();
+	reaper.retrying = !started;
+	give();
+	if (!started)
+		retry_later();
+}
+
+static void retry_later(void)
+{
+	static const struct belay__timer_ops ops = {.claim = always, .fire = retry};
+
+	belay__timer_init(&retry_timer, &ops);
+	belay__timer_arm(&retry_timer, belay__moment(RETRY_NS));
+}
+
+/* ---- Start and stop -------------------------------------------------------------------------- */
+
+/* What the thread could not be started for is cleaned up here. The clock stands still by now, so
+ * that its timer is at rest. */
 static void stop(void)
 {
 	struct belay__wait *idle;
+	belay_ctx *left;
 	bool running;
 
 	take();
@@ -99,25 +141,30 @@ static void stop(void)
 		belay__wait_wake(idle);
 	if (running)
 		pthread_join(reaper.thread, NULL);
-	reaper.running = reaper.quit = false;
+	if (reaper.retrying)
+		belay__timer_disarm(&retry_timer);
+	left = reaper.dead;
+	reaper.dead = NULL;
+	reaper.running = reaper.quit = reaper.retrying = false;
+	belay__ctx_destroy_all(left);
 }
 
-bool belay__reap(belay_ctx *dead)
+void belay__reap(belay_ctx *dead)
 {
 	static struct belay__stop at_shutdown = {.fn = stop};
-	struct belay__wait *idle = NULL;
-	bool taken;
+	struct belay__wait *idle;
+	bool retries;
 
 	belay__stop_register(&at_shutdown);
 	take();
-	taken = start();
-	if (taken) {
-		dead->next_dead = reaper.dead;
-		reaper.dead = dead;
-		idle = claim_idle();
-	}
+	dead->next_dead = reaper.dead;
+	reaper.dead = dead;
+	retries = !start() && !reaper.retrying;
+	reaper.retrying |= retries;
+	idle = claim_idle();
 	give();
 	if (idle)
 		belay__wait_wake(idle);
-	return taken;
+	if (retries)
+		retry_later();
 }

@@ -7,7 +7,7 @@
 
 #include <belay/context.h>
 
-/* Hands a dead context over to be destroyed there. False: no thread could be started. */
-bool belay__reap(belay_ctx *dead);
+/* Hands a dead context over to be destroyed there. On the clock thread. */
+void belay__reap(belay_ctx *dead);
 
 #endif

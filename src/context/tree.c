@@ -298,7 +298,9 @@ void belay__ctx_destroy_all(belay_ctx *dead)
 
 	while ((ctx = dead)) {
 		dead = ctx->next_dead;
-		if (!belay__on_clock_thread() || !runs_foreign_code(ctx) || !belay__reap(ctx))
+		if (belay__on_clock_thread() && runs_foreign_code(ctx))
+			belay__reap(ctx);
+		else
 			destroy(ctx, &dead);
 	}
 }
