@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 
 #include <belay/select.h>
+#include <belay/task.h>
 
 #include <errno.h>
 
@@ -98,12 +99,23 @@ static bool passes(int err)
 	return err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -ENOBUFS;
 }
 
+/* Where there is not even a clock to wait for, others get their turn. */
+static int breathe(belay_ctx *ctx)
+{
+	int r = belay_sleep(ctx, BREATHER);
+
+	if (!passes(r))
+		return r;
+	belay_yield();
+	return belay_err(ctx);
+}
+
 static int accept_one(belay_ctx *ctx, belay_listener *listener, belay_conn **ret)
 {
 	int r = belay_listener_accept(ctx, listener, ret);
 
 	while (passes(r)) {
-		r = belay_sleep(ctx, BREATHER);
+		r = breathe(ctx);
 		if (r == 0)
 			r = belay_listener_accept(ctx, listener, ret);
 	}

@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -83,7 +84,8 @@ struct serving {
 	belay_server *server;
 	belay_listener *listener;
 	belay_ctx *stop;
-	belay_chan *over;
+	belay_chan *over, *other;
+	atomic_bool other_ran;
 };
 
 static void serve(belay_ctx *ctx, void *arg)
@@ -169,9 +171,73 @@ static void serve_one(void *arg)
 static void a_served_request_survives_the_loss_of_any_allocation(void **state)
 {
 	belay_log_to(drop, NULL);
-	assert_true(check_each_allocation(serve_one, NULL) > 60);
+	assert_true(check_each_alone(serve_one, NULL) > 60);
 	belay_log_to(NULL, NULL);
 }
 
-BELAY_TEST_MAIN(cmocka_unit_test(a_recorded_request_survives_the_loss_of_any_allocation),
+/* Whether it was answered. */
+static bool is_served(const char *address)
+{
+	static const char text[] = "POST /echo/x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
+				   "Connection: close\r\n\r\nhello";
+	char first[12];
+	int fd = dial(address);
+	bool served = send(fd, text, sizeof text - 1, MSG_NOSIGNAL) > 0 &&
+		      recv(fd, first, sizeof first, MSG_WAITALL) == sizeof first &&
+		      memcmp(first, "HTTP/1.1 200", 12) == 0;
+
+	close(fd);
+	return served;
+}
+
+static void wait_for_close(belay_ctx *ctx, void *arg)
+{
+	struct serving *s = arg;
+
+	check(belay_recv(ctx, s->other, (void *)NULL) == -EPIPE);
+	atomic_store(&s->other_ran, true);
+}
+
+/* Not even the clock can be started then, which it would wait by: others run on its worker all the
+ * same. */
+static void a_server_outlives_a_time_without_memory(void **state)
+{
+	struct belay_http_limit limit = {.most = BELAY_S(30)};
+	belay_router *router = make_router(&limit);
+	struct serving s = {.stop = belay_with_cancel(belay_background()),
+			    .over = belay_chan_new(0, 0), .other = belay_chan_new(0, 0)};
+	size_t before;
+	char address[64];
+	int waiting;
+
+	setenv("BELAY_WORKERS", "1", 1);
+	belay_log_to(drop, NULL);
+	assert_int_equal(belay_go(belay_background(), wait_for_close, &s), 0);
+	assert_int_equal(belay_server_new(belay_background(), router, NULL, &s.server), 0);
+	assert_int_equal(belay_listen(s.stop, "127.0.0.1:0", &s.listener), 0);
+	snprintf(address, sizeof address, "%s", belay_listener_address(s.listener));
+	before = belay_tree_count();
+	assert_int_equal(belay_go(belay_background(), serve, &s), 0);
+	assert_true(check_until(belay_tree_count() > before)); /* the one that it accepts under */
+	belay__fail_from_nth(1);
+	waiting = dial(address);
+	assert_true(check_until(belay__fail_count() > 10));
+	belay_chan_close(s.other);
+	assert_true(check_until(atomic_load(&s.other_ran)));
+	belay__fail_nth(0);
+	assert_true(check_until(is_served(address)));
+	close(waiting);
+	belay_cancel(s.stop);
+	assert_int_equal(belay_recv(belay_background(), s.over, (void *)NULL), -EPIPE);
+	belay_server_free(s.server);
+	belay_chan_unref(s.over);
+	belay_chan_unref(s.other);
+	belay_end(s.stop);
+	belay_router_free(router);
+	belay_log_to(NULL, NULL);
+	unsetenv("BELAY_WORKERS");
+}
+
+BELAY_TEST_MAIN(cmocka_unit_test(a_server_outlives_a_time_without_memory),
+		cmocka_unit_test(a_recorded_request_survives_the_loss_of_any_allocation),
 		cmocka_unit_test(a_served_request_survives_the_loss_of_any_allocation))
