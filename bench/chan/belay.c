@@ -69,8 +69,9 @@ struct stream {
 static void send_all(belay_ctx *ctx, void *arg)
 {
 	struct stream *stream = arg;
+	long n = stream->n; /* which may be the next stream's once the last is received */
 
-	for (long i = 0; i < stream->n; i++)
+	for (long i = 0; i < n; i++)
 		bench_must(belay_send(ctx, stream->elements, &i) == 0);
 }
 
