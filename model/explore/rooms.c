@@ -94,7 +94,8 @@ int belay__thread_start(pthread_t *ret, const char *name, void *(*fn)(void *arg)
 	return -EAGAIN;
 }
 
-_Thread_local struct belay__slab_cache *belay__slab_caches;
+_Thread_local struct belay__slab_thread *belay__slab_self;
+_Atomic uint32_t belay__slab_visitors = 1;
 
 void *belay__slab_alloc_slow(struct belay__slab *slab)
 {

@@ -10,16 +10,27 @@
  *             them, so that a load that comes and goes does not map and unmap all the time.
  *             What is half empty comes first when slots are taken, what is empty last.
  * Locking     slab->lock guards it and its chunks. A cache belongs to its thread. The system is
- *             asked for memory, and given it back, without the lock.
+ *             asked for memory, and given it back, without the lock. threads.lock guards the ring
+ *             of threads.
+ * Dropping    belay__slab_drop() reads a count of 1 and stores 0: a visitor's reference must not
+ *             come between. So it says that it is dropping, then looks for visitors; a visitor says
+ *             that he visits, then looks who is dropping, and waits for them to be through. Either
+ *             sees the other: of the usual two fences, one on each side, the visitor pays for both,
+ *             with membarrier(2), which makes every thread of the process run one. (What a thread
+ *             stored before its own is visible to the visitor after it; what it loads after its own
+ *             sees that somebody visits.) A thread that is new in the ring came after the visitor's
+ *             look, and by the lock sees him.
  */
 #include "base/slab.h"
 
 #include "base/ring.h"
 
+#include <linux/membarrier.h>
 #include <pthread.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 enum { CHUNK = 256 << 10, RESERVE = 4, BATCH = BELAY__SLAB_CACHE / 2 };
 
@@ -30,7 +41,15 @@ struct chunk {
 	_Alignas(8) char slots[];
 };
 
-_Thread_local struct belay__slab_cache *belay__slab_caches;
+_Thread_local struct belay__slab_thread *belay__slab_self;
+
+/* Until membarrier(2) is known to work nobody drops without an atomic subtraction. */
+_Atomic uint32_t belay__slab_visitors = 1;
+
+static struct {
+	struct belay__lock lock;
+	struct belay__list *ring;
+} threads;
 
 static void **link_of(void *slot)
 {
@@ -209,45 +228,87 @@ static bool fill(struct belay__slab_cache *cache)
 	}
 }
 
-/* Destructors of other keys may still come and use a cache, which is then made again: POSIX has
- * ours run once more after them. */
-static void flush_at_exit(void *caches)
+/* ---- Threads --------------------------------------------------------------------------------- */
+
+static int membarrier(int command)
 {
+	return (int)syscall(SYS_membarrier, command, 0, 0);
+}
+
+static void leave(struct belay__slab_thread *thread)
+{
+	belay__lock_take(&threads.lock, BELAY__RANK_LEAF);
+	belay__ring_remove(&threads.ring, &thread->link);
+	belay__lock_give(&threads.lock, BELAY__RANK_LEAF);
+}
+
+/* Destructors of other keys may still come and use a slab: then all is made again, and POSIX has
+ * this run once more after them. */
+static void leave_at_exit(void *arg)
+{
+	struct belay__slab_thread *self = arg;
+
 	for (int i = 0; i < BELAY__SLABS_MAX; i++)
-		if (belay__slab_caches[i].slab)
-			flush(&belay__slab_caches[i], 0, RESERVE);
-	belay__slab_caches = NULL;
-	belay__free(caches);
+		if (self->caches[i].slab)
+			flush(&self->caches[i], 0, RESERVE);
+	belay__slab_self = NULL;
+	leave(self);
+	belay__free(self);
+}
+
+/* In the child of a fork(2) there is no other thread any more that could be dropping. */
+static void forget_the_others(void)
+{
+	struct belay__list *link = threads.ring;
+
+	atomic_store_explicit(&threads.lock.word, 0, memory_order_relaxed);
+	if (link)
+		do
+			atomic_store_explicit(&belay__container(link, struct belay__slab_thread,
+								link)->dropping,
+					      false, memory_order_relaxed);
+		while ((link = link->next) != threads.ring);
 }
 
 static pthread_key_t exit_key;
-static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
 static bool have_exit_key;
 
-static void make_exit_key(void)
+static void start_threads(void)
 {
-	have_exit_key = pthread_key_create(&exit_key, flush_at_exit) == 0;
+	have_exit_key = pthread_key_create(&exit_key, leave_at_exit) == 0;
+	if (pthread_atfork(NULL, NULL, forget_the_others) == 0 &&
+	    membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0)
+		atomic_fetch_sub_explicit(&belay__slab_visitors, 1, memory_order_relaxed);
 }
 
-/* This thread's cache, to be flushed when it exits. NULL where that can't be arranged, or memory
- * has run out. */
+/* NULL: out of memory, or of what it takes to learn of its exit. */
+static struct belay__slab_thread *thread_new(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct belay__slab_thread *self;
+
+	pthread_once(&once, start_threads);
+	self = have_exit_key ? belay__calloc(1, sizeof *self) : NULL;
+	if (!self)
+		return NULL;
+	if (pthread_setspecific(exit_key, self) != 0) {
+		belay__free(self);
+		return NULL;
+	}
+	belay__lock_take(&threads.lock, BELAY__RANK_LEAF);
+	belay__ring_append(&threads.ring, &self->link);
+	belay__lock_give(&threads.lock, BELAY__RANK_LEAF);
+	return self;
+}
+
 static struct belay__slab_cache *cache_of(struct belay__slab *slab)
 {
-	struct belay__slab_cache *caches = belay__slab_caches;
-
-	if (!caches) {
-		pthread_once(&exit_once, make_exit_key);
-		caches = have_exit_key ? belay__calloc(BELAY__SLABS_MAX, sizeof *caches) : NULL;
-		if (!caches)
-			return NULL;
-		if (pthread_setspecific(exit_key, caches) != 0) {
-			belay__free(caches);
-			return NULL;
-		}
-		belay__slab_caches = caches;
-	}
-	caches[slab->id].slab = slab;
-	return &caches[slab->id];
+	if (!belay__slab_self)
+		belay__slab_self = thread_new();
+	if (!belay__slab_self)
+		return NULL;
+	belay__slab_self->caches[slab->id].slab = slab;
+	return &belay__slab_self->caches[slab->id];
 }
 
 void *belay__slab_alloc_slow(struct belay__slab *slab)
@@ -280,6 +341,31 @@ void belay__slab_free_slow(struct belay__slab *slab, void *object)
 
 /* ---- All slots ------------------------------------------------------------------------------- */
 
+/* Nobody drops any more without looking. The window that is waited for is a few instructions, unless
+ * its thread has lost its processor there. */
+static void begin_visit(void)
+{
+	struct belay__list *link;
+
+	atomic_fetch_add_explicit(&belay__slab_visitors, 1, memory_order_seq_cst);
+	membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+	belay__lock_take(&threads.lock, BELAY__RANK_LEAF);
+	link = threads.ring;
+	if (link)
+		do
+			while (atomic_load_explicit(
+				&belay__container(link, struct belay__slab_thread, link)->dropping,
+				memory_order_acquire))
+				sched_yield();
+		while ((link = link->next) != threads.ring);
+	belay__lock_give(&threads.lock, BELAY__RANK_LEAF);
+}
+
+static void end_visit(void)
+{
+	atomic_fetch_sub_explicit(&belay__slab_visitors, 1, memory_order_release);
+}
+
 static void visit_chunk(const struct belay__slab *slab, struct chunk *chunk,
 			void (*visit)(void *arg, void *object), void *arg)
 {
@@ -291,6 +377,7 @@ void belay__slab_visit(struct belay__slab *slab, void (*visit)(void *arg, void *
 {
 	struct belay__list *link;
 
+	begin_visit();
 	belay__lock_take(&slab->lock, BELAY__RANK_LEAF);
 	link = slab->chunks;
 	if (link)
@@ -298,6 +385,7 @@ void belay__slab_visit(struct belay__slab *slab, void (*visit)(void *arg, void *
 			visit_chunk(slab, belay__container(link, struct chunk, all), visit, arg);
 		while ((link = link->next) != slab->chunks);
 	belay__lock_give(&slab->lock, BELAY__RANK_LEAF);
+	end_visit();
 }
 
 size_t belay__slab_total(struct belay__slab *slab)
@@ -313,7 +401,7 @@ size_t belay__slab_total(struct belay__slab *slab)
 void belay__slab_trim(struct belay__slab *slab)
 {
 	struct belay__slab_cache none = {.slab = slab};
-	bool cached = belay__slab_caches && belay__slab_caches[slab->id].slab;
+	bool cached = belay__slab_self && belay__slab_self->caches[slab->id].slab;
 
-	flush(cached ? &belay__slab_caches[slab->id] : &none, 0, 0);
+	flush(cached ? &belay__slab_self->caches[slab->id] : &none, 0, 0);
 }

@@ -6,7 +6,8 @@
  * visits the slots may try to take a reference to whatever is in them; memory goes back to the
  * system only while nobody visits.
  *
- * A thread takes and gives slots through a small cache of its own: that much is inline.
+ * A thread takes and gives slots through a small cache of its own: that much is inline. So is
+ * giving up the only reference without a locked instruction; visits, which are rare, pay for that.
  */
 #ifndef BELAY_SRC_BASE_SLAB_H
 #define BELAY_SRC_BASE_SLAB_H
@@ -16,7 +17,10 @@
 #include "base/lock.h"
 #include "base/sanitizer.h"
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { BELAY__SLAB_CACHE = 32, BELAY__SLABS_MAX = 4 };
 enum { BELAY__SLAB_HEAD = 2 * sizeof(void *) }; /* of a free slot: its 0, and a link */
@@ -37,8 +41,18 @@ struct belay__slab_cache {
 	void *slots[BELAY__SLAB_CACHE];
 };
 
-/* This thread's, by the slabs' ids; NULL: none yet. */
-extern _Thread_local struct belay__slab_cache *belay__slab_caches;
+/* What a thread has. */
+struct belay__slab_thread {
+	struct belay__list link;   /* in the ring of all threads */
+	_Atomic bool dropping;
+	struct belay__slab_cache caches[BELAY__SLABS_MAX]; /* by the slabs' ids */
+};
+
+/* This thread's; NULL: none yet. */
+extern _Thread_local struct belay__slab_thread *belay__slab_self;
+
+/* How many visit, plus one where the system lacks what belay__slab_drop() needs of it. */
+extern _Atomic uint32_t belay__slab_visitors;
 
 void *belay__slab_alloc_slow(struct belay__slab *slab);
 void belay__slab_free_slow(struct belay__slab *slab, void *object);
@@ -46,13 +60,13 @@ void belay__slab_free_slow(struct belay__slab *slab, void *object);
 /* A slot whose first word is 0 and whose rest is whatever it was; NULL: out of memory. */
 static inline void *belay__slab_alloc(struct belay__slab *slab)
 {
-	struct belay__slab_cache *caches = belay__slab_caches;
+	struct belay__slab_thread *self = belay__slab_self;
 	void *slot;
 
 	if (belay__alloc_fails())
 		return NULL;
-	if (caches && caches[slab->id].count > 0)
-		slot = caches[slab->id].slots[--caches[slab->id].count];
+	if (self && self->caches[slab->id].count > 0)
+		slot = self->caches[slab->id].slots[--self->caches[slab->id].count];
 	else
 		slot = belay__slab_alloc_slow(slab);
 	if (slot)
@@ -63,17 +77,40 @@ static inline void *belay__slab_alloc(struct belay__slab *slab)
 /* Gives it back; its first word must be 0. */
 static inline void belay__slab_free(struct belay__slab *slab, void *object)
 {
-	struct belay__slab_cache *caches = belay__slab_caches;
+	struct belay__slab_thread *self = belay__slab_self;
+	struct belay__slab_cache *cache = self ? &self->caches[slab->id] : NULL;
 
 	BELAY__POISON((char *)object + BELAY__SLAB_HEAD, slab->size - BELAY__SLAB_HEAD);
-	if (caches && caches[slab->id].slab && caches[slab->id].count < BELAY__SLAB_CACHE)
-		caches[slab->id].slots[caches[slab->id].count++] = object;
+	if (cache && cache->slab && cache->count < BELAY__SLAB_CACHE)
+		cache->slots[cache->count++] = object;
 	else
 		belay__slab_free_slow(slab, object);
 }
 
+/* Gives up the only reference there is to an object, where nobody can come by one but a visitor.
+ * False: it has not, since there are more, or somebody visits: then an atomic subtraction will. The
+ * protocol with the visitors stands in slab.c. Acquire pairs with the releases of those who had
+ * references before. */
+static inline bool belay__slab_drop(_Atomic uint32_t *refs)
+{
+	struct belay__slab_thread *self = belay__slab_self;
+	bool dropped = false;
+
+	if (!self)
+		return false;
+	atomic_store_explicit(&self->dropping, true, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&belay__slab_visitors, memory_order_relaxed) == 0 &&
+	    atomic_load_explicit(refs, memory_order_acquire) == 1) {
+		atomic_store_explicit(refs, 0, memory_order_relaxed);
+		dropped = true;
+	}
+	atomic_store_explicit(&self->dropping, false, memory_order_release);
+	return dropped;
+}
+
 /* Calls visit(arg, object) for every slot that ever was taken, free or not. Holds the slab's lock:
- * visit may take no other and must be short. */
+ * visit may take no other and must be short. Interrupts all threads of the process for a moment. */
 void belay__slab_visit(struct belay__slab *slab, void (*visit)(void *arg, void *object), void *arg);
 
 /* How many slots belay__slab_visit() would visit: an upper bound of what is in use. */

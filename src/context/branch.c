@@ -357,8 +357,6 @@ void belay__branches_orphan(struct node *node)
 {
 	unsigned count = belay__branch_count(node);
 
-	if (!atomic_load_explicit(&node->children, memory_order_acquire))
-		return;
 	for (unsigned i = 0; i < count; i++) {
 		belay__lock_take(belay__branch_lock(node, i), BELAY__RANK_NODE);
 		if (!*orphan_of(node, i) && first_of(node, i)) {

@@ -87,8 +87,12 @@ bool belay__cancel_with(belay_ctx *ctx, int err, int code, const struct belay_si
  * context. */
 void belay_end_at(belay_ctx *ctx, const struct belay_site *site)
 {
-	if (ctx && !belay__ctx_is_private(ctx))
+	if (!ctx)
+		return;
+	if (!belay__ctx_is_private(ctx))
 		belay_cancel_at(ctx, site);
+	else if (ctx->kind == KIND_DEADLINE)
+		belay__deadline_disarm(belay__container(ctx, struct deadline, node.ctx));
 	belay_unref(ctx);
 }
 

@@ -54,7 +54,15 @@ static void arm(struct deadline *deadline)
 {
 	belay__timer_arm(&deadline->timer, deadline->node.deadline);
 	if (node_err(&deadline->node) != 0)
-		belay__timer_disarm(&deadline->timer);
+		belay__deadline_disarm(deadline);
+}
+
+/* Relaxed: one who does not see it asks the timer. */
+void belay__deadline_disarm(struct deadline *deadline)
+{
+	if (!atomic_load_explicit(&deadline->disarmed, memory_order_relaxed) &&
+	    belay__timer_disarm(&deadline->timer))
+		atomic_store_explicit(&deadline->disarmed, true, memory_order_relaxed);
 }
 
 /* What a derivation asks for. */
@@ -115,6 +123,7 @@ static struct deadline *deadline_new(belay_ctx *parent, const struct expiry *exp
 	belay__timer_init(&deadline->timer, &ops);
 	deadline->message = copy;
 	deadline->code = expiry->code;
+	atomic_store_explicit(&deadline->disarmed, false, memory_order_relaxed);
 	belay__ctx_publish(ctx);
 	return deadline;
 }

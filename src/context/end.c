@@ -48,7 +48,7 @@ static void mark_below(struct node *node, struct node *parent, struct belay__lis
 static void disarm(struct node *node)
 {
 	if (node->ctx.kind == KIND_DEADLINE)
-		belay__timer_disarm(&belay__container(node, struct deadline, node)->timer);
+		belay__deadline_disarm(belay__container(node, struct deadline, node));
 }
 
 /* Something to visit it for, its lock held. A merge is to be taken off its other list as well. */

@@ -64,8 +64,6 @@ void belay__owned_run(belay_ctx *ctx)
 {
 	struct owned *owned, *next;
 
-	if (!atomic_load_explicit(&ctx->owned, memory_order_acquire))
-		return;
 	while ((owned = atomic_exchange_explicit(&ctx->owned, NULL, memory_order_acquire)))
 		for (; owned; owned = next) {
 			next = owned->next;

@@ -91,6 +91,7 @@ struct deadline {
 	struct belay__timer timer;
 	struct owned *message; /* of the cause it will have; NULL: the default */
 	int code;
+	_Atomic bool disarmed; /* for good; set by whoever took the timer off */
 };
 
 struct merge {
@@ -207,6 +208,8 @@ void belay__hooks_run(struct node *node);
 bool belay__hook_add_weak(struct node *node, struct belay_hook *hook,
 			  void (*fn)(struct belay_hook *hook));
 void belay__hook_remove_weak(struct node *node, struct belay_hook *hook);
+/* The clock will not end it, or is about to. */
+void belay__deadline_disarm(struct deadline *deadline);
 void belay__deadline_fini(struct deadline *deadline);
 
 /* ---- index.c: long chains of values ---------------------------------------------------------- */

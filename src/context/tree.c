@@ -197,8 +197,38 @@ bool belay__try_ref(belay_ctx *ctx)
 	return false;
 }
 
-/* Gives up one reference; a context that this kills goes to the front of dead. The last user's own
- * is given up only when the lists that are not empty have theirs. */
+static bool had_children(const struct node *node)
+{
+	return atomic_load_explicit(&node->children, memory_order_acquire) != 0;
+}
+
+/* Nothing but a visit of the slabs could find ctx and take a reference: neither the end of a parent,
+ * which visits those with something to be told, nor the clock. */
+static bool is_hidden(const belay_ctx *ctx)
+{
+	if (!is_node(ctx))
+		return true;
+	if (had_children(node_of(ctx)) || atomic_load_explicit(&ctx->owned, memory_order_relaxed))
+		return false;
+	return ctx->kind == KIND_CANCEL ||
+	       (ctx->kind == KIND_DEADLINE &&
+		atomic_load_explicit(&belay__container(ctx, struct deadline, node.ctx)->disarmed,
+				     memory_order_relaxed));
+}
+
+/* The caller's is the only reference. True: it was the last. The last user's own is given up only
+ * when the lists that are not empty have theirs. */
+static bool give_up_only(belay_ctx *ctx)
+{
+	if (is_hidden(ctx) && belay__slab_drop(&ctx->refs))
+		return true;
+	if (is_node(ctx) && had_children(node_of(ctx)))
+		belay__branches_orphan(node_of(ctx));
+	/* Acquire pairs with the releases of the others; release, with their acquire. */
+	return atomic_fetch_sub_explicit(&ctx->refs, 1, memory_order_acq_rel) == 1;
+}
+
+/* Gives up one reference; a context that this kills goes to the front of dead. */
 static void give_up(belay_ctx *ctx, belay_ctx **dead)
 {
 	uint32_t refs;
@@ -212,10 +242,7 @@ static void give_up(belay_ctx *ctx, belay_ctx **dead)
 							  memory_order_release,
 							  memory_order_acquire))
 			return;
-	if (is_node(ctx))
-		belay__branches_orphan(node_of(ctx));
-	/* Acquire as above; release pairs with the acquire of who is the last after all. */
-	if (atomic_fetch_sub_explicit(&ctx->refs, 1, memory_order_acq_rel) != 1)
+	if (!give_up_only(ctx))
 		return;
 	ctx->next_dead = *dead;
 	*dead = ctx;
@@ -234,7 +261,7 @@ static struct node *second_node(const belay_ctx *ctx)
 /* What a kind has besides, once nobody can find the context any more. */
 static void fini_kind(belay_ctx *ctx)
 {
-	if (is_node(ctx))
+	if (is_node(ctx) && had_children(node_of(ctx)))
 		belay__branches_free(node_of(ctx));
 	if (ctx->kind == KIND_DEADLINE)
 		belay__deadline_fini(belay__container(ctx, struct deadline, node.ctx));
@@ -242,11 +269,17 @@ static void fini_kind(belay_ctx *ctx)
 		belay__value_fini(value_of(ctx));
 }
 
+static void run_owned(belay_ctx *ctx)
+{
+	if (atomic_load_explicit(&ctx->owned, memory_order_relaxed))
+		belay__owned_run(ctx);
+}
+
 static void destroy_plain(belay_ctx *ctx, belay_ctx **dead)
 {
 	belay_ctx *parent = ctx->parent;
 
-	belay__owned_run(ctx);
+	run_owned(ctx);
 	fini_kind(ctx);
 	belay__slab_free(&slabs[slab_of_kind[ctx->kind]], ctx);
 	give_up(parent, dead);
@@ -262,8 +295,8 @@ static void destroy_node(belay_ctx *ctx, belay_ctx **dead)
 	struct node *above = nearest_node(ctx->parent), *other = second_node(ctx);
 
 	if (ctx->kind == KIND_DEADLINE)
-		belay__timer_disarm(&belay__container(ctx, struct deadline, node.ctx)->timer);
-	belay__owned_run(ctx);
+		belay__deadline_disarm(belay__container(ctx, struct deadline, node.ctx));
+	run_owned(ctx);
 	fini_kind(ctx);
 	if (above && !belay__place_fini(&node_of(ctx)->place, above))
 		above = NULL;
@@ -287,7 +320,8 @@ static void destroy(belay_ctx *ctx, belay_ctx **dead)
 
 static bool runs_foreign_code(const belay_ctx *ctx)
 {
-	if (belay__owned_find(ctx, OWNED_CALL))
+	if (atomic_load_explicit(&ctx->owned, memory_order_relaxed) &&
+	    belay__owned_find(ctx, OWNED_CALL))
 		return true;
 	return ctx->kind == KIND_VALUE && value_of(ctx)->key->destroy;
 }
@@ -298,7 +332,7 @@ void belay__ctx_destroy_all(belay_ctx *dead)
 
 	while ((ctx = dead)) {
 		dead = ctx->next_dead;
-		if (belay__on_clock_thread() && runs_foreign_code(ctx))
+		if (runs_foreign_code(ctx) && belay__on_clock_thread())
 			belay__reap(ctx);
 		else
 			destroy(ctx, &dead);
@@ -317,9 +351,9 @@ void belay_unref(belay_ctx *ctx)
  * owns. */
 bool belay__ctx_is_private(const belay_ctx *ctx)
 {
-	return is_node(ctx) && !is_static(ctx) &&
+	return ctx->kind >= KIND_CANCEL &&
 	       atomic_load_explicit(&ctx->refs, memory_order_acquire) == 1 &&
-	       !atomic_load_explicit(&node_of(ctx)->children, memory_order_relaxed) &&
+	       !had_children(node_of(ctx)) &&
 	       !atomic_load_explicit(&ctx->owned, memory_order_relaxed);
 }
 

@@ -294,15 +294,13 @@ void belay__timer_init(struct belay__timer *timer, const struct belay__timer_ops
 void belay__timer_arm(struct belay__timer *timer, int64_t when)
 {
 	struct belay__wheel *wheel = &wheels[timer->wheel];
-	int64_t next;
 
 	belay__lock_take(&wheel->lock, BELAY__RANK_WHEEL);
 	timer->when = when;
 	timer->armed = true;
 	belay__wheel_insert(wheel, timer);
-	next = belay__wheel_next(wheel);
 	belay__lock_give(&wheel->lock, BELAY__RANK_WHEEL);
-	set_alarm(next);
+	set_alarm(belay__wheel_moment(when));
 }
 
 bool belay__timer_disarm(struct belay__timer *timer)

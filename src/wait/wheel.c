@@ -113,6 +113,18 @@ void belay__wheel_advance(struct belay__wheel *wheel, int64_t now)
 		wheel->tick = target;
 }
 
+static int64_t moment_of(uint64_t tick)
+{
+	return tick > (uint64_t)INT64_MAX >> BELAY__WHEEL_TICK_BITS
+		       ? BELAY_FOREVER
+		       : (int64_t)(tick << BELAY__WHEEL_TICK_BITS);
+}
+
+int64_t belay__wheel_moment(int64_t when)
+{
+	return moment_of(tick_of(when));
+}
+
 int64_t belay__wheel_next(const struct belay__wheel *wheel)
 {
 	uint64_t tick;
@@ -120,8 +132,5 @@ int64_t belay__wheel_next(const struct belay__wheel *wheel)
 
 	if (!belay__list_empty(&wheel->due))
 		return 0;
-	if (!next_slot(wheel, &level, &slot, &tick) ||
-	    tick > (uint64_t)INT64_MAX >> BELAY__WHEEL_TICK_BITS)
-		return BELAY_FOREVER;
-	return (int64_t)(tick << BELAY__WHEEL_TICK_BITS);
+	return next_slot(wheel, &level, &slot, &tick) ? moment_of(tick) : BELAY_FOREVER;
 }

@@ -37,6 +37,9 @@ void belay__wheel_remove(struct belay__wheel *wheel, struct belay__timer *timer)
 /* Moves everything with when <= now (up to a tick) to due. */
 void belay__wheel_advance(struct belay__wheel *wheel, int64_t now);
 
+/* The moment from which on an advance finds due what is set for when. */
+int64_t belay__wheel_moment(int64_t when);
+
 /* The moment at which to advance next; BELAY_FOREVER: empty. Never later than a tick after the
  * earliest timer's moment; may be earlier, for a slot that has to be split. */
 int64_t belay__wheel_next(const struct belay__wheel *wheel);

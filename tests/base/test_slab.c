@@ -167,6 +167,90 @@ static void a_thread_that_exits_leaves_its_slots_to_the_others(void **unused)
 	assert_int_equal(belay__slab_total(&slab), 0);
 }
 
+/* ---- Visitors -------------------------------------------------------------------------------- */
+
+enum { VISITED = 64, VISITS = 300, TURNS = 200000 };
+
+static _Atomic bool visits_over;
+
+static void give_up(struct object *object)
+{
+	if (belay__slab_drop(&object->refs) || atomic_fetch_sub(&object->refs, 1) == 1)
+		belay__slab_free(&slab, object);
+}
+
+/* One that was freed twice, or under a visitor, would be somebody else's by now. */
+static void *come_and_go(void *arg)
+{
+	for (int i = 0; i < TURNS && !atomic_load(&visits_over); i++) {
+		struct object *object = belay__slab_alloc(&slab);
+
+		if (!check(object != NULL) || !check(object->refs == 0))
+			break;
+		memset(object->bytes, 1, sizeof object->bytes);
+		atomic_store(&object->refs, 1);
+		if (!check(object->bytes[0] == 1))
+			break;
+		give_up(object);
+	}
+	return arg;
+}
+
+struct visit {
+	struct object *found[VISITED];
+	int count;
+};
+
+static void take_one(void *arg, void *slot)
+{
+	struct object *object = slot;
+	struct visit *visit = arg;
+	uint32_t refs = atomic_load(&object->refs);
+
+	while (refs != 0 && visit->count < VISITED)
+		if (atomic_compare_exchange_weak(&object->refs, &refs, refs + 1)) {
+			visit->found[visit->count++] = object;
+			return;
+		}
+}
+
+static void a_visitor_keeps_what_he_has_taken(void **unused)
+{
+	pthread_t threads[3];
+
+	atomic_store(&visits_over, false);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, NULL), 0);
+	for (int i = 0; i < VISITS; i++) {
+		struct visit visit = {.count = 0};
+
+		belay__slab_visit(&slab, take_one, &visit);
+		for (int k = 0; k < visit.count; k++) {
+			assert_true(atomic_load(&visit.found[k]->refs) > 0);
+			give_up(visit.found[k]);
+		}
+	}
+	atomic_store(&visits_over, true);
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(live(), 0);
+	belay__slab_trim(&slab);
+	assert_int_equal(belay__slab_total(&slab), 0);
+}
+
+static void the_only_reference_is_dropped_and_no_other(void **unused)
+{
+	struct object *object = make(1);
+
+	atomic_store(&object->refs, 2);
+	assert_false(belay__slab_drop(&object->refs));
+	assert_int_equal(object->refs, 2);
+	atomic_store(&object->refs, 1);
+	give_up(object);
+	assert_int_equal(live(), 0);
+	belay__slab_trim(&slab);
+}
+
 static void drop_at_exit(void *object)
 {
 	drop(object);
@@ -218,6 +302,8 @@ BELAY_TEST_MAIN(cmocka_unit_test(objects_do_not_overlap),
 		cmocka_unit_test(memory_stays_while_an_object_lives),
 		cmocka_unit_test(most_memory_goes_back_after_a_peak),
 		cmocka_unit_test(holes_are_filled_again),
+		cmocka_unit_test(a_visitor_keeps_what_he_has_taken),
+		cmocka_unit_test(the_only_reference_is_dropped_and_no_other),
 		cmocka_unit_test(a_thread_that_exits_leaves_its_slots_to_the_others),
 		cmocka_unit_test(so_does_one_that_frees_in_a_destructor_of_its_exit),
 		cmocka_unit_test(the_nth_allocation_fails_and_it_alone))
