@@ -6,7 +6,7 @@
  *             a channel's and a context's done channel). Two wakers each take whatever comes into
  *             one queue. The sleeper is a thread with a futex that also wakes for no reason; or, as
  *             the run defines:
- *             TASK    a task, whose worker runs what stands in its queue
+ *             TASK    a task: a park leaves, a wake queues, and its worker runs what is queued
  * Checked     Each wait ends with exactly one claim and one wake; nobody touches a wait, or its
  *             waiter, after the sleeper has returned from it; a wake that comes before the park is
  *             not lost, nor found by the next wait; nobody waits for ever; a task is queued once.
@@ -17,12 +17,12 @@
  *             PLAIN_WAKE   the wake looks whether somebody sleeps, then stores, in place of an
  *                          exchange
  * Mirrors     src/wait/wait.c; src/wait/thread.c: park(), wake(), without the spinning;
- *             src/task/task.c: park(), wake(); a lock of each queue as chan.c's and
+ *             src/task/worker.c: belay__worker_leave(), belay__worker_ready(); a lock of each queue as chan.c's and
  *             belay__done_leave()'s.
  */
 #define EMPTY 0
 #define WOKEN 1
-#define ASLEEP 2 /* a task: PARKED */
+#define ASLEEP 2
 #define ROUNDS 2
 #define NOBODY 2
 
@@ -32,7 +32,7 @@ byte round;       /* which waiter the sleeper has; ROUNDS: none any more        
 byte in_round[2]; /* which waiter the wait in that queue belongs to                */
 byte winner = NOBODY;
 byte token = EMPTY;
-bit sleeping;     /* on the futex; a task: has left its worker                     */
+bit sleeping;     /* on the futex                                                  */
 bit runnable;     /* the task stands in its worker's queue                         */
 byte wakes;
 
@@ -63,6 +63,13 @@ inline claim(q, r)
 #endif
 }
 
+#ifdef TASK
+inline wake()
+{
+	assert(!runnable);
+	runnable = 1
+}
+#else
 inline wake()
 {
 #ifdef BROKEN_PLAIN_WAKE
@@ -72,14 +79,11 @@ inline wake()
 	atomic { before = token; token = WOKEN };
 #endif
 	if
-#ifdef TASK
-	:: before == ASLEEP -> assert(!runnable); runnable = 1
-#else
 	:: before == ASLEEP -> sleeping = 0 /* nobody sleeps there any more: no matter */
-#endif
 	:: else
 	fi
 }
+#endif
 
 proctype wakes_one(byte q)
 {
@@ -108,26 +112,10 @@ proctype wakes_one(byte q)
 }
 
 #ifdef TASK
+/* The worker goes on to whatever stands in its queue. */
 inline park()
 {
-	atomic {
-		before = token;
-		if
-#ifdef BROKEN_PLAIN_PARK
-		:: true -> token = ASLEEP; before = EMPTY
-#else
-		:: before == EMPTY -> token = ASLEEP
-		:: else
-#endif
-		fi
-	};
-	if
-	:: before == EMPTY ->
-		/* The worker goes on to whatever stands in its queue. */
-		atomic { runnable -> runnable = 0 }
-	:: else
-	fi;
-	token = EMPTY
+	atomic { runnable -> runnable = 0 }
 }
 #else
 inline park()

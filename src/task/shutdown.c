@@ -68,6 +68,6 @@ void belay_shutdown(void)
 	belay__clock_stop(); /* a task that a last timer woke may have started it again, */
 	belay__pool_stop();  /* or this */
 	belay__stop_all();
-	belay__stack_trim();
+	belay__tasks_trim();
 	belay__ctx_trim();
 }

@@ -5,18 +5,12 @@
  * Stacks are carved from mappings of 64, so that a million of them stay under vm.max_map_count.
  * Below each is a guard page, made with MADV_GUARD_INSTALL (which splits no mapping) where the
  * kernel has it (6.13), with mprotect elsewhere. Huge pages are refused: one would commit two
- * megabytes for a task that uses four kilobytes. Freed stacks are used again last in, first out,
- * while they are warm in the cache; past WARM of them the pages go back to the system.
- *
- * Locking     pool.lock guards everything here but the stacks' contents.
+ * megabytes for a task that uses four kilobytes.
  */
 #include "task/stack.h"
 
-#include "base/alloc.h"
-#include "base/lock.h"
 #include "base/sanitizer.h"
 
-#include <stdbool.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -31,184 +25,74 @@
 #define MADV_GUARD_INSTALL 102
 #endif
 
-enum { STACKS = 64, WARM = 256 };
+static const size_t mapping_size = (size_t)BELAY__STACKS * BELAY__STACK_SIZE;
+static size_t page_size;
 
-struct mapping {
-	struct mapping *next;
-	char *base;
-	struct belay__stack stacks[STACKS];
-};
-
-static struct {
-	struct belay__lock lock;
-	struct mapping *mappings;
-	struct belay__stack *free;
-	size_t free_count, in_use;
-} pool;
-
-static bool guard(char *page, size_t size)
+/* Before main(), and so before any other thread. */
+__attribute__((constructor)) static void ask_page_size(void)
 {
-	return madvise(page, size, MADV_GUARD_INSTALL) == 0 ||
-	       mprotect(page, size, PROT_NONE) == 0;
+	page_size = (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static bool guard_all(struct mapping *mapping, size_t page)
+size_t belay__page_size(void)
 {
-	for (int i = 0; i < STACKS; i++) {
-		char *bottom = mapping->base + (size_t)i * BELAY__STACK_SIZE;
+	return page_size;
+}
 
-		if (!guard(bottom, page))
+static bool guard(char *page)
+{
+	return madvise(page, page_size, MADV_GUARD_INSTALL) == 0 ||
+	       mprotect(page, page_size, PROT_NONE) == 0;
+}
+
+static bool guard_all(char *mapping)
+{
+	for (int i = 0; i < BELAY__STACKS; i++)
+		if (!guard(mapping + (size_t)i * BELAY__STACK_SIZE))
 			return false;
-		mapping->stacks[i].low = bottom + page;
-		mapping->stacks[i].size = BELAY__STACK_SIZE - page;
-	}
 	return true;
 }
 
-static bool map(struct mapping *mapping)
+char *belay__stacks_map(void)
 {
-	size_t size = (size_t)STACKS * BELAY__STACK_SIZE;
-
-	mapping->base = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	char *mapping = mmap(NULL, mapping_size, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-	if (mapping->base == MAP_FAILED)
-		return false;
-	madvise(mapping->base, size, MADV_NOHUGEPAGE);
-	if (guard_all(mapping, (size_t)sysconf(_SC_PAGESIZE)))
-		return true;
-	munmap(mapping->base, size);
-	return false;
-}
 
-static void give_locked(struct belay__stack *stack)
-{
-	stack->next_free = pool.free;
-	pool.free = stack;
-	pool.free_count++;
-}
-
-static bool grow_locked(void)
-{
-	struct mapping *mapping = belay__calloc(1, sizeof *mapping);
-
-	if (!mapping)
-		return false;
-	if (!map(mapping)) {
-		belay__free(mapping);
-		return false;
-	}
-	mapping->next = pool.mappings;
-	pool.mappings = mapping;
-	for (int i = STACKS; i-- > 0;) {
-		struct belay__stack *stack = &mapping->stacks[i];
-
-		stack->valgrind_id =
-			VALGRIND_STACK_REGISTER(stack->low, stack->low + stack->size);
-		give_locked(stack);
-	}
-	return true;
-}
-
-static struct belay__stack *take_locked(const struct belay_site *site)
-{
-	struct belay__stack *stack;
-
-	if (!pool.free && !grow_locked())
+	if (mapping == MAP_FAILED)
 		return NULL;
-	stack = pool.free;
-	pool.free = stack->next_free;
-	pool.free_count--;
-	pool.in_use++;
-	stack->site = site;
-	stack->in_use = true;
-	return stack;
+	madvise(mapping, mapping_size, MADV_NOHUGEPAGE);
+	if (guard_all(mapping))
+		return mapping;
+	munmap(mapping, mapping_size);
+	return NULL;
 }
 
-/* What the last task of a stack left poisoned, its outermost frames, was never returned from. */
-struct belay__stack *belay__stack_take(const struct belay_site *site)
+void belay__stacks_unmap(char *mapping)
 {
-	struct belay__stack *stack;
-
-	if (belay__alloc_fails())
-		return NULL;
-	belay__lock_take(&pool.lock, BELAY__RANK_LEAF);
-	stack = take_locked(site);
-	belay__lock_give(&pool.lock, BELAY__RANK_LEAF);
-	if (stack)
-		BELAY__UNPOISON(stack->low, stack->size);
-	return stack;
+	munmap(mapping, mapping_size);
 }
 
-void belay__stack_give(struct belay__stack *stack)
+void belay__stack_init(struct belay__stack *stack, char *mapping, unsigned i)
 {
-	bool cold;
-
-	belay__lock_take(&pool.lock, BELAY__RANK_LEAF);
-	cold = pool.free_count >= WARM;
-	belay__lock_give(&pool.lock, BELAY__RANK_LEAF);
-	if (cold)
-		madvise(stack->low, stack->size, MADV_DONTNEED);
-	belay__lock_take(&pool.lock, BELAY__RANK_LEAF);
-	stack->in_use = false;
-	pool.in_use--;
-	give_locked(stack);
-	belay__lock_give(&pool.lock, BELAY__RANK_LEAF);
+	stack->low = mapping + (size_t)i * BELAY__STACK_SIZE + page_size;
+	stack->touched = false;
+	stack->valgrind_id =
+		VALGRIND_STACK_REGISTER(stack->low, stack->low + belay__stack_size());
 }
 
-size_t belay__stack_count(void)
+void belay__stack_fini(struct belay__stack *stack)
 {
-	size_t count;
-
-	belay__lock_take(&pool.lock, BELAY__RANK_LEAF);
-	count = pool.in_use;
-	belay__lock_give(&pool.lock, BELAY__RANK_LEAF);
-	return count;
+	VALGRIND_STACK_DEREGISTER(stack->valgrind_id);
+	BELAY__UNPOISON(stack->low, belay__stack_size());
 }
 
-static void report_locked(FILE *out)
+void belay__stack_clear(struct belay__stack *stack)
 {
-	for (struct mapping *mapping = pool.mappings; mapping; mapping = mapping->next)
-		for (int i = 0; i < STACKS; i++) {
-			const struct belay_site *site = mapping->stacks[i].site;
-
-			if (!mapping->stacks[i].in_use)
-				continue;
-			if (site)
-				fprintf(out, "  task started at %s:%d in %s()\n", site->file,
-					site->line, site->func);
-			else
-				fprintf(out, "  task started at an unknown line\n");
-		}
+	madvise(stack->low, belay__stack_size(), MADV_DONTNEED);
+	stack->touched = false;
 }
 
-void belay__stack_report(FILE *out)
+void belay__stack_clear_depth(struct belay__stack *stack)
 {
-	belay__lock_take(&pool.lock, BELAY__RANK_LEAF);
-	report_locked(out);
-	belay__lock_give(&pool.lock, BELAY__RANK_LEAF);
-}
-
-static void unmap_all_locked(void)
-{
-	struct mapping *mapping;
-
-	while ((mapping = pool.mappings)) {
-		pool.mappings = mapping->next;
-		for (int i = 0; i < STACKS; i++) {
-			VALGRIND_STACK_DEREGISTER(mapping->stacks[i].valgrind_id);
-			BELAY__UNPOISON(mapping->stacks[i].low, mapping->stacks[i].size);
-		}
-		munmap(mapping->base, (size_t)STACKS * BELAY__STACK_SIZE);
-		belay__free(mapping);
-	}
-	pool.free = NULL;
-	pool.free_count = 0;
-}
-
-void belay__stack_trim(void)
-{
-	belay__lock_take(&pool.lock, BELAY__RANK_LEAF);
-	if (pool.in_use == 0)
-		unmap_all_locked();
-	belay__lock_give(&pool.lock, BELAY__RANK_LEAF);
+	madvise(stack->low, belay__stack_size() - page_size, MADV_DONTNEED);
 }

@@ -1,38 +1,43 @@
 /* SPDX-License-Identifier: MIT
  *
- * stack.h - the stacks of tasks, pooled.
+ * stack.h - the stacks of tasks: where they are, and what is below them.
  */
 #ifndef BELAY_SRC_TASK_STACK_H
 #define BELAY_SRC_TASK_STACK_H
 
-#include <belay/macros.h>
-
+#include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
 
-enum { BELAY__STACK_SIZE = 256 << 10 };
-
-/* A stack in use: the bytes [low, low + size) may be written; below low is a guard. */
-struct belay__stack {
-	char *low;
-	size_t size;
-	const struct belay_site *site; /* the line that spawned the task; guarded by the pool */
-	struct belay__stack *next_free;
-	unsigned valgrind_id;
-	char in_use;
+enum {
+	BELAY__STACK_SIZE = 256 << 10, /* of addresses, the guard among them */
+	BELAY__STACKS = 64,            /* in one mapping */
 };
 
-/* NULL: out of memory. */
-struct belay__stack *belay__stack_take(const struct belay_site *site);
-void belay__stack_give(struct belay__stack *stack);
+/* The bytes [low, low + belay__stack_size()) may be written; the page below low is a guard. */
+struct belay__stack {
+	char *low;
+	unsigned valgrind_id;
+	bool touched; /* memory may be committed to it */
+};
 
-/* How many are in use. */
-size_t belay__stack_count(void);
+size_t belay__page_size(void);
 
-/* A line to out for each stack in use. */
-void belay__stack_report(FILE *out);
+static inline size_t belay__stack_size(void)
+{
+	return BELAY__STACK_SIZE - belay__page_size();
+}
 
-/* Unmaps all, where none is in use. */
-void belay__stack_trim(void);
+/* A mapping with BELAY__STACKS of them; NULL: out of memory. */
+char *belay__stacks_map(void);
+void belay__stacks_unmap(char *mapping);
+
+/* Each of a mapping's stacks: to be made once before its use, and unmade before the unmapping. */
+void belay__stack_init(struct belay__stack *stack, char *mapping, unsigned i);
+void belay__stack_fini(struct belay__stack *stack);
+
+/* Gives the memory back to the system: all of it, or what lies below the topmost page. Nobody may
+ * be on the stack. */
+void belay__stack_clear(struct belay__stack *stack);
+void belay__stack_clear_depth(struct belay__stack *stack);
 
 #endif

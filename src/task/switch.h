@@ -6,6 +6,7 @@
 #define BELAY_SRC_TASK_SWITCH_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* What is left of a computation that has been switched away from: all else is on its stack. */
 struct belay__context {
@@ -20,5 +21,13 @@ void belay__context_init(struct belay__context *context, void *low, size_t size,
 /* Saves what is running in from and goes on with to. Keeps what a called function must keep, the
  * floating-point control words among it; signal masks are left alone. */
 void belay__context_switch(struct belay__context *from, struct belay__context *to);
+
+/* The floating-point control words of the calling thread: rounding, exceptions that trap. */
+struct belay__control {
+	uint64_t words[4];
+};
+
+void belay__control_get(struct belay__control *ret);
+void belay__control_set(const struct belay__control *control);
 
 #endif

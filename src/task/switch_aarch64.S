@@ -90,4 +90,29 @@ belay__context_init:
 	.cfi_endproc
 	.size	belay__context_init, . - belay__context_init
 
+/* belay__control_get(control) */
+	.globl	belay__control_get
+	.hidden	belay__control_get
+	.type	belay__control_get, %function
+	.p2align 4
+belay__control_get:
+	.cfi_startproc
+	mrs	x9, fpcr
+	str	x9, [x0]
+	ret
+	.cfi_endproc
+	.size	belay__control_get, . - belay__control_get
+
+	.globl	belay__control_set
+	.hidden	belay__control_set
+	.type	belay__control_set, %function
+	.p2align 4
+belay__control_set:
+	.cfi_startproc
+	ldr	x9, [x0]
+	msr	fpcr, x9
+	ret
+	.cfi_endproc
+	.size	belay__control_set, . - belay__control_set
+
 	.section .note.GNU-stack, "", %progbits

@@ -112,4 +112,29 @@ belay__context_init:
 	.cfi_endproc
 	.size	belay__context_init, . - belay__context_init
 
+/* belay__control_get(control): frm alone, since the flags beside it in fcsr are not control words. */
+	.globl	belay__control_get
+	.hidden	belay__control_get
+	.type	belay__control_get, @function
+	.p2align 2
+belay__control_get:
+	.cfi_startproc
+	frrm	t0
+	sd	t0, 0(a0)
+	ret
+	.cfi_endproc
+	.size	belay__control_get, . - belay__control_get
+
+	.globl	belay__control_set
+	.hidden	belay__control_set
+	.type	belay__control_set, @function
+	.p2align 2
+belay__control_set:
+	.cfi_startproc
+	ld	t0, 0(a0)
+	fsrm	t0
+	ret
+	.cfi_endproc
+	.size	belay__control_set, . - belay__control_set
+
 	.section .note.GNU-stack, "", @progbits

@@ -7,7 +7,9 @@
  */
 #include "task/switch.h"
 
+#include <fenv.h>
 #include <stdint.h>
+#include <string.h>
 #include <ucontext.h>
 
 struct beginning {
@@ -47,4 +49,23 @@ void belay__context_switch(struct belay__context *from, struct belay__context *t
 
 	from->sp = &here;
 	swapcontext(&here, to->sp);
+}
+
+/* The whole environment: what else is in it, the exception flags, nobody reads between tasks. */
+_Static_assert(sizeof(fenv_t) <= sizeof(struct belay__control), "the environment fits");
+
+void belay__control_get(struct belay__control *ret)
+{
+	fenv_t environment;
+
+	fegetenv(&environment);
+	memcpy(ret, &environment, sizeof environment);
+}
+
+void belay__control_set(const struct belay__control *control)
+{
+	fenv_t environment;
+
+	memcpy(&environment, control, sizeof environment);
+	fesetenv(&environment);
 }

@@ -4,7 +4,8 @@
  * mxcsr's control bits belong to the caller.
  *
  * A saved stack, from its top: mxcsr and control word (8 bytes), r15, r14, r13, r12, rbx, rbp, return
- * address.
+ * address. The words are loaded only where they differ (but for mxcsr's flags, its lowest six bits,
+ * which belong to nobody): loading them takes as long as all the rest.
  */
 	.text
 
@@ -30,11 +31,16 @@ belay__context_switch:
 	.cfi_adjust_cfa_offset 8
 	stmxcsr	(%rsp)
 	fnstcw	4(%rsp)
+	movl	(%rsp), %eax
+	movzwl	4(%rsp), %ecx
 	movq	%rsp, (%rdi)
 	movq	(%rsi), %rsp
-	ldmxcsr	(%rsp)
-	fldcw	4(%rsp)
-	addq	$8, %rsp
+	xorl	(%rsp), %eax
+	xorw	4(%rsp), %cx
+	andl	$0xffffffc0, %eax
+	orl	%ecx, %eax
+	jnz	1f
+2:	addq	$8, %rsp
 	.cfi_adjust_cfa_offset -8
 	popq	%r15
 	.cfi_adjust_cfa_offset -8
@@ -49,6 +55,10 @@ belay__context_switch:
 	popq	%rbp
 	.cfi_adjust_cfa_offset -8
 	ret
+	.cfi_adjust_cfa_offset 56
+1:	ldmxcsr	(%rsp)
+	fldcw	4(%rsp)
+	jmp	2b
 	.cfi_endproc
 	.size	belay__context_switch, . - belay__context_switch
 
@@ -89,5 +99,30 @@ belay__context_init:
 	ret
 	.cfi_endproc
 	.size	belay__context_init, . - belay__context_init
+
+/* belay__control_get(control): mxcsr, then the x87 control word. */
+	.globl	belay__control_get
+	.hidden	belay__control_get
+	.type	belay__control_get, @function
+	.p2align 4
+belay__control_get:
+	.cfi_startproc
+	stmxcsr	(%rdi)
+	fnstcw	4(%rdi)
+	ret
+	.cfi_endproc
+	.size	belay__control_get, . - belay__control_get
+
+	.globl	belay__control_set
+	.hidden	belay__control_set
+	.type	belay__control_set, @function
+	.p2align 4
+belay__control_set:
+	.cfi_startproc
+	ldmxcsr	(%rdi)
+	fldcw	4(%rdi)
+	ret
+	.cfi_endproc
+	.size	belay__control_set, . - belay__control_set
 
 	.section .note.GNU-stack, "", @progbits

@@ -7,7 +7,9 @@
 
 #include "base/list.h"
 #include "base/lock.h"
+#include "task/cache.h"
 #include "task/fiber.h"
+#include "task/runq.h"
 #include "task/stack.h"
 #include "task/task.h"
 #include "wait/wait.h"
@@ -17,56 +19,150 @@
 
 struct worker;
 
-/* Stands at the top of its own stack. */
+/* Has a stack from the start, but the stack's memory is touched only when it first runs; and if it
+ * can go on with the stack of one that has just ended, it leaves its own, untouched, to that one. */
 struct belay__task {
 	struct belay__runner runner;
-	_Atomic uint32_t token;           /* see task.c: EMPTY, WOKEN, PARKED */
-	struct belay__list link;          /* in ready (the owner's) or fresh (fresh_lock) */
-	struct belay__task *next_inbox;   /* in inbox */
-	struct worker *worker;            /* set when it first runs, then constant */
-	struct belay__stack *stack;
+	struct belay__task *next; /* in whichever one line it stands: ready, inbox, free ...        */
+	struct worker *worker;    /* NULL until it first runs, then constant                       */
 	struct belay__fiber fiber;
-	belay_ctx *ctx;                   /* referenced */
+	struct belay__stack stack;
+	belay_ctx *ctx;           /* referenced                                                    */
 	void (*fn)(belay_ctx *ctx, void *arg);
 	void *arg;
+	_Atomic(const struct belay_site *) site; /* the line that spawned it                       */
+};
+
+/* Tasks in line, first in first out, linked through next. One thread's, or under a lock. */
+struct line {
+	struct belay__task *first, *last; /* first NULL: empty */
+};
+
+static inline void line_append(struct line *line, struct belay__task *task)
+{
+	task->next = NULL;
+	if (line->first)
+		line->last->next = task;
+	else
+		line->first = task;
+	line->last = task;
+}
+
+static inline struct belay__task *line_pop(struct line *line)
+{
+	struct belay__task *task = line->first;
+
+	if (task)
+		line->first = task->next;
+	return task;
+}
+
+enum worker_state {
+	AWAKE,
+	SEARCHING, /* awake, and looks for tasks of others: house.searching is its            */
+	NAPPING,   /* SEARCHING, and for a short time in its poller                           */
+	ASLEEP,    /* in its poller until something comes, or about to be                     */
 };
 
 struct worker {
-	/* Touched by others. */
+	/* Touched by all. */
 	_Alignas(64) _Atomic(struct belay__task *) inbox; /* woken by others: a stack */
-	_Atomic uint32_t asleep;                   /* in epoll_wait, or about to be; who clears it
-						      writes to the kick */
-	_Atomic size_t fresh_count;                /* of fresh, to look at without the lock */
-	struct belay__lock fresh_lock;
-	struct belay__list fresh;                  /* never ran: may be stolen; under fresh_lock */
+	_Atomic uint32_t state;              /* enum worker_state; who moves it from ASLEEP or
+						NAPPING writes to the kick                      */
+	_Atomic uint32_t live;               /* tasks that have begun and not ended; the owner's to
+						write                                           */
+	_Atomic uint32_t begun;              /* how many have begun in all; likewise            */
+	/* New tasks, for anybody to take. */
+	_Alignas(64) struct runq fresh;      /* the owner adds                                  */
+	_Alignas(64) struct belay__lock lock; /* guards brought                                 */
+	_Atomic uint32_t brought_count;
+	struct line brought;                 /* others add; the owner where fresh is full       */
+	/* The searching one's. */
+	uint32_t seen_begun;                 /* begun, when it last looked here                 */
+	int64_t seen_when;                   /* and since when begun has been the same          */
 	/* The owner's. */
-	_Alignas(64) struct belay__list ready;
-	struct belay__task *finished;              /* its stack is freed once it is off it */
-	struct belay__fiber fiber;                 /* of the loop */
-	unsigned tick, index;
+	_Alignas(64) struct line ready;      /* can go on                                       */
+	unsigned turns_left;                 /* until it looks at its poller                    */
+	unsigned stride;                     /* what turns_left begins with                     */
+	int64_t polled;                      /* when it last did                                */
+	struct belay__task *finished;        /* is given back once its stack has been left      */
+	struct belay__fiber *left;           /* where the last switch came from                 */
+	struct belay__cache cache;           /* of tasks                                        */
+	struct belay__fiber fiber;           /* of the loop                                     */
+	struct belay__control control;       /* what every task begins with                     */
+	unsigned index;
+	int64_t spin, nap;                   /* for how long, next time                         */
 	int epoll, kick;
 	struct belay__source kick_source;
 	pthread_t thread;
-	struct worker *next_left;                  /* see worker.c: keep_for_the_left() */
+	struct worker *next_left;            /* see house.c: keep_for_the_left()                */
 };
 
+/* All of them. */
+struct house {
+	struct belay__lock lock;   /* start and stop */
+	_Atomic bool running;      /* release after all else is set up */
+	struct worker *workers;    /* constant while running, as is count */
+	struct worker *left;       /* of earlier runs, for tasks that still wait */
+	unsigned count;
+	_Atomic unsigned next;     /* whose turn it is for what comes from plain threads */
+	_Atomic uint64_t kicks;    /* how many sleeps have been ended by others */
+	_Atomic bool quit;
+	_Alignas(64) _Atomic uint32_t idle; /* how many are asleep or about to be */
+	_Atomic uint32_t searching;         /* 1: somebody is, or has been kicked to */
+};
+extern struct house belay__house;
+
 /* The calling thread's worker; NULL on other threads. */
-extern _Thread_local struct worker *belay__worker;
+extern _Thread_local struct worker *belay__worker
+	__attribute__((tls_model("initial-exec")));
+
+static inline struct belay__task *task_of(struct belay__runner *runner)
+{
+	return belay__container(runner, struct belay__task, runner);
+}
 
 /* Starts them where they don't run. 0, -ENOMEM, -EAGAIN, -EMFILE, -ENFILE. */
 int belay__workers_start(void);
 
-/* Puts a task that never ran into a worker's fresh queue, and sees to it that somebody looks. */
+/* ---- worker.c -------------------------------------------------------------------------------- */
+
+void *belay__worker_main(void *arg);
+
+/* Lines up a task that never ran, and sees to it that somebody looks. */
 void belay__worker_submit(struct belay__task *task);
 
 /* Makes a parked task of worker ready; any thread. */
 void belay__worker_ready(struct worker *worker, struct belay__task *task);
 
-/* From a task: lets the loop run; returns when the task is ready again. */
+/* From a task: lets others run; returns when the task is ready again. */
 void belay__worker_leave(struct belay__task *task);
 
-/* From a task that is at its end: never returns. */
-_Noreturn void belay__worker_finish(struct belay__task *task);
+/* ---- fresh.c: new tasks ---------------------------------------------------------------------- */
+
+/* Lines up task with whichever worker is to have it, which is returned. */
+struct worker *belay__fresh_push(struct belay__task *task);
+/* The owner's. NULL: none. */
+struct belay__task *belay__fresh_pop(struct worker *worker);
+/* Any thread: a moment ago, some stood in line with worker, or with any. */
+bool belay__fresh_any(struct worker *worker);
+bool belay__fresh_anywhere(void);
+/* Takes some of another's for thief to run, if there are any that would have to wait long. */
+bool belay__fresh_steal(struct worker *thief);
+
+/* ---- idle.c: workers without work ------------------------------------------------------------ */
+
+/* Returns when there may be something to do. */
+void belay__worker_idle(struct worker *worker);
+/* To be called when a worker that is SEARCHING has found something. */
+void belay__search_over(struct worker *worker);
+/* Sees to it that somebody looks at what was just lined up with worker. */
+void belay__search_wanted(struct worker *worker);
+/* After something was put into worker's inbox. */
+void belay__worker_kick(struct worker *worker);
+/* What came in at worker's poller by now. */
+void belay__worker_poll(struct worker *worker);
+void belay__kick_ready(struct belay__source *source, uint32_t events);
 
 /* ---- For shutdown.c -------------------------------------------------------------------------- */
 

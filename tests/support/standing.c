@@ -9,9 +9,9 @@
 #include <dirent.h>
 #include <unistd.h>
 
-/* Of src/task/stack.h: how many tasks there are. Not there for programs that link the shared
+/* Of src/task/cache.h: how many tasks there are. Not there for programs that link the shared
  * library, which shows public names alone. */
-extern size_t belay__stack_count(void) __attribute__((weak));
+extern size_t belay__task_count(void) __attribute__((weak));
 
 /* ---- Counting -------------------------------------------------------------------------------- */
 
@@ -41,7 +41,7 @@ unsigned check_threads(void)
 
 static size_t tasks(void)
 {
-	return belay__stack_count ? belay__stack_count() : 0;
+	return belay__task_count ? belay__task_count() : 0;
 }
 
 void standing_note(struct standing *ret)
