@@ -22,10 +22,15 @@
 
 /* ---- The ring -------------------------------------------------------------------------------- */
 
-/* memcpy with a null pointer is undefined even for no bytes. */
+/* memcpy with a null pointer is undefined even for no bytes. A pointer, the element that most
+ * channels have, is worth no call. */
 static void copy(void *to, const void *from, size_t size)
 {
-	if (to && size > 0)
+	if (!to || size == 0)
+		return;
+	if (size == sizeof(void *))
+		memcpy(to, from, sizeof(void *));
+	else
 		memcpy(to, from, size);
 }
 

@@ -28,6 +28,17 @@ static int wait_for_ctx(belay_ctx *ctx)
 	return belay_err(ctx);
 }
 
+/* Queues wait in queue, with the channel's lock held. Where ctx can't end, the channel alone can. */
+static void join(belay_ctx *ctx, struct belay__list *queue, struct belay__waiter *waiter,
+		 struct belay__wait *wait, void *element)
+{
+	belay__waiter_init(waiter);
+	waiter->sole = !belay_done(ctx);
+	belay__wait_init(wait, waiter);
+	wait->element = element;
+	belay__list_append(queue, &wait->link);
+}
+
 /* Blocks with wait queued in ch. Its result where a peer took it, else the context's error. */
 static int wait_for_peer(belay_ctx *ctx, belay_chan *ch, struct belay__wait *wait)
 {
@@ -55,12 +66,8 @@ int belay_send_sized(belay_ctx *ctx, belay_chan *ch, const void *element, size_t
 		return err;
 	chan_lock(ch);
 	err = belay__chan_send_now(chan_of(ch), element, &peer);
-	if (err == -EAGAIN) {
-		belay__waiter_init(&waiter);
-		belay__wait_init(&wait, &waiter);
-		wait.element = (void *)element;
-		belay__list_append(&chan_of(ch)->senders, &wait.link);
-	}
+	if (err == -EAGAIN)
+		join(ctx, &chan_of(ch)->senders, &waiter, &wait, (void *)element);
 	chan_unlock(ch);
 	wake_peer(peer);
 	return err == -EAGAIN ? wait_for_peer(ctx, ch, &wait) : err;
@@ -93,12 +100,8 @@ int belay_recv_sized(belay_ctx *ctx, belay_chan *ch, void *element, size_t size)
 		return recv_done(ctx, ch);
 	chan_lock(ch);
 	err = belay__chan_recv_now(chan_of(ch), element, &peer);
-	if (err == -EAGAIN) {
-		belay__waiter_init(&waiter);
-		belay__wait_init(&wait, &waiter);
-		wait.element = element;
-		belay__list_append(&chan_of(ch)->receivers, &wait.link);
-	}
+	if (err == -EAGAIN)
+		join(ctx, &chan_of(ch)->receivers, &waiter, &wait, element);
 	chan_unlock(ch);
 	wake_peer(peer);
 	return err == -EAGAIN ? wait_for_peer(ctx, ch, &wait) : err;

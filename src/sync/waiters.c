@@ -63,6 +63,7 @@ int belay__waiters_block(belay_ctx *ctx, struct belay_waiters *waiters, struct b
 
 int belay__waiters_wait(belay_ctx *ctx, struct belay_waiters *waiters, struct belay__wait *wait)
 {
+	wait->waiter->sole = !belay_done(ctx);
 	belay__waiters_join(waiters, wait);
 	return belay__waiters_block(ctx, waiters, wait);
 }

@@ -7,6 +7,8 @@
  *             before the claim; what is written between claim and wake is published by the wake
  *             (runner's wake() releases, park() acquires). Its acquire lets the waker read what the
  *             waits point to, although the queue's lock orders that already.
+ *             A sole reason's claim is a plain store under the queue's lock, which has taken it off
+ *             the queue: nobody else can find it. The one who waits reads it after the wake.
  */
 #include "wait/wait.h"
 
@@ -14,12 +16,17 @@ void belay__waiter_init(struct belay__waiter *waiter)
 {
 	atomic_init(&waiter->winner, NULL);
 	waiter->runner = belay__self();
+	waiter->sole = false;
 }
 
 bool belay__wait_claim(struct belay__wait *wait)
 {
 	struct belay__wait *nobody = NULL;
 
+	if (wait->waiter->sole) {
+		atomic_store_explicit(&wait->waiter->winner, wait, memory_order_relaxed);
+		return true;
+	}
 	return atomic_compare_exchange_strong_explicit(&wait->waiter->winner, &nobody, wait,
 						       memory_order_acq_rel, memory_order_relaxed);
 }

@@ -42,13 +42,16 @@ struct belay__runner *belay__self(void);
 
 /* The port through which the task room plugs itself in: its workers set this while they run a task.
  * NULL on plain threads. A task never changes its thread, so its address may be kept. */
-extern _Thread_local struct belay__runner *belay__current_task;
+extern _Thread_local struct belay__runner *belay__current_task
+	__attribute__((tls_model("initial-exec")));
 
 struct belay__wait;
 
 struct belay__waiter {
 	_Atomic(struct belay__wait *) winner; /* the reason that won; NULL: still waiting */
 	struct belay__runner *runner;
+	bool sole; /* has one wait, in one queue: whoever has that queue's lock is the only one who
+		      could claim it. Set before it is queued */
 };
 
 struct belay__wait {
@@ -69,7 +72,8 @@ static inline void belay__wait_init(struct belay__wait *wait, struct belay__wait
 }
 
 /* The compare-and-swap: true where this reason, and no other, ends the wait. Acquire and release:
- * what either side wrote before is seen by the other. */
+ * what either side wrote before is seen by the other. (Of a sole reason the queue's lock does both,
+ * and there is nothing to compare.) */
 bool belay__wait_claim(struct belay__wait *wait);
 
 /* True where somebody has won already: a stale entry, that nothing can be handed to. */
