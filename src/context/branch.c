@@ -113,6 +113,11 @@ struct place *belay__branch_first(struct node *node, unsigned branch)
 	return first ? place_at(first) : NULL;
 }
 
+struct place *belay__branch_next(struct node *node, unsigned branch, struct place *place)
+{
+	return place->link.next == first_of(node, branch) ? NULL : place_at(place->link.next);
+}
+
 /* ---- More of them ---------------------------------------------------------------------------- */
 
 static unsigned processors(void)
@@ -244,8 +249,7 @@ bool belay__place_join(struct place *place, struct node *parent)
 	return false;
 }
 
-/* Locks the branch where place is listed. False: it is listed nowhere. */
-static bool lock_listed(struct place *place, struct node *parent, unsigned *ret_branch)
+bool belay__place_lock(struct place *place, struct node *parent, unsigned *ret_branch)
 {
 	uint8_t listed = atomic_load_explicit(&place->listed, memory_order_acquire);
 	struct belay__lock *lock;
@@ -285,15 +289,8 @@ static bool orphan_emptied(struct node *node, unsigned branch)
 	return true;
 }
 
-void belay__branch_move(struct node *node, unsigned branch, struct place *place,
-			struct belay__list **left)
-{
-	unlink_place(node, branch, place);
-	belay__ring_append(left, &place->link);
-}
-
-/* For count children that have left the branch. The orphan's own reference, where it goes now, is
- * one of them. */
+/* For those who have left the branch. The orphan's own reference, where it goes now, is one of
+ * them. */
 static void count_references(struct node *node, unsigned branch, uint32_t count)
 {
 	if (orphan_emptied(node, branch))
@@ -302,38 +299,46 @@ static void count_references(struct node *node, unsigned branch, uint32_t count)
 		atomic_fetch_add_explicit(&node->ctx.refs, count, memory_order_relaxed);
 }
 
-static uint32_t length(const struct belay__list *ring)
+/* Once one is listed nowhere its thread may give up the reference: so all are counted first. */
+void belay__branch_release(struct node *node, unsigned branch, uint32_t count)
 {
-	const struct belay__list *at = ring;
-	uint32_t count = 0;
+	struct belay__list *first = first_of(node, branch), *last = first->prev, *end = first;
 
-	do
-		count++;
-	while ((at = at->next) != ring);
-	return count;
+	for (uint32_t i = 0; i < count; i++)
+		end = end->next;
+	if (end == first) {
+		set_first(node, branch, NULL);
+	} else {
+		end->prev = last;
+		last->next = end;
+		set_first(node, branch, end);
+	}
+	count_references(node, branch, count);
+	for (uint32_t i = 0; i < count; i++) {
+		struct belay__list *next = first->next;
+
+		first->next = first->prev = NULL;
+		unlist(place_at(first));
+		first = next;
+	}
 }
 
-/* Once one is listed nowhere its thread may give up the reference: so all are counted first. */
-void belay__branch_release(struct node *node, unsigned branch, struct belay__list **left)
+void belay__place_release(struct place *place, struct node *parent, uint32_t references)
 {
-	struct belay__list *link;
+	unsigned branch = atomic_load_explicit(&place->listed, memory_order_relaxed) - 1u;
 
-	if (!*left)
-		return;
-	count_references(node, branch, length(*left));
-	while ((link = belay__ring_pop(left)))
-		unlist(place_at(link));
+	unlink_place(parent, branch, place);
+	count_references(parent, branch, references);
+	unlist(place);
 }
 
 void belay__place_leave(struct place *place, struct node *parent)
 {
 	unsigned branch;
 
-	if (!lock_listed(place, parent, &branch))
+	if (!belay__place_lock(place, parent, &branch))
 		return;
-	unlink_place(parent, branch, place);
-	count_references(parent, branch, 1);
-	unlist(place);
+	belay__place_release(place, parent, 1);
 	belay__lock_give(belay__branch_lock(parent, branch), BELAY__RANK_NODE);
 }
 
@@ -342,7 +347,7 @@ bool belay__place_fini(struct place *place, struct node *parent)
 	unsigned branch;
 	bool counted;
 
-	if (!lock_listed(place, parent, &branch))
+	if (!belay__place_lock(place, parent, &branch))
 		return true;
 	unlink_place(parent, branch, place);
 	unlist(place);

@@ -46,14 +46,20 @@ bool belay__has_children(struct node *node);
 
 /* The lock of a branch, for the four below. */
 struct belay__lock *belay__branch_lock(struct node *node, unsigned branch);
-struct place *belay__branch_first(struct node *node, unsigned branch); /* NULL: it is empty */
 
-/* Takes off children that live on. First each goes from its ring to a ring of the caller's; then,
- * still under the lock, all of them get counted references and are listed nowhere, which is the
- * last that may be done to them. The caller has a reference to node. */
-void belay__branch_move(struct node *node, unsigned branch, struct place *place,
-			struct belay__list **left);
-void belay__branch_release(struct node *node, unsigned branch, struct belay__list **left);
+/* From the first child to the last; NULL: no more. */
+struct place *belay__branch_first(struct node *node, unsigned branch);
+struct place *belay__branch_next(struct node *node, unsigned branch, struct place *place);
+
+/* The first count children leave the branch and live on: each has a counted reference to node
+ * instead, and no more may be done to it. The caller has a reference to node. */
+void belay__branch_release(struct node *node, unsigned branch, uint32_t count);
+
+/* Locks the branch where place is listed, for belay__place_release(): place leaves it, and there
+ * are so many counted references to parent more, one of them instead. False: it is listed
+ * nowhere. */
+bool belay__place_lock(struct place *place, struct node *parent, unsigned *ret_branch);
+void belay__place_release(struct place *place, struct node *parent, uint32_t references);
 
 /* Gives node a branch for each processor, as its first contention does. */
 void belay__branches_grow(struct node *node);

@@ -16,7 +16,8 @@
  * Walk        Down to the first child that may have something below it, up when nothing is left; no
  *             recursion, no memory. A reference to the node at hand keeps the path above it alive.
  *             Children with nothing below them are ended a batch at a time under their branch's
- *             lock, which is free for others between batches.
+ *             lock, which is free for others between batches. On the way up a node leaves its
+ *             parent's list in the lock section that ends the parent's next batch.
  * Dying       A child whose last reference has gone stays listed until its freeing thread gets the
  *             branch's lock: until then it is valid memory. It has no children (they would hold
  *             references), so it needs no visit of its own, only its mark. Taking it off the list
@@ -57,58 +58,60 @@ static bool has_more(struct node *node)
 	return node->ctx.kind == KIND_MERGE || node->hooks || belay__has_children(node);
 }
 
-/* Ends the node at place as parent was, its branch locked. True: it may have something below it,
- * and a reference was taken for the walk to visit it. */
-static bool end_child(struct node *node, struct node *parent, struct belay__list *woken)
-{
-	bool visit;
+/* Where a walk goes down to next, referenced. */
+struct visit {
+	struct node *node; /* NULL: nowhere */
+	bool hooks;        /* it had some when it was marked */
+};
 
+/* Ends node as parent was, its branch locked. Where it may have something below it, or hooks, it is
+ * the next to visit. */
+static void end_child(struct node *node, struct node *parent, struct belay__list *woken,
+		      struct visit *next)
+{
 	belay__lock_take(&node->done.gate.lock, BELAY__RANK_NODE);
 	if (node_err(node) == 0) {
 		mark_below(node, parent, woken);
 		disarm(node);
 	}
-	visit = has_more(node) && belay__try_ref(&node->ctx);
+	if (has_more(node) && belay__try_ref(&node->ctx))
+		*next = (struct visit){node, node->hooks != NULL};
 	belay__lock_give(&node->done.gate.lock, BELAY__RANK_NODE);
-	return visit;
 }
 
-/* One batch of the children in a branch, which is locked. Returns one to visit, or NULL. */
-static struct node *end_some(struct node *parent, unsigned branch, struct belay__list *woken)
+/* One batch of the children in a branch, which is locked. True: there are more. */
+static bool end_some(struct node *parent, unsigned branch, struct belay__list *woken,
+		     struct visit *next)
 {
-	struct belay__list *left = NULL;
-	struct node *visit = NULL;
-	struct place *place;
+	struct place *place = belay__branch_first(parent, branch);
+	uint32_t left = 0;
 
-	for (int i = 0; i < BATCH && !visit; i++) {
-		place = belay__branch_first(parent, branch);
-		if (!place)
-			break;
+	while (place && left < BATCH) {
 		__builtin_prefetch(place->link.next);
-		if (end_child(belay__place_node(place), parent, woken))
-			visit = belay__place_node(place);
-		else
-			belay__branch_move(parent, branch, place, &left);
+		end_child(belay__place_node(place), parent, woken, next);
+		if (next->node)
+			break;
+		left++;
+		place = belay__branch_next(parent, branch, place);
 	}
-	belay__branch_release(parent, branch, &left);
-	return visit;
+	if (left > 0)
+		belay__branch_release(parent, branch, left);
+	return place != NULL;
 }
 
-/* One batch of node's children. *visit: one to go down to, referenced. False: none are left. */
-static bool end_batch(struct node *node, struct node **visit)
+/* One batch of node's children. True: there may be more, and next may name one to go down to. */
+static bool end_batch(struct node *node, struct visit *next)
 {
 	unsigned count = belay__branch_count(node);
 	struct belay__list woken;
 	bool more = false;
 
-	*visit = NULL;
 	belay__list_init(&woken);
-	for (unsigned i = 0; i < count && !more; i++) {
+	for (unsigned i = 0; i < count && !next->node; i++) {
 		struct belay__lock *lock = belay__branch_lock(node, i);
 
 		belay__lock_take(lock, BELAY__RANK_NODE);
-		more = belay__branch_first(node, i) != NULL;
-		*visit = end_some(node, i, &woken);
+		more = end_some(node, i, &woken, next) || more;
 		belay__lock_give_way(lock, BELAY__RANK_NODE);
 	}
 	belay__wake_all(&woken);
@@ -153,27 +156,56 @@ static struct node *way_up(struct node *node, struct node *root)
 	return is_done(first) ? root : second;
 }
 
+/* Takes node, which has nothing below it any more, off its parent's list, and ends the next batch
+ * there, with a reference to parent more. Returns as end_batch(). */
+static bool go_up(struct node *node, struct node *parent, struct visit *next)
+{
+	struct belay__list woken;
+	unsigned branch;
+	bool more;
+
+	if (merge_of(node))
+		belay__node_leave(node);
+	if (merge_of(node) || !belay__place_lock(&node->place, parent, &branch)) {
+		belay_ref(&parent->ctx);
+		return true;
+	}
+	belay__list_init(&woken);
+	belay__place_release(&node->place, parent, 2); /* its own, and the walk's */
+	more = end_some(parent, branch, &woken, next);
+	belay__lock_give_way(belay__branch_lock(parent, branch), BELAY__RANK_NODE);
+	belay__wake_all(&woken);
+	return more || belay__branch_count(parent) > 1;
+}
+
 /* Everything below root is done on return. */
-static void walk(struct node *root)
+static void walk(struct node *root, bool hooks)
 {
 	struct node *node = root;
+	struct visit next = {NULL, false};
+	bool more = true;
 
 	belay_ref(&root->ctx);
+	if (hooks)
+		belay__hooks_run(root);
 	for (;;) {
-		struct node *next;
+		struct node *left = node;
 
-		belay__hooks_run(node);
-		while (end_batch(node, &next) && !next)
-			;
-		if (!next && node != root) {
-			belay__node_leave(node);
-			next = way_up(node, root);
-			belay_ref(&next->ctx);
+		while (more && !next.node)
+			more = end_batch(node, &next);
+		if (next.node) {
+			node = next.node;
+			if (next.hooks)
+				belay__hooks_run(node);
+			next.node = NULL;
+			more = true;
+		} else if (node != root) {
+			node = way_up(left, root);
+			more = go_up(left, node, &next);
 		}
-		belay_unref(&node->ctx);
-		if (!next)
+		belay_unref(&left->ctx);
+		if (node == left)
 			return;
-		node = next;
 	}
 }
 
@@ -190,7 +222,7 @@ static void tell_why(struct node *node, const struct ending *ending)
 bool belay__node_end(struct node *node, const struct ending *ending)
 {
 	struct belay__list woken;
-	bool won, more;
+	bool won, more, hooks;
 
 	belay__list_init(&woken);
 	belay__lock_take(&node->done.gate.lock, BELAY__RANK_NODE);
@@ -200,13 +232,14 @@ bool belay__node_end(struct node *node, const struct ending *ending)
 		mark(node, ending->err, &woken);
 	}
 	more = has_more(node);
+	hooks = node->hooks != NULL;
 	belay__lock_give(&node->done.gate.lock, BELAY__RANK_NODE);
 	if (won)
 		BELAY__PROBE_CTX_END(node, ending->err, ending->code,
 				     belay__cause_message(node), ending->site);
 	belay__wake_all(&woken);
 	if (more)
-		walk(node);
+		walk(node, hooks);
 	if (won) {
 		disarm(node);
 		belay__node_leave(node);
