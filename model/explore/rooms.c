@@ -46,6 +46,12 @@ void belay__lock_slow(struct belay__lock *lock)
 	lock->word = 1;
 }
 
+void belay__lock_await_slow(struct belay__lock *lock)
+{
+	while (lock->word != 0)
+		explore_wait(is_free, lock);
+}
+
 void belay__lock_give_way(struct belay__lock *lock, enum belay__rank rank)
 {
 	belay__lock_give(lock, rank);

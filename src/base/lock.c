@@ -48,6 +48,16 @@ void belay__lock_slow(struct belay__lock *lock)
 	errno = saved;
 }
 
+void belay__lock_await_slow(struct belay__lock *lock)
+{
+	int saved = errno;
+
+	for (unsigned round = 0;
+	     atomic_load_explicit(&lock->word, memory_order_acquire) != 0; round++)
+		wait_a_little(round);
+	errno = saved;
+}
+
 /* The word is only a hint here: the next in line may have been another, or nobody any more. */
 void belay__lock_give_way(struct belay__lock *lock, enum belay__rank rank)
 {

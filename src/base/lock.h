@@ -33,6 +33,7 @@ struct belay__lock {
 #define BELAY__LOCK_INIT {0}
 
 void belay__lock_slow(struct belay__lock *lock);
+void belay__lock_await_slow(struct belay__lock *lock);
 
 #ifdef BELAY_DEBUG
 void belay__rank_push(enum belay__rank rank);
@@ -69,6 +70,14 @@ static inline void belay__lock_give(struct belay__lock *lock, enum belay__rank r
 {
 	belay__rank_pop(rank);
 	atomic_store_explicit(&lock->word, 0, memory_order_release);
+}
+
+/* Waits until the one who holds lock has given it back. Acquire: what he did under it is seen. Does
+ * not keep others from taking it. */
+static inline void belay__lock_await(struct belay__lock *lock)
+{
+	if (atomic_load_explicit(&lock->word, memory_order_acquire) != 0)
+		belay__lock_await_slow(lock);
 }
 
 /* For who gives a lock to take it again at once, many times over: gives it, and where somebody has

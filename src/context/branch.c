@@ -98,7 +98,7 @@ static void set_first(struct node *node, unsigned branch, struct belay__list *fi
 		branches->own = first;
 	else
 		atomic_store_explicit(&node->children, first ? (uintptr_t)first : EMPTIED,
-				      memory_order_relaxed);
+				      memory_order_release);
 }
 
 static struct place *place_at(struct belay__list *link)
@@ -186,9 +186,11 @@ unsigned belay__branch_count(struct node *node)
 	return branches ? 1 + branches->count : 1;
 }
 
-bool belay__has_children(struct node *node)
+bool belay__has_children(const struct node *node)
 {
-	return branches_of(node) || first_of(node, 0);
+	uintptr_t children = atomic_load_explicit(&node->children, memory_order_acquire);
+
+	return children != 0 && children != EMPTIED;
 }
 
 /* ---- Places ---------------------------------------------------------------------------------- */
@@ -356,18 +358,26 @@ bool belay__place_fini(struct place *place, struct node *parent)
 	return counted;
 }
 
-/* Where there ever was a child the locks are taken, though all may have left: the last to leave a
- * branch uses its lock until he gives it back. */
+static void orphan(struct node *node, unsigned branch)
+{
+	belay__lock_take(belay__branch_lock(node, branch), BELAY__RANK_NODE);
+	if (!*orphan_of(node, branch) && first_of(node, branch)) {
+		*orphan_of(node, branch) = true;
+		belay_ref(&node->ctx);
+	}
+	belay__lock_give(belay__branch_lock(node, branch), BELAY__RANK_NODE);
+}
+
+/* The last to leave a branch uses its lock until he gives it back, though it is empty by then: he is
+ * waited for. He held it when he made it empty; so where it is free after that was seen, it is he
+ * who has freed it. */
 void belay__branches_orphan(struct node *node)
 {
 	unsigned count = belay__branch_count(node);
 
-	for (unsigned i = 0; i < count; i++) {
-		belay__lock_take(belay__branch_lock(node, i), BELAY__RANK_NODE);
-		if (!*orphan_of(node, i) && first_of(node, i)) {
-			*orphan_of(node, i) = true;
-			belay_ref(&node->ctx);
-		}
-		belay__lock_give(belay__branch_lock(node, i), BELAY__RANK_NODE);
-	}
+	if (!belay__has_children(node))
+		belay__lock_await(&node->done.gate.lock);
+	else
+		for (unsigned i = 0; i < count; i++)
+			orphan(node, i);
 }

@@ -41,8 +41,10 @@ bool belay__place_fini(struct place *place, struct node *parent);
 
 unsigned belay__branch_count(struct node *node);
 
-/* With the node's lock held. False: none are listed. True: some may be. */
-bool belay__has_children(struct node *node);
+/* False: none are listed, and of a node that is done or has no users none will be. True: some may
+ * be, and with the node's lock held that is exact where it has one branch. Acquire: who sees that
+ * they have left sees what was done to them. */
+bool belay__has_children(const struct node *node);
 
 /* The lock of a branch, for the four below. */
 struct belay__lock *belay__branch_lock(struct node *node, unsigned branch);
@@ -64,7 +66,7 @@ void belay__place_release(struct place *place, struct node *parent, uint32_t ref
 /* Gives node a branch for each processor, as its first contention does. */
 void belay__branches_grow(struct node *node);
 
-/* The node's last user has gone: see branch.c. */
+/* The node's last user goes, and there was a child once: see branch.c. */
 void belay__branches_orphan(struct node *node);
 void belay__branches_free(struct node *node);
 

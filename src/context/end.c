@@ -53,7 +53,7 @@ static void disarm(struct node *node)
 }
 
 /* Something to visit it for, its lock held. A merge is to be taken off its other list as well. */
-static bool has_more(struct node *node)
+static bool has_more(const struct node *node)
 {
 	return node->ctx.kind == KIND_MERGE || node->hooks || belay__has_children(node);
 }
@@ -219,11 +219,14 @@ static void tell_why(struct node *node, const struct ending *ending)
 		belay__owned_push(&node->ctx, ending->message);
 }
 
+/* Who finds it ended, with nothing below it, has nothing to do. */
 bool belay__node_end(struct node *node, const struct ending *ending)
 {
 	struct belay__list woken;
 	bool won, more, hooks;
 
+	if (node_err(node) != 0 && !belay__has_children(node))
+		return false;
 	belay__list_init(&woken);
 	belay__lock_take(&node->done.gate.lock, BELAY__RANK_NODE);
 	won = node_err(node) == 0;

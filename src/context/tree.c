@@ -208,7 +208,8 @@ static bool is_hidden(const belay_ctx *ctx)
 {
 	if (!is_node(ctx))
 		return true;
-	if (had_children(node_of(ctx)) || atomic_load_explicit(&ctx->owned, memory_order_relaxed))
+	if (belay__has_children(node_of(ctx)) ||
+	    atomic_load_explicit(&ctx->owned, memory_order_relaxed))
 		return false;
 	return ctx->kind == KIND_CANCEL ||
 	       (ctx->kind == KIND_DEADLINE &&
@@ -220,10 +221,10 @@ static bool is_hidden(const belay_ctx *ctx)
  * when the lists that are not empty have theirs. */
 static bool give_up_only(belay_ctx *ctx)
 {
-	if (is_hidden(ctx) && belay__slab_drop(&ctx->refs))
-		return true;
 	if (is_node(ctx) && had_children(node_of(ctx)))
 		belay__branches_orphan(node_of(ctx));
+	if (is_hidden(ctx) && belay__slab_drop(&ctx->refs))
+		return true;
 	/* Acquire pairs with the releases of the others; release, with their acquire. */
 	return atomic_fetch_sub_explicit(&ctx->refs, 1, memory_order_acq_rel) == 1;
 }
