@@ -35,7 +35,7 @@ enum { WHEELS = 64, BATCH = 64, EVENTS = 64 };
 enum { DATA_TIMER = 1, DATA_STOP = 2 };
 
 static struct belay__wheel wheels[WHEELS];
-static bool wheels_ready; /* guarded by start_lock */
+static unsigned wheel_count; /* one a processor; set by the first start, under start_lock */
 
 static struct {
 	struct belay__lock lock;
@@ -99,12 +99,15 @@ static void forget_alarm(void)
 
 /* ---- Expiry ---------------------------------------------------------------------------------- */
 
-/* Claims a batch of due timers under the lock and puts those won on fired. False: none are left. */
-static bool claim_batch(struct belay__wheel *wheel, struct belay__list *fired)
+/* Claims a batch of what is due in wheel and puts those won on fired. Returns the moment at which
+ * the wheel wants to be looked at again; 0: at once. */
+static int64_t claim_batch(struct belay__wheel *wheel, struct belay__list *fired)
 {
-	struct belay__list *link = NULL;
+	struct belay__list *link;
+	int64_t next;
 
 	belay__lock_take(&wheel->lock, BELAY__RANK_WHEEL);
+	belay__wheel_advance(wheel, belay_now());
 	for (int i = 0; i < BATCH && (link = belay__list_pop(&wheel->due)); i++) {
 		struct belay__timer *timer = belay__container(link, struct belay__timer, link);
 
@@ -112,33 +115,26 @@ static bool claim_batch(struct belay__wheel *wheel, struct belay__list *fired)
 		if (timer->ops->claim(timer))
 			belay__list_append(fired, &timer->link);
 	}
+	next = belay__wheel_next(wheel);
 	belay__lock_give(&wheel->lock, BELAY__RANK_WHEEL);
-	return link != NULL;
+	return next;
 }
 
-/* Fires what is due in wheel; returns the moment when it wants to be looked at again. */
 static int64_t run_wheel(struct belay__wheel *wheel)
 {
 	struct belay__list fired, *link;
 	int64_t next;
-	bool more;
 
 	belay__list_init(&fired);
-	belay__lock_take(&wheel->lock, BELAY__RANK_WHEEL);
-	belay__wheel_advance(wheel, belay_now());
-	belay__lock_give(&wheel->lock, BELAY__RANK_WHEEL);
 	do {
-		more = claim_batch(wheel, &fired);
+		next = claim_batch(wheel, &fired);
 		while ((link = belay__list_pop(&fired))) {
 			struct belay__timer *timer =
 				belay__container(link, struct belay__timer, link);
 
 			timer->ops->fire(timer);
 		}
-	} while (more);
-	belay__lock_take(&wheel->lock, BELAY__RANK_WHEEL);
-	next = belay__wheel_next(wheel);
-	belay__lock_give(&wheel->lock, BELAY__RANK_WHEEL);
+	} while (next == 0);
 	return next;
 }
 
@@ -150,7 +146,7 @@ static void run_wheels(void)
 	if (read(the_clock.timer, &expirations, sizeof expirations) < 0)
 		expirations = 0; /* set anew since the event: nothing to consume */
 	forget_alarm();
-	for (int i = 0; i < WHEELS; i++) {
+	for (unsigned i = 0; i < wheel_count; i++) {
 		int64_t next = run_wheel(&wheels[i]);
 
 		if (next < earliest)
@@ -212,17 +208,23 @@ static int open_all(void)
 	return 0;
 }
 
+static void make_wheels(void)
+{
+	long processors = sysconf(_SC_NPROCESSORS_CONF);
+
+	wheel_count = processors < 1 ? 1 : processors > WHEELS ? WHEELS : (unsigned)processors;
+	for (unsigned i = 0; i < wheel_count; i++)
+		belay__wheel_init(&wheels[i], belay_now());
+}
+
 static int start_locked(void)
 {
 	int err;
 
 	if (atomic_load_explicit(&running, memory_order_relaxed))
 		return 0;
-	if (!wheels_ready) {
-		for (int i = 0; i < WHEELS; i++)
-			belay__wheel_init(&wheels[i], belay_now());
-		wheels_ready = true;
-	}
+	if (wheel_count == 0)
+		make_wheels();
 	atomic_store_explicit(&alarm_state.when, BELAY_FOREVER, memory_order_relaxed);
 	err = open_all();
 	if (err == 0) {
@@ -280,7 +282,7 @@ static uint16_t own_wheel(void)
 {
 	int cpu = sched_getcpu();
 
-	return cpu < 0 ? 0 : (uint16_t)(cpu % WHEELS);
+	return cpu < 0 ? 0 : (uint16_t)((unsigned)cpu % wheel_count);
 }
 
 void belay__timer_init(struct belay__timer *timer, const struct belay__timer_ops *ops)
