@@ -55,6 +55,10 @@ void belay__waiters_join(struct belay_waiters *waiters, struct belay__wait *wait
 
 int belay__waiters_block(belay_ctx *ctx, struct belay_waiters *waiters, struct belay__wait *wait)
 {
+	if (wait->waiter->sole) {
+		belay__waiter_park(wait->waiter);
+		return 0;
+	}
 	if (belay__block(ctx, wait->waiter))
 		return 0;
 	leave(waiters, wait);

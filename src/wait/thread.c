@@ -3,6 +3,8 @@
  * thread.c - how a plain thread parks: on a futex of its own.
  *
  * State       token: EMPTY, or WOKEN (a wake that park has not consumed), or ASLEEP.
+ * Spinning    A thread spins before it sleeps, for as long as has paid of late: where waits are over
+ *             sooner than a sleeper is woken (SHORT) it spins longer next time, else less.
  * Lifetime    The waker's last use of the thread's memory is the exchange that leaves WOKEN. The
  *             thread may be gone by the time of the futex call, which then wakes nobody, or
  *             somebody at a recycled address for no reason: every futex wait here and in libc
@@ -11,34 +13,70 @@
 #include "base/futex.h"
 #include "wait/wait.h"
 
+#include <belay/time.h>
+
+#include <sched.h>
+
 enum { EMPTY, WOKEN, ASLEEP };
-enum { SPINS = 32 };
+enum { SPINS_A_LOOK = 16 };
 
 struct thread {
 	struct belay__runner runner;
 	_Atomic uint32_t token;
+	int64_t spin; /* ns */
 };
 
 _Thread_local struct belay__runner *belay__current_task;
+
+/* ---- Spinning -------------------------------------------------------------------------------- */
+
+/* With one processor, whoever is waited for can't run meanwhile. */
+static bool have_processors(void)
+{
+	static _Atomic int known; /* 0: not yet; relaxed: it is the same for all who ask */
+	int count = atomic_load_explicit(&known, memory_order_relaxed);
+	cpu_set_t set;
+
+	if (count == 0) {
+		count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 2;
+		atomic_store_explicit(&known, count, memory_order_relaxed);
+	}
+	return count > 1;
+}
+
+int64_t belay__spin_learn(int64_t spin, int64_t waited)
+{
+	if (waited >= BELAY__SPIN_SHORT)
+		return spin > BELAY__SPIN_LEAST ? spin / 2 : spin;
+	return have_processors() && spin < BELAY__SPIN_MOST ? spin * 2 : spin;
+}
+
+/* ---- Parking --------------------------------------------------------------------------------- */
 
 /* Acquire pairs with the release in wake(). */
 static bool take_token(struct thread *me)
 {
 	uint32_t woken = WOKEN;
 
-	return atomic_compare_exchange_strong_explicit(&me->token, &woken, EMPTY,
+	return atomic_load_explicit(&me->token, memory_order_relaxed) == WOKEN &&
+	       atomic_compare_exchange_strong_explicit(&me->token, &woken, EMPTY,
 						       memory_order_acquire, memory_order_relaxed);
 }
 
-static void park(struct belay__runner *runner)
+static bool spin(struct thread *me, int64_t until)
 {
-	struct thread *me = belay__container(runner, struct thread, runner);
+	do {
+		for (int i = 0; i < SPINS_A_LOOK; i++) {
+			if (take_token(me))
+				return true;
+			belay__cpu_relax();
+		}
+	} while (belay_now() < until);
+	return false;
+}
 
-	for (int i = 0; i < SPINS; i++) {
-		if (take_token(me))
-			return;
-		belay__cpu_relax();
-	}
+static void sleep_until_woken(struct thread *me)
+{
 	while (!take_token(me)) {
 		uint32_t empty = EMPTY;
 
@@ -50,6 +88,19 @@ static void park(struct belay__runner *runner)
 	}
 }
 
+static void park(struct belay__runner *runner)
+{
+	struct thread *me = belay__container(runner, struct thread, runner);
+	int64_t since;
+
+	if (take_token(me))
+		return;
+	since = belay_now();
+	if (!spin(me, since + me->spin))
+		sleep_until_woken(me);
+	me->spin = belay__spin_learn(me->spin, belay_now() - since);
+}
+
 static void wake(struct belay__runner *runner)
 {
 	struct thread *sleeper = belay__container(runner, struct thread, runner);
@@ -58,7 +109,7 @@ static void wake(struct belay__runner *runner)
 		belay__futex_wake(&sleeper->token, 1);
 }
 
-static _Thread_local struct thread me = {{park, wake}, EMPTY};
+static _Thread_local struct thread me = {{park, wake}, EMPTY, BELAY__SPIN_LEAST};
 
 struct belay__runner *belay__self(void)
 {

@@ -12,25 +12,6 @@
  */
 #include "wait/wait.h"
 
-void belay__waiter_init(struct belay__waiter *waiter)
-{
-	atomic_init(&waiter->winner, NULL);
-	waiter->runner = belay__self();
-	waiter->sole = false;
-}
-
-bool belay__wait_claim(struct belay__wait *wait)
-{
-	struct belay__wait *nobody = NULL;
-
-	if (wait->waiter->sole) {
-		atomic_store_explicit(&wait->waiter->winner, wait, memory_order_relaxed);
-		return true;
-	}
-	return atomic_compare_exchange_strong_explicit(&wait->waiter->winner, &nobody, wait,
-						       memory_order_acq_rel, memory_order_relaxed);
-}
-
 /* Relaxed: only a hint that saves a vain claim; the claim decides. */
 bool belay__wait_is_stale(const struct belay__wait *wait)
 {
@@ -42,19 +23,6 @@ void belay__wait_wake(struct belay__wait *wait)
 	struct belay__runner *runner = wait->waiter->runner;
 
 	runner->wake(runner);
-}
-
-struct belay__wait *belay__queue_claim(struct belay__list *queue)
-{
-	struct belay__list *link;
-
-	while ((link = belay__list_pop(queue))) {
-		struct belay__wait *wait = belay__container(link, struct belay__wait, link);
-
-		if (belay__wait_claim(wait))
-			return wait;
-	}
-	return NULL;
 }
 
 void belay__queue_claim_all(struct belay__list *queue, struct belay__list *woken)
@@ -81,13 +49,6 @@ void belay__wake_all(struct belay__list *woken)
 
 	while ((link = belay__list_pop(woken)))
 		belay__wait_wake(belay__container(link, struct belay__wait, link));
-}
-
-/* Relaxed: park() has acquired what the winner's wake released. */
-struct belay__wait *belay__waiter_park(struct belay__waiter *waiter)
-{
-	waiter->runner->park(waiter->runner);
-	return atomic_load_explicit(&waiter->winner, memory_order_relaxed);
 }
 
 static struct belay__done *done_of(struct belay_chan *done)

@@ -45,6 +45,15 @@ struct belay__runner *belay__self(void);
 extern _Thread_local struct belay__runner *belay__current_task
 	__attribute__((tls_model("initial-exec")));
 
+/* How long to spin before a sleep, in nanoseconds, given how long that was last time and how long
+ * was waited then, asleep or not: longer where waits are about as short as a sleep is dear. */
+enum {
+	BELAY__SPIN_LEAST = 500,
+	BELAY__SPIN_MOST = 20000,
+	BELAY__SPIN_SHORT = 50000,
+};
+int64_t belay__spin_learn(int64_t spin, int64_t waited);
+
 struct belay__wait;
 
 struct belay__waiter {
@@ -61,7 +70,14 @@ struct belay__wait {
 	intptr_t result;         /* what the waker tells, written between claim and wake */
 };
 
-void belay__waiter_init(struct belay__waiter *waiter);
+static inline void belay__waiter_init(struct belay__waiter *waiter)
+{
+	struct belay__runner *task = belay__current_task;
+
+	atomic_init(&waiter->winner, NULL);
+	waiter->runner = task ? task : belay__self();
+	waiter->sole = false;
+}
 
 static inline void belay__wait_init(struct belay__wait *wait, struct belay__waiter *waiter)
 {
@@ -74,7 +90,17 @@ static inline void belay__wait_init(struct belay__wait *wait, struct belay__wait
 /* The compare-and-swap: true where this reason, and no other, ends the wait. Acquire and release:
  * what either side wrote before is seen by the other. (Of a sole reason the queue's lock does both,
  * and there is nothing to compare.) */
-bool belay__wait_claim(struct belay__wait *wait);
+static inline bool belay__wait_claim(struct belay__wait *wait)
+{
+	struct belay__wait *nobody = NULL;
+
+	if (wait->waiter->sole) {
+		atomic_store_explicit(&wait->waiter->winner, wait, memory_order_relaxed);
+		return true;
+	}
+	return atomic_compare_exchange_strong_explicit(&wait->waiter->winner, &nobody, wait,
+						       memory_order_acq_rel, memory_order_relaxed);
+}
 
 /* True where somebody has won already: a stale entry, that nothing can be handed to. */
 bool belay__wait_is_stale(const struct belay__wait *wait);
@@ -84,7 +110,18 @@ void belay__wait_wake(struct belay__wait *wait);
 
 /* Takes waits off queue (whose lock the caller holds) until one can be claimed, and returns it, to
  * be woken once the lock is given back. NULL: nobody waits there any more. */
-struct belay__wait *belay__queue_claim(struct belay__list *queue);
+static inline struct belay__wait *belay__queue_claim(struct belay__list *queue)
+{
+	struct belay__list *link;
+
+	while ((link = belay__list_pop(queue))) {
+		struct belay__wait *wait = belay__container(link, struct belay__wait, link);
+
+		if (belay__wait_claim(wait))
+			return wait;
+	}
+	return NULL;
+}
 
 /* Claims every waiter of queue and moves those that were won to woken; then, with no lock held,
  * belay__wake_all(woken). */
@@ -93,7 +130,12 @@ void belay__wake_all(struct belay__list *woken);
 
 /* Sleeps until a reason has won; returns it. Must be called exactly once for a waiter that others
  * may claim, and not where the caller itself has won the claim. */
-struct belay__wait *belay__waiter_park(struct belay__waiter *waiter);
+static inline struct belay__wait *belay__waiter_park(struct belay__waiter *waiter)
+{
+	waiter->runner->park(waiter->runner);
+	/* Relaxed: park() has acquired what the winner's wake released. */
+	return atomic_load_explicit(&waiter->winner, memory_order_relaxed);
+}
 
 /* Claims every waiter of ring, which is empty then, and moves those that were won to woken. */
 void belay__ring_claim_all(struct belay__list **ring, struct belay__list *woken);
