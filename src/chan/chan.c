@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * chan.c - channels: a ring of elements between two queues of waiters.
+ * chan.c - channels: a ring of elements between two queues of waiters (move.h: how they move).
  *
  * Invariants  (1) receivers wait only while the ring is empty; senders only while it is full. (A
  *                 stale entry, whose waiter has been claimed for another reason, does not count.)
@@ -18,99 +18,6 @@
 #include "context/context.h"
 
 #include <errno.h>
-#include <string.h>
-
-/* ---- The ring -------------------------------------------------------------------------------- */
-
-/* memcpy with a null pointer is undefined even for no bytes. A pointer, the element that most
- * channels have, is worth no call. */
-static void copy(void *to, const void *from, size_t size)
-{
-	if (!to || size == 0)
-		return;
-	if (size == sizeof(void *))
-		memcpy(to, from, sizeof(void *));
-	else
-		memcpy(to, from, size);
-}
-
-static void push(struct chan *chan, const void *element)
-{
-	size_t at = chan->head + chan->length;
-
-	if (at >= chan->capacity)
-		at -= chan->capacity;
-	copy(chan->ring + at * chan->element_size, element, chan->element_size);
-	chan->length++;
-}
-
-static void pop(struct chan *chan, void *element)
-{
-	copy(element, chan->ring + chan->head * chan->element_size, chan->element_size);
-	if (++chan->head == chan->capacity)
-		chan->head = 0;
-	chan->length--;
-}
-
-/* ---- The two moves --------------------------------------------------------------------------- */
-
-int belay__chan_send_now(struct chan *chan, const void *element, struct belay__wait **ret_peer)
-{
-	struct belay__wait *receiver;
-
-	*ret_peer = NULL;
-	if (is_closed(&chan->gate))
-		return -EPIPE;
-	receiver = belay__queue_claim(&chan->receivers);
-	if (receiver) {
-		copy(receiver->element, element, chan->element_size);
-		*ret_peer = receiver;
-		return 0;
-	}
-	if (chan->length == chan->capacity)
-		return -EAGAIN;
-	push(chan, element);
-	return 0;
-}
-
-/* Room in a full ring goes at once to the sender that has waited longest. */
-int belay__chan_recv_now(struct chan *chan, void *element, struct belay__wait **ret_peer)
-{
-	struct belay__wait *sender;
-
-	*ret_peer = NULL;
-	if (chan->length > 0) {
-		pop(chan, element);
-		sender = belay__queue_claim(&chan->senders);
-		if (sender)
-			push(chan, sender->element);
-		*ret_peer = sender;
-		return 0;
-	}
-	sender = belay__queue_claim(&chan->senders);
-	if (sender) {
-		copy(element, sender->element, chan->element_size);
-		*ret_peer = sender;
-		return 0;
-	}
-	return is_closed(&chan->gate) ? -EPIPE : -EAGAIN;
-}
-
-int belay__chan_check_send(belay_chan *ch, const void *element, size_t size)
-{
-	if (is_done_channel(ch))
-		return -EINVAL;
-	if (size != 0 && size != chan_of(ch)->element_size)
-		return -EMSGSIZE;
-	return !element && chan_of(ch)->element_size > 0 ? -EINVAL : 0;
-}
-
-int belay__chan_check_recv(belay_chan *ch, size_t size)
-{
-	size_t element_size = is_done_channel(ch) ? 0 : chan_of(ch)->element_size;
-
-	return size != 0 && size != element_size ? -EMSGSIZE : 0;
-}
 
 /* ---- Life ------------------------------------------------------------------------------------ */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * chan.h - what send, receive and select share: a channel's inside and its two moves.
+ * chan.h - what send, receive and select share: a channel's inside.
  */
 #ifndef BELAY_SRC_CHAN_CHAN_H
 #define BELAY_SRC_CHAN_CHAN_H
@@ -10,6 +10,7 @@
 
 #include <belay/chan.h>
 
+#include <errno.h>
 #include <stdatomic.h>
 
 /* Guarded by gate.lock but for what never changes: element_size and capacity. */
@@ -40,6 +41,14 @@ static inline bool is_closed(const belay_chan *ch)
 	return atomic_load_explicit(&ch->closed, memory_order_acquire) != 0;
 }
 
+/* Whether a call under ctx, whose done channel that is, has to return at once: 0, or why. */
+static inline int err_of(const belay_ctx *ctx, const belay_chan *done)
+{
+	if (!ctx)
+		return -EINVAL;
+	return done ? atomic_load_explicit(&done->closed, memory_order_acquire) : 0;
+}
+
 static inline void chan_lock(belay_chan *ch)
 {
 	belay__lock_take(&ch->lock, BELAY__RANK_CHAN);
@@ -49,14 +58,5 @@ static inline void chan_unlock(belay_chan *ch)
 {
 	belay__lock_give(&ch->lock, BELAY__RANK_CHAN);
 }
-
-/* One send or receive if it can happen now, with the lock held: 0, -EPIPE, or -EAGAIN. *ret_peer is
- * whoever was waiting for it, claimed (NULL: nobody): wake it once the lock is given back. */
-int belay__chan_send_now(struct chan *chan, const void *element, struct belay__wait **ret_peer);
-int belay__chan_recv_now(struct chan *chan, void *element, struct belay__wait **ret_peer);
-
-/* 0, -EMSGSIZE or -EINVAL: whether an element of this size (0: unknown) may be moved so. */
-int belay__chan_check_send(belay_chan *ch, const void *element, size_t size);
-int belay__chan_check_recv(belay_chan *ch, size_t size);
 
 #endif

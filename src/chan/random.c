@@ -13,7 +13,7 @@
 /* xorshift64* (Vigna 2016): quick, and even enough for a choice among cases. */
 static uint64_t random_bits(void)
 {
-	static _Thread_local uint64_t state;
+	static _Thread_local uint64_t state __attribute__((tls_model("initial-exec")));
 
 	if (state == 0)
 		state = (uint64_t)belay_now() ^ (uint64_t)(uintptr_t)&state;

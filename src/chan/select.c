@@ -2,24 +2,24 @@
  *
  * select.c - one of several sends, receives, ends and times.
  *
- * Passes      1. With all channels locked: try the cases in random order; the first that can
- *             happen,
- *                happens. Where none can, queue a wait in every channel; give the locks back.
- *             2. Join the done channels one by one, arm the timer for the nearest time, and block:
- *             the
- *                first to claim the waiter has decided.
- *             3. Leave every queue.
- * Why so      Between the look at a channel and the wait in its queue nobody may get in: hence all
- *             locks at once in pass 1. A done channel is only ever closed, so it needs no such
- *             care: it is open when joined, or the case is ready and competes by the claim. That
- *             keeps nodes' locks, which are ordered by the tree, out of the set that is ordered by
- *             address.
+ * Passes      1. Try the cases one by one in random order, each under its channel's lock alone: the
+ *                first that can happen, happens. (Not where one channel is all there is.)
+ *             2. With all channels locked: try again, in the same order. Where none can happen,
+ *                queue a wait in every channel; give the locks back.
+ *             3. Join the done channels one by one, arm the timer for the nearest time, and block:
+ *                the first to claim the waiter has decided.
+ *             4. Leave every queue.
+ * Why so      Between the look at a channel and the wait in its queue nobody may get in, and if it is
+ *             told that nothing is ready, that must have been so at one moment: hence all locks at
+ *             once in pass 2. A done channel is only ever closed, so it needs no such care: it is
+ *             open when joined, or the case is ready and competes by the claim. That keeps nodes'
+ *             locks, which are ordered by the tree, out of the set that is ordered by address.
  * Locking     Channels by address, each once, though it may stand in several cases.
- * No self     A select meets others' waits in pass 1 before its own are queued, and claims nothing
- *             in pass 2 but its own: so it never matches itself.
+ * No self     A select meets others' waits in passes 1 and 2, before its own are queued, and claims
+ *             nothing in pass 3 but its own: so it never matches itself.
  * Memory      Needs none: a case carries its own wait and its links.
  */
-#include "chan/chan.h"
+#include "chan/move.h"
 #include "chan/random.h"
 #include "context/context.h"
 #include "wait/timer.h"
@@ -34,7 +34,7 @@ _Static_assert(sizeof(struct belay__wait) <= sizeof(((struct belay_case *)0)->wa
 
 struct selection {
 	struct belay_case *cases;
-	size_t n;
+	size_t n, moving;           /* all, and those that move an element */
 	struct belay_case *locked; /* cases with a channel, by its address */
 	struct belay__waiter waiter;
 	struct belay__wait_timer timer;
@@ -62,7 +62,7 @@ static bool moves_element(const struct belay_case *c)
 static void shuffle(struct belay_case *cases, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		size_t j = belay__random_below(i + 1);
+		size_t j = i > 0 ? belay__random_below(i + 1) : 0;
 
 		cases[i].order = cases[j].order;
 		cases[j].order = (unsigned)i;
@@ -118,7 +118,7 @@ static void unlock_all(struct belay_case *c)
 	}
 }
 
-/* ---- Pass 1 ---------------------------------------------------------------------------------- */
+/* ---- Passes 1 and 2 -------------------------------------------------------------------------- */
 
 static void deliver_closed(struct belay_case *c)
 {
@@ -140,7 +140,7 @@ static int conclude(struct belay_case *c, int result)
 	return 0;
 }
 
-static int try_case(struct belay_case *c, struct belay__wait **ret_peer)
+static inline int try_case(struct belay_case *c, struct belay__wait **ret_peer)
 {
 	*ret_peer = NULL;
 	if (c->kind == BELAY_CASE_TIMEOUT)
@@ -150,8 +150,8 @@ static int try_case(struct belay_case *c, struct belay__wait **ret_peer)
 	if (is_done_channel(c->chan))
 		return is_closed(c->chan) ? -EPIPE : -EAGAIN;
 	if (c->kind == BELAY_CASE_SEND)
-		return belay__chan_send_now(chan_of(c->chan), c->element, ret_peer);
-	return belay__chan_recv_now(chan_of(c->chan), c->element, ret_peer);
+		return send_now(chan_of(c->chan), c->element, ret_peer);
+	return recv_now(chan_of(c->chan), c->element, ret_peer);
 }
 
 /* The index of the case that ran, -EPIPE, or -EAGAIN. */
@@ -162,6 +162,28 @@ static int try_all(struct belay_case *cases, size_t n, struct belay__wait **ret_
 		struct belay_case *c = &cases[cases[i].order];
 		int result = try_case(c, ret_peer);
 
+		if (result != -EAGAIN) {
+			result = conclude(c, result);
+			return result < 0 ? result : (int)(c - cases);
+		}
+	}
+	return -EAGAIN;
+}
+
+/* The same, each case under its own lock. */
+static int try_each(struct belay_case *cases, size_t n, struct belay__wait **ret_peer)
+{
+	*ret_peer = NULL;
+	for (size_t i = 0; i < n; i++) {
+		struct belay_case *c = &cases[cases[i].order];
+		bool locks = moves_element(c);
+		int result;
+
+		if (locks)
+			chan_lock(c->chan);
+		result = try_case(c, ret_peer);
+		if (locks)
+			chan_unlock(c->chan);
 		if (result != -EAGAIN) {
 			result = conclude(c, result);
 			return result < 0 ? result : (int)(c - cases);
@@ -183,7 +205,7 @@ static void queue_all(struct selection *s)
 	}
 }
 
-/* ---- Passes 2 and 3 -------------------------------------------------------------------------- */
+/* ---- Passes 3 and 4 -------------------------------------------------------------------------- */
 
 /* Waits for all ends among the cases. False: the waiter has been claimed already; by whom is in
  * *ret. A claim that others have won is theirs to wake. */
@@ -205,11 +227,14 @@ static bool join_ends(struct selection *s, struct belay__wait **ret)
 	return true;
 }
 
-static void leave_all(struct selection *s)
+/* Of all but the winner; that was taken off by who claimed it. */
+static void leave_all(struct selection *s, const struct belay__wait *winner)
 {
 	for (size_t i = 0; i < s->n; i++)
 		if (waits_for_end(&s->cases[i]))
 			belay__done_leave(s->cases[i].chan, wait_of(&s->cases[i]));
+	if (s->moving == 1 && winner == wait_of(s->locked))
+		return;
 	lock_all(s->locked);
 	for (struct belay_case *c = s->locked; c; c = c->next_locked)
 		if (belay__list_linked(&wait_of(c)->link))
@@ -228,7 +253,7 @@ static struct belay__wait *block(belay_ctx *ctx, struct selection *s)
 		winner = belay__block(ctx, &s->waiter);
 	if (s->nearest)
 		belay__timer_disarm(&s->timer.timer);
-	leave_all(s);
+	leave_all(s, winner);
 	return winner;
 }
 
@@ -252,32 +277,80 @@ static int check(struct belay_case *c)
 {
 	if (!c->chan)
 		return 0;
-	return c->kind == BELAY_CASE_SEND ? belay__chan_check_send(c->chan, c->element, c->size)
-					  : belay__chan_check_recv(c->chan, c->size);
+	return c->kind == BELAY_CASE_SEND ? check_send(c->chan, c->element, c->size)
+					  : check_recv(c->chan, c->size);
 }
 
+static bool is_ready_without_lock(const struct belay_case *c)
+{
+	return c->kind == BELAY_CASE_TIMEOUT ? c->ns <= 0
+					     : waits_for_end(c) && is_closed(c->chan);
+}
+
+/* What all passes need to know of c. */
+static int add(struct selection *s, struct belay_case *c, bool *ret_ready)
+{
+	int err = check(c);
+
+	if (err < 0)
+		return err;
+	*ret_ready |= is_ready_without_lock(c);
+	c->order = (unsigned)(c - s->cases);
+	if (moves_element(c)) {
+		s->moving++;
+		s->locked = c;
+		c->next_locked = NULL;
+	}
+	if (c->kind == BELAY_CASE_TIMEOUT && c->ns != BELAY_FOREVER &&
+	    (!s->nearest || c->ns < s->nearest->ns))
+		s->nearest = c;
+	return 0;
+}
+
+/* Chance is asked where more than one case may be ready. */
 static int prepare(struct selection *s, struct belay_case *cases, size_t n)
 {
-	*s = (struct selection){.cases = cases, .n = n};
+	bool ready = false;
+
+	s->cases = cases;
+	s->n = n;
+	s->moving = 0;
+	s->locked = s->nearest = NULL;
 	if (n > INT32_MAX)
 		return -EINVAL;
 	for (size_t i = 0; i < n; i++) {
-		int err = check(&cases[i]);
+		int err = add(s, &cases[i], &ready);
 
 		if (err < 0)
 			return err;
-		if (cases[i].kind == BELAY_CASE_TIMEOUT && cases[i].ns != BELAY_FOREVER &&
-		    (!s->nearest || cases[i].ns < s->nearest->ns))
-			s->nearest = &cases[i];
 	}
-	shuffle(cases, n);
-	s->locked = sort(cases, n);
+	if (s->moving > 1 || ready)
+		shuffle(cases, n);
 	return 0;
+}
+
+/* Passes 1 and 2. queues: in every channel, where nothing can happen. */
+static int try_or_queue(struct selection *s, bool queues)
+{
+	struct belay__wait *peer;
+	int result = s->moving > 1 ? try_each(s->cases, s->n, &peer) : -EAGAIN;
+
+	if (result == -EAGAIN) {
+		if (s->moving > 1)
+			s->locked = sort(s->cases, s->n);
+		lock_all(s->locked);
+		result = try_all(s->cases, s->n, &peer);
+		if (result == -EAGAIN && queues)
+			queue_all(s);
+		unlock_all(s->locked);
+	}
+	if (peer)
+		belay__wait_wake(peer);
+	return result;
 }
 
 int belay_select_n(belay_ctx *ctx, struct belay_case *cases, size_t n)
 {
-	struct belay__wait *peer;
 	struct selection s;
 	int err = belay_err(ctx);
 
@@ -288,28 +361,14 @@ int belay_select_n(belay_ctx *ctx, struct belay_case *cases, size_t n)
 		return err;
 	if (s.nearest && belay__clock_start() < 0)
 		return -ENOMEM;
-	lock_all(s.locked);
-	err = try_all(cases, n, &peer);
-	if (err == -EAGAIN)
-		queue_all(&s);
-	unlock_all(s.locked);
-	if (peer)
-		belay__wait_wake(peer);
+	err = try_or_queue(&s, true);
 	return err == -EAGAIN ? result_of(ctx, &s, block(ctx, &s)) : err;
 }
 
 int belay_try_select_n(struct belay_case *cases, size_t n)
 {
-	struct belay__wait *peer;
 	struct selection s;
 	int err = prepare(&s, cases, n);
 
-	if (err < 0)
-		return err;
-	lock_all(s.locked);
-	err = try_all(cases, n, &peer);
-	unlock_all(s.locked);
-	if (peer)
-		belay__wait_wake(peer);
-	return err;
+	return err < 0 ? err : try_or_queue(&s, false);
 }

@@ -3,14 +3,13 @@
  * send.c - send and receive: the move at once if it can be, else a wait in the channel's queue.
  *
  * The wait is queued in the same lock section that found the move impossible, so that no peer can
- * come in between. Then belay__block() adds the context's end as the other reason.
+ * come in between. Then belay__block() adds the context's end as the other reason; where the context
+ * has none, the wait is the sole reason.
  */
-#include "chan/chan.h"
+#include "chan/move.h"
 #include "context/context.h"
 
 #include <belay/select.h>
-
-#include <errno.h>
 
 static void wake_peer(struct belay__wait *peer)
 {
@@ -28,49 +27,57 @@ static int wait_for_ctx(belay_ctx *ctx)
 	return belay_err(ctx);
 }
 
-/* Queues wait in queue, with the channel's lock held. Where ctx can't end, the channel alone can. */
-static void join(belay_ctx *ctx, struct belay__list *queue, struct belay__waiter *waiter,
-		 struct belay__wait *wait, void *element)
+static void leave(belay_chan *ch, struct belay__wait *wait)
 {
-	belay__waiter_init(waiter);
-	waiter->sole = !belay_done(ctx);
-	belay__wait_init(wait, waiter);
-	wait->element = element;
-	belay__list_append(queue, &wait->link);
-}
-
-/* Blocks with wait queued in ch. Its result where a peer took it, else the context's error. */
-static int wait_for_peer(belay_ctx *ctx, belay_chan *ch, struct belay__wait *wait)
-{
-	if (belay__block(ctx, wait->waiter))
-		return (int)wait->result;
 	chan_lock(ch);
 	if (belay__list_linked(&wait->link))
 		belay__list_remove(&wait->link);
 	chan_unlock(ch);
-	return belay_err(ctx);
+}
+
+/* With the channel's lock held, which is given back: waits in queue. 0 or -EPIPE, where a peer or a
+ * close took the wait off; else the context's error. Inline: see worker.c, Depth. */
+static inline __attribute__((always_inline)) int wait_in(belay_ctx *ctx, belay_chan *done, belay_chan *ch, struct belay__list *queue,
+		   void *element)
+{
+	struct belay__waiter waiter;
+	struct belay__wait wait;
+
+	belay__waiter_init(&waiter);
+	waiter.sole = !done;
+	belay__wait_init(&wait, &waiter);
+	wait.element = element;
+	belay__list_append(queue, &wait.link);
+	chan_unlock(ch);
+	if (!done) {
+		belay__waiter_park(&waiter);
+	} else if (!belay__block(ctx, &waiter)) {
+		leave(ch, &wait);
+		return err_of(ctx, done);
+	}
+	return (int)wait.result;
 }
 
 int belay_send_sized(belay_ctx *ctx, belay_chan *ch, const void *element, size_t size)
 {
-	struct belay__waiter waiter;
-	struct belay__wait wait, *peer;
-	int err = belay_err(ctx);
+	belay_chan *done = belay_done(ctx);
+	struct belay__wait *peer;
+	int err = err_of(ctx, done);
 
 	if (err < 0)
 		return err;
 	if (!ch)
 		return wait_for_ctx(ctx);
-	err = belay__chan_check_send(ch, element, size);
+	err = check_send(ch, element, size);
 	if (err < 0)
 		return err;
 	chan_lock(ch);
-	err = belay__chan_send_now(chan_of(ch), element, &peer);
+	err = send_now(chan_of(ch), element, &peer);
 	if (err == -EAGAIN)
-		join(ctx, &chan_of(ch)->senders, &waiter, &wait, (void *)element);
+		return wait_in(ctx, done, ch, &chan_of(ch)->senders, (void *)element);
 	chan_unlock(ch);
 	wake_peer(peer);
-	return err == -EAGAIN ? wait_for_peer(ctx, ch, &wait) : err;
+	return err;
 }
 
 /* A done channel has no elements: it is ready, as closed, once its context is done. */
@@ -85,26 +92,26 @@ static int recv_done(belay_ctx *ctx, belay_chan *ch)
 
 int belay_recv_sized(belay_ctx *ctx, belay_chan *ch, void *element, size_t size)
 {
-	struct belay__waiter waiter;
-	struct belay__wait wait, *peer;
-	int err = belay_err(ctx);
+	belay_chan *done = belay_done(ctx);
+	struct belay__wait *peer;
+	int err = err_of(ctx, done);
 
 	if (err < 0)
 		return err;
 	if (!ch)
 		return wait_for_ctx(ctx);
-	err = belay__chan_check_recv(ch, size);
+	err = check_recv(ch, size);
 	if (err < 0)
 		return err;
 	if (is_done_channel(ch))
 		return recv_done(ctx, ch);
 	chan_lock(ch);
-	err = belay__chan_recv_now(chan_of(ch), element, &peer);
+	err = recv_now(chan_of(ch), element, &peer);
 	if (err == -EAGAIN)
-		join(ctx, &chan_of(ch)->receivers, &waiter, &wait, element);
+		return wait_in(ctx, done, ch, &chan_of(ch)->receivers, element);
 	chan_unlock(ch);
 	wake_peer(peer);
-	return err == -EAGAIN ? wait_for_peer(ctx, ch, &wait) : err;
+	return err;
 }
 
 int belay_try_send_sized(belay_chan *ch, const void *element, size_t size)
@@ -114,11 +121,11 @@ int belay_try_send_sized(belay_chan *ch, const void *element, size_t size)
 
 	if (!ch)
 		return -EAGAIN;
-	err = belay__chan_check_send(ch, element, size);
+	err = check_send(ch, element, size);
 	if (err < 0)
 		return err;
 	chan_lock(ch);
-	err = belay__chan_send_now(chan_of(ch), element, &peer);
+	err = send_now(chan_of(ch), element, &peer);
 	chan_unlock(ch);
 	wake_peer(peer);
 	return err;
@@ -131,13 +138,13 @@ int belay_try_recv_sized(belay_chan *ch, void *element, size_t size)
 
 	if (!ch)
 		return -EAGAIN;
-	err = belay__chan_check_recv(ch, size);
+	err = check_recv(ch, size);
 	if (err < 0)
 		return err;
 	if (is_done_channel(ch))
 		return is_closed(ch) ? -EPIPE : -EAGAIN;
 	chan_lock(ch);
-	err = belay__chan_recv_now(chan_of(ch), element, &peer);
+	err = recv_now(chan_of(ch), element, &peer);
 	chan_unlock(ch);
 	wake_peer(peer);
 	return err;
