@@ -54,7 +54,7 @@ static bool wait_for_job(void)
 
 	belay__waiter_init(&waiter);
 	belay__wait_init(&wait, &waiter);
-	belay__list_append(&pool.waiting, &wait.link);
+	belay__list_append(pool.waiting.next, &wait.link); /* in front: the warmest is taken first */
 	pool.idle++;
 	give();
 	belay__quiet_changed();

@@ -2,16 +2,20 @@
  *
  * cache.c - tasks with their stacks, used again and again.
  *
- * Tasks are made 64 at a time, with a mapping of 64 stacks, and then go from the pool to a worker's
- * cache and back, a batch at a time. Used last in, first out, while their stacks are warm in the
- * processor's cache.
+ * Tasks are made 64 at a time, with a mapping of 64 stacks. A worker keeps up to two batches of 64
+ * for itself, and takes and gives whole batches from and to the pool, so that neither costs more
+ * the more of them there are (J. Bonwick, J. Adams: "Magazines and Vmem", 2001). Last in, first out,
+ * while stacks are warm in the processor's cache.
  *
- * Memory back A stack that leaves a worker's cache keeps its topmost page; from the WARM-th on in the
- *             pool it keeps none. So what tasks needed at their deepest is held by no more stacks
- *             than the caches hold.
- * Locking     pool.lock guards the pool and the slabs' list. A task's site tells whether it is in
- *             use: written by whoever has the task, read by reports at any time, so atomic; relaxed,
- *             since a site is constant data. Who counts sees what has been in use for a while.
+ * Memory back Used stacks stay as they are, with all the memory that their tasks have touched: to
+ *             give it back costs more than to run a small task, since the other processors have to
+ *             be told. So that is done later, a batch at a time: by busy workers now and then, with
+ *             what the pool has not been asked for in the meantime; and by the last worker to go
+ *             idle, after a second, with all.
+ * Locking     pool.lock guards the pool and the slabs' list; a batch that is being cleared is in
+ *             nobody's list. A task's site tells whether it is in use: written by whoever has the
+ *             task, read by reports at any time, so atomic; relaxed, since a site is constant data.
+ *             Who counts sees what has been in use for a while.
  */
 #include "task/cache.h"
 
@@ -19,7 +23,7 @@
 #include "base/sanitizer.h"
 #include "task/worker.h"
 
-enum { BATCH = 32, CACHE_MOST = 128, WARM = 512 };
+enum { BATCH = BELAY__STACKS };
 
 struct slab {
 	struct slab *next;
@@ -30,11 +34,12 @@ struct slab {
 static struct {
 	struct belay__lock lock;
 	struct slab *slabs;
-	struct belay__task *free;
-	size_t free_count;
+	struct belay__task *warm, *cold; /* full batches: the first of each, through next_batch;
+					    cold: none of its stacks has memory */
+	size_t warm_count;               /* batches */
+	size_t unasked;                  /* the least that was since belay__tasks_tend() */
+	struct belay__batch loose;       /* for threads without a cache */
 } pool;
-
-static const struct belay_site unknown;
 
 static void lock(void)
 {
@@ -46,146 +51,228 @@ static void unlock(void)
 	belay__lock_give(&pool.lock, BELAY__RANK_LEAF);
 }
 
-/* ---- The pool, with the lock held ------------------------------------------------------------ */
+/* ---- Batches --------------------------------------------------------------------------------- */
 
-static void put(struct belay__task *task)
+static void push(struct belay__batch *batch, struct belay__task *task)
 {
-	task->next = pool.free;
-	pool.free = task;
-	pool.free_count++;
+	task->next = batch->first;
+	batch->first = task;
+	batch->count++;
 }
 
-static bool grow(void)
+static struct belay__task *pop(struct belay__batch *batch)
 {
+	struct belay__task *task = batch->first;
+
+	batch->first = task->next;
+	batch->count--;
+	return task;
+}
+
+/* A slab's tasks: one whole batch. An empty one: out of memory. With the pool's lock held. */
+static struct belay__batch make(void)
+{
+	struct belay__batch batch = {NULL, 0};
 	struct slab *slab = belay__calloc(1, sizeof *slab);
 
 	if (!slab)
-		return false;
+		return batch;
 	slab->mapping = belay__stacks_map();
 	if (!slab->mapping) {
 		belay__free(slab);
-		return false;
+		return batch;
 	}
 	slab->next = pool.slabs;
 	pool.slabs = slab;
-	for (unsigned i = BELAY__STACKS; i-- > 0;) {
+	for (unsigned i = BATCH; i-- > 0;) {
 		belay__stack_init(&slab->tasks[i].stack, slab->mapping, i);
-		put(&slab->tasks[i]);
+		push(&batch, &slab->tasks[i]);
 	}
+	return batch;
+}
+
+/* NULL: there is none. */
+static struct belay__task *pop_warm(void)
+{
+	struct belay__task *first = pool.warm;
+
+	if (!first)
+		return NULL;
+	pool.warm = first->next_batch;
+	if (--pool.warm_count < pool.unasked)
+		pool.unasked = pool.warm_count;
+	return first;
+}
+
+/* A full batch, or an empty one: out of memory. With the lock held. */
+static struct belay__batch take_batch(void)
+{
+	struct belay__task *first = pop_warm();
+
+	if (!first && pool.cold) {
+		first = pool.cold;
+		pool.cold = first->next_batch;
+	}
+	return first ? (struct belay__batch){first, BATCH} : make();
+}
+
+static bool is_warm(const struct belay__task *task)
+{
+	for (; task; task = task->next)
+		if (task->stack.used)
+			return true;
+	return false;
+}
+
+static void give_batch(struct belay__batch batch)
+{
+	struct belay__task *first = batch.first;
+	bool warm = is_warm(first);
+
+	lock();
+	first->next_batch = warm ? pool.warm : pool.cold;
+	*(warm ? &pool.warm : &pool.cold) = first;
+	pool.warm_count += warm;
+	unlock();
+}
+
+/* ---- Memory back ----------------------------------------------------------------------------- */
+
+static void clear(struct belay__task *task)
+{
+	for (; task; task = task->next)
+		if (task->stack.used)
+			belay__stack_clear(&task->stack);
+}
+
+/* False: there was none that has memory. */
+static bool clear_batch(void)
+{
+	struct belay__task *first;
+
+	lock();
+	first = pop_warm();
+	unlock();
+	if (!first)
+		return false;
+	clear(first);
+	give_batch((struct belay__batch){first, BATCH});
 	return true;
 }
 
-/* NULL: out of memory. */
-static struct belay__task *get(void)
+void belay__tasks_tend(void)
 {
-	struct belay__task *task;
-
-	if (!pool.free && !grow())
-		return NULL;
-	task = pool.free;
-	pool.free = task->next;
-	pool.free_count--;
-	return task;
-}
-
-/* ---- Caches ---------------------------------------------------------------------------------- */
-
-static void push(struct belay__cache *cache, struct belay__task *task)
-{
-	task->next = cache->free;
-	cache->free = task;
-	cache->count++;
-}
-
-static struct belay__task *pop(struct belay__cache *cache)
-{
-	struct belay__task *task = cache->free;
-
-	cache->free = task->next;
-	cache->count--;
-	return task;
-}
-
-/* One for the caller, and where it has a cache as many for that as come without making new ones. */
-static struct belay__task *refill(struct belay__cache *cache)
-{
-	struct belay__task *task;
+	bool unasked;
 
 	lock();
-	task = get();
-	for (int i = 1; cache && i < BATCH && pool.free; i++)
-		push(cache, get());
+	unasked = pool.unasked > 0;
+	pool.unasked = pool.warm_count;
+	unlock();
+	if (unasked)
+		clear_batch();
+}
+
+bool belay__tasks_warm(const struct belay__cache *cache)
+{
+	bool warm;
+
+	lock();
+	warm = pool.warm_count > 0;
+	unlock();
+	return warm || is_warm(cache->current.first) || is_warm(cache->spare.first);
+}
+
+bool belay__tasks_cool(struct belay__cache *cache)
+{
+	clear(cache->current.first);
+	clear(cache->spare.first);
+	return clear_batch();
+}
+
+/* ---- Without a cache ------------------------------------------------------------------------- */
+
+static struct belay__task *take_loose(void)
+{
+	struct belay__task *task = NULL;
+
+	lock();
+	if (!pool.loose.first)
+		pool.loose = take_batch();
+	if (pool.loose.first)
+		task = pop(&pool.loose);
 	unlock();
 	return task;
 }
 
-/* Gives count tasks, linked from task on, to the pool. How warm that is may have changed by the
- * time they are in it: no matter. */
-static void drain(struct belay__task *task, unsigned count)
+/* Whole batches out of what is loose, which so never is more than one. */
+static void give_loose(struct belay__task *task)
 {
-	struct belay__task *next;
-	size_t warm;
+	struct belay__batch full = {NULL, 0};
 
 	lock();
-	warm = pool.free_count;
-	unlock();
-	for (struct belay__task *at = task; at; at = at->next)
-		if (at->stack.touched && warm++ >= WARM)
-			belay__stack_clear(&at->stack);
-		else if (at->stack.touched)
-			belay__stack_clear_depth(&at->stack);
-	lock();
-	for (; task; task = next) {
-		next = task->next;
-		put(task);
+	if (pool.loose.count == BATCH) {
+		full = pool.loose;
+		pool.loose = (struct belay__batch){NULL, 0};
 	}
+	push(&pool.loose, task);
 	unlock();
-}
-
-/* All but the BATCH-th latest go. */
-static void spill(struct belay__cache *cache)
-{
-	struct belay__task *last = cache->free, *rest;
-
-	for (unsigned i = 1; i < CACHE_MOST - BATCH; i++)
-		last = last->next;
-	rest = last->next;
-	last->next = NULL;
-	drain(rest, cache->count - (CACHE_MOST - BATCH));
-	cache->count = CACHE_MOST - BATCH;
-}
-
-void belay__cache_flush(struct belay__cache *cache)
-{
-	drain(cache->free, cache->count);
-	*cache = (struct belay__cache){NULL, 0};
+	if (full.first)
+		give_batch(full);
 }
 
 /* ---- Taking and giving ----------------------------------------------------------------------- */
 
-struct belay__task *belay__task_take(struct belay__cache *cache, const struct belay_site *site)
+/* A current batch that is not empty; false: out of memory. */
+static bool refill(struct belay__cache *cache)
 {
-	struct belay__task *task;
+	if (cache->spare.first) {
+		cache->current = cache->spare;
+		cache->spare = (struct belay__batch){NULL, 0};
+		return true;
+	}
+	lock();
+	cache->current = take_batch();
+	unlock();
+	return cache->current.first;
+}
 
+struct belay__task *belay__task_take(struct belay__cache *cache)
+{
 	if (belay__alloc_fails())
 		return NULL;
-	task = cache && cache->free ? pop(cache) : refill(cache);
-	if (task)
-		atomic_store_explicit(&task->site, site ? site : &unknown, memory_order_relaxed);
-	return task;
+	if (!cache)
+		return take_loose();
+	return cache->current.first || refill(cache) ? pop(&cache->current) : NULL;
+}
+
+/* Room in the current batch. */
+static void spill(struct belay__cache *cache)
+{
+	if (cache->spare.first)
+		give_batch(cache->spare);
+	cache->spare = cache->current;
+	cache->current = (struct belay__batch){NULL, 0};
 }
 
 void belay__task_give(struct belay__cache *cache, struct belay__task *task)
 {
 	atomic_store_explicit(&task->site, NULL, memory_order_relaxed);
 	if (!cache) {
-		task->next = NULL;
-		drain(task, 1);
+		give_loose(task);
 		return;
 	}
-	push(cache, task);
-	if (cache->count > CACHE_MOST)
+	if (cache->current.count == BATCH)
 		spill(cache);
+	push(&cache->current, task);
+}
+
+void belay__cache_flush(struct belay__cache *cache)
+{
+	if (cache->spare.first)
+		give_batch(cache->spare);
+	while (cache->current.first)
+		give_loose(pop(&cache->current));
+	*cache = (struct belay__cache){0};
 }
 
 /* ---- All of them ----------------------------------------------------------------------------- */
@@ -205,6 +292,8 @@ static void visit_all(void (*visit)(void *arg, const struct belay_site *site), v
 	unlock();
 }
 
+const struct belay_site belay__unknown_site;
+
 static void count_one(void *arg, const struct belay_site *site)
 {
 	++*(size_t *)arg;
@@ -220,7 +309,7 @@ size_t belay__task_count(void)
 
 static void report_one(void *arg, const struct belay_site *site)
 {
-	if (site == &unknown)
+	if (site == &belay__unknown_site)
 		fprintf(arg, "  task started at an unknown line\n");
 	else
 		fprintf(arg, "  task started at %s:%d in %s()\n", site->file, site->line,
@@ -243,8 +332,9 @@ static void free_all(void)
 		belay__stacks_unmap(slab->mapping);
 		belay__free(slab);
 	}
-	pool.free = NULL;
-	pool.free_count = 0;
+	pool.warm = pool.cold = NULL;
+	pool.warm_count = pool.unasked = 0;
+	pool.loose = (struct belay__batch){NULL, 0};
 }
 
 void belay__tasks_trim(void)

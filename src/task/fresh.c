@@ -21,7 +21,7 @@
 
 #include <belay/time.h>
 
-enum { MOST_MORE = 8, STEAL_MOST = 16 };
+enum { MOST_MORE = 8, STEAL_MOST = 16, TAKE_IN = 64 };
 #define PATIENCE BELAY_US(5)
 
 /* ---- What was brought ------------------------------------------------------------------------ */
@@ -48,15 +48,22 @@ static struct belay__task *pop_brought(struct worker *worker)
 	return task;
 }
 
-/* What others brought first, so that who spawns without end can't keep them waiting: there is no
- * more of it than came by now. */
-static void take_in(struct worker *worker)
+/* No more than TAKE_IN at a time, since the lock is held; and the queue is left room for what the
+ * worker's own tasks spawn. Its tail comes before the count, so that who looks at both in the other
+ * order misses none. */
+void belay__fresh_take_in(struct worker *worker)
 {
-	uint32_t n = atomic_load_explicit(&worker->brought_count, memory_order_relaxed);
 	struct belay__task *task;
+	uint32_t n = 0;
 
-	while (n-- > 0 && runq_length(&worker->fresh) < RUNQ / 2 && (task = pop_brought(worker)))
+	belay__lock_take(&worker->lock, BELAY__RANK_WORKER);
+	while (n < TAKE_IN && runq_length(&worker->fresh) < RUNQ / 2 &&
+	       (task = line_pop(&worker->brought))) {
 		runq_push(&worker->fresh, task);
+		n++;
+	}
+	atomic_fetch_sub(&worker->brought_count, n);
+	belay__lock_give(&worker->lock, BELAY__RANK_WORKER);
 }
 
 /* ---- Where to -------------------------------------------------------------------------------- */
@@ -102,16 +109,9 @@ struct worker *belay__fresh_push(struct belay__task *task)
 
 /* ---- Taking ---------------------------------------------------------------------------------- */
 
-struct belay__task *belay__fresh_pop(struct worker *worker)
-{
-	if (atomic_load_explicit(&worker->brought_count, memory_order_relaxed) > 0)
-		take_in(worker);
-	return runq_pop(&worker->fresh);
-}
-
 bool belay__fresh_any(struct worker *worker)
 {
-	return runq_length(&worker->fresh) > 0 || atomic_load(&worker->brought_count) > 0;
+	return atomic_load(&worker->brought_count) > 0 || runq_length(&worker->fresh) > 0;
 }
 
 bool belay__fresh_anywhere(void)

@@ -40,7 +40,7 @@ static int worker_open(struct worker *worker, unsigned index)
 	memset(worker, 0, sizeof *worker);
 	worker->index = index;
 	worker->turns_left = worker->stride = 1;
-	worker->spin = BELAY_US(5);
+	worker->spin = BELAY__SPIN_LEAST;
 	worker->nap = BELAY_US(50);
 	worker->kick_source.ready = belay__kick_ready;
 	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -146,12 +146,10 @@ static int start_locked(void)
 	return 0;
 }
 
-int belay__workers_start(void)
+int belay__workers_start_slow(void)
 {
 	int err;
 
-	if (atomic_load_explicit(&house->running, memory_order_acquire))
-		return 0;
 	belay__lock_take(&house->lock, BELAY__RANK_LEAF);
 	err = start_locked();
 	belay__lock_give(&house->lock, BELAY__RANK_LEAF);

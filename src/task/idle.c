@@ -29,13 +29,10 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { EVENTS = 128, SPINS_A_LOOK = 32 };
+enum { EVENTS = 128, SPINS_A_LOOK = 32, A_WHILE_MS = 1000 };
 #define NAP_LEAST   BELAY_US(50)
 #define NAP_MOST    BELAY_US(400)
 #define SEARCH      BELAY_US(10) /* how long to look, at least */
-#define SPIN_LEAST  500
-#define SPIN_MOST   BELAY_US(20)
-#define SHORT       BELAY_US(50) /* a wait: about what a sleep costs both sides */
 
 static struct house *house = &belay__house;
 
@@ -136,7 +133,7 @@ static bool wake_one(struct worker *first)
 }
 
 /* Whoever lined something up while this one had searching has left the look to it. */
-void belay__search_wanted(struct worker *worker)
+void belay__search_wanted_slow(struct worker *worker)
 {
 	while (atomic_load(&house->searching) == 0 && atomic_load(&house->idle) > 0 &&
 	       take_searching()) {
@@ -214,10 +211,18 @@ static bool may_sleep(struct worker *worker)
 	       (atomic_load(&house->searching) == 1 || !belay__fresh_anywhere());
 }
 
+/* After a second without anything to do it is time to give memory back. */
 static int wait_for_kick(struct worker *worker, struct epoll_event *events)
 {
+	int n;
+
 	belay__quiet_changed();
-	return epoll_wait(worker->epoll, events, EVENTS, -1);
+	if (!belay__tasks_warm(&worker->cache))
+		return epoll_wait(worker->epoll, events, EVENTS, -1);
+	n = epoll_wait(worker->epoll, events, EVENTS, A_WHILE_MS);
+	while (n == 0 && belay__tasks_cool(&worker->cache))
+		n = epoll_wait(worker->epoll, events, EVENTS, 0);
+	return n != 0 ? n : epoll_wait(worker->epoll, events, EVENTS, -1);
 }
 
 /* Awake again before any event is looked at: what that makes ready is work in hand. Who has given up
@@ -242,15 +247,6 @@ static void sleep_until_kicked(struct worker *worker)
 	dispatch(events, n);
 }
 
-/* Spinning pays where waits are shorter than what it costs to fall asleep and be woken. */
-static void learn(struct worker *worker, int64_t waited)
-{
-	if (waited < SHORT && worker->spin < SPIN_MOST)
-		worker->spin *= 2;
-	else if (waited >= SHORT && worker->spin > SPIN_LEAST)
-		worker->spin /= 2;
-}
-
 void belay__worker_idle(struct worker *worker)
 {
 	int64_t since = belay_now();
@@ -264,7 +260,7 @@ void belay__worker_idle(struct worker *worker)
 			sleep_until_kicked(worker);
 	}
 	worker->polled = belay_now();
-	learn(worker, worker->polled - since);
+	worker->spin = belay__spin_learn(worker->spin, worker->polled - since);
 }
 
 /* ---- For shutdown.c -------------------------------------------------------------------------- */

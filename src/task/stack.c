@@ -75,7 +75,7 @@ void belay__stacks_unmap(char *mapping)
 void belay__stack_init(struct belay__stack *stack, char *mapping, unsigned i)
 {
 	stack->low = mapping + (size_t)i * BELAY__STACK_SIZE + page_size;
-	stack->touched = false;
+	stack->used = false;
 	stack->valgrind_id =
 		VALGRIND_STACK_REGISTER(stack->low, stack->low + belay__stack_size());
 }
@@ -89,10 +89,5 @@ void belay__stack_fini(struct belay__stack *stack)
 void belay__stack_clear(struct belay__stack *stack)
 {
 	madvise(stack->low, belay__stack_size(), MADV_DONTNEED);
-	stack->touched = false;
-}
-
-void belay__stack_clear_depth(struct belay__stack *stack)
-{
-	madvise(stack->low, belay__stack_size() - page_size, MADV_DONTNEED);
+	stack->used = false;
 }

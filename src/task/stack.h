@@ -17,7 +17,7 @@ enum {
 struct belay__stack {
 	char *low;
 	unsigned valgrind_id;
-	bool touched; /* memory may be committed to it */
+	bool used; /* may have memory */
 };
 
 size_t belay__page_size(void);
@@ -35,9 +35,7 @@ void belay__stacks_unmap(char *mapping);
 void belay__stack_init(struct belay__stack *stack, char *mapping, unsigned i);
 void belay__stack_fini(struct belay__stack *stack);
 
-/* Gives the memory back to the system: all of it, or what lies below the topmost page. Nobody may
- * be on the stack. */
+/* Gives its memory back to the system. Nobody may be on it. */
 void belay__stack_clear(struct belay__stack *stack);
-void belay__stack_clear_depth(struct belay__stack *stack);
 
 #endif

@@ -12,28 +12,16 @@
 #include <errno.h>
 #include <sched.h>
 
-static void park(struct belay__runner *runner)
-{
-	belay__worker_leave(task_of(runner));
-}
-
-static void wake(struct belay__runner *runner)
-{
-	struct belay__task *task = task_of(runner);
-
-	belay__worker_ready(task->worker, task);
-}
-
 /* NULL: out of memory. */
 static struct belay__task *make(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void *arg,
 				const struct belay_site *site)
 {
-	struct worker *worker = belay__worker;
-	struct belay__task *task = belay__task_take(worker ? &worker->cache : NULL, site);
+	struct belay__task *task = belay__task_take(belay__cache());
 
 	if (!task)
 		return NULL;
-	task->runner = (struct belay__runner){park, wake};
+	atomic_store_explicit(&task->site, site ? site : &belay__unknown_site,
+			      memory_order_relaxed);
 	task->worker = NULL;
 	task->ctx = belay_ref(ctx);
 	task->fn = fn;
@@ -56,7 +44,7 @@ void belay__task_discard(struct belay__task *task)
 {
 	belay_ctx *ctx = task->ctx;
 
-	belay__task_give(belay__worker ? &belay__worker->cache : NULL, task);
+	belay__task_give(belay__cache(), task);
 	belay_unref(ctx);
 }
 
@@ -87,15 +75,10 @@ int (belay_go)(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void *arg)
 
 void belay_yield(void)
 {
-	struct belay__task *task;
-
-	if (!belay__in_task()) {
+	if (belay__in_task())
+		belay__worker_yield(task_of(belay__current_task));
+	else
 		sched_yield();
-		return;
-	}
-	task = task_of(belay__self());
-	belay__worker_ready(task->worker, task);
-	belay__worker_leave(task);
 }
 
 /* ---- The report at exit ---------------------------------------------------------------------- */

@@ -6,6 +6,9 @@
  *             stack's last strength; the loop has a stack of its own for what may take more: the
  *             poller, stealing, sleep. A task that ends before one that has not begun even leaves
  *             it its stack, and there is no switch at all.
+ * Depth       After a switch the processor guesses each return wrongly, up to where the stacks are
+ *             alike: it remembers the calls of the one that was left. So few calls stand between a
+ *             call that blocks and its switch; what is marked LEVEL is no call.
  * Queues      ready: tasks of this worker that can go on, first in first out; the owner's alone.
  *             inbox: tasks of this worker that others have woken; a lock-free stack, taken whole.
  *             New tasks: fresh.c.
@@ -30,6 +33,8 @@
 
 enum { STRIDE_MOST = 256, FRESH_EVERY = 8 };
 #define POLL_EVERY BELAY_US(20)
+#define LEVEL inline __attribute__((always_inline))
+#define TEND_EVERY BELAY_MS(10)
 
 _Thread_local struct worker *belay__worker;
 
@@ -62,7 +67,7 @@ static void empty_inbox(struct worker *worker)
 }
 
 /* What to go on with; NULL: ask the loop. */
-static struct belay__task *next_task(struct worker *worker)
+static LEVEL struct belay__task *next_task(struct worker *worker)
 {
 	struct belay__task *task = NULL;
 
@@ -109,9 +114,13 @@ static bool has_begun(const struct belay__task *task)
 	return task->worker != NULL;
 }
 
+static void park(struct belay__runner *runner);
+static void wake(struct belay__runner *runner);
+
 static void take_over(struct worker *worker, struct belay__task *task)
 {
 	task->worker = worker;
+	task->runner = (struct belay__runner){park, wake};
 	belay__current_task = &task->runner;
 	count_begun(worker);
 }
@@ -128,7 +137,7 @@ static void inherit(struct belay__task *task, struct belay__task *ended)
 	ended->fiber = fiber;
 }
 
-static void go_to(struct belay__fiber *from, struct belay__fiber *to, bool last)
+static LEVEL void go_to(struct belay__fiber *from, struct belay__fiber *to, bool last)
 {
 	belay__worker->left = from;
 	belay__fiber_switch(from, to, last);
@@ -172,12 +181,12 @@ static void begin(struct worker *worker, struct belay__task *task)
 {
 	take_over(worker, task);
 	add_live(worker, 1);
-	task->stack.touched = true;
+	task->stack.used = true;
 	belay__fiber_init(&task->fiber, task->stack.low, belay__stack_size(), run_tasks, task);
 }
 
 /* Leaves from, which is queued somewhere or not to go on yet, for next. */
-static void switch_to(struct worker *worker, struct belay__fiber *from, struct belay__task *next)
+static LEVEL void switch_to(struct worker *worker, struct belay__fiber *from, struct belay__task *next)
 {
 	if (has_begun(next))
 		belay__current_task = &next->runner;
@@ -187,14 +196,14 @@ static void switch_to(struct worker *worker, struct belay__fiber *from, struct b
 	arrive(worker);
 }
 
-static void leave_for_loop(struct worker *worker, struct belay__task *task)
+static LEVEL void leave_for_loop(struct worker *worker, struct belay__task *task)
 {
 	belay__current_task = NULL;
 	go_to(&task->fiber, &worker->fiber, false);
 	arrive(worker);
 }
 
-void belay__worker_leave(struct belay__task *task)
+static LEVEL void leave(struct belay__task *task)
 {
 	struct worker *worker = task->worker;
 	struct belay__task *next = next_task(worker);
@@ -207,6 +216,24 @@ void belay__worker_leave(struct belay__task *task)
 	else
 		leave_for_loop(worker, task);
 	errno = saved;
+}
+
+static void park(struct belay__runner *runner)
+{
+	leave(task_of(runner));
+}
+
+static void wake(struct belay__runner *runner)
+{
+	struct belay__task *task = task_of(runner);
+
+	belay__worker_ready(task->worker, task);
+}
+
+void belay__worker_yield(struct belay__task *task)
+{
+	line_append(&task->worker->ready, task);
+	leave(task);
 }
 
 /* ---- The loop -------------------------------------------------------------------------------- */
@@ -224,6 +251,10 @@ static void look_at_poller(struct worker *worker)
 	}
 	worker->turns_left = worker->stride;
 	worker->polled = now;
+	if (now - worker->tended > TEND_EVERY) {
+		worker->tended = now;
+		belay__tasks_tend();
+	}
 	belay__worker_poll(worker);
 }
 
@@ -258,7 +289,7 @@ void belay__worker_submit(struct belay__task *task)
 {
 	struct worker *worker;
 
-	if (!atomic_load_explicit(&belay__house.running, memory_order_acquire))
+	if (!belay__workers_run())
 		return;
 	worker = belay__fresh_push(task);
 	belay__search_wanted(worker);

@@ -22,16 +22,22 @@ struct worker;
 /* Has a stack from the start, but the stack's memory is touched only when it first runs; and if it
  * can go on with the stack of one that has just ended, it leaves its own, untouched, to that one. */
 struct belay__task {
-	struct belay__runner runner;
 	struct belay__task *next; /* in whichever one line it stands: ready, inbox, free ...        */
 	struct worker *worker;    /* NULL until it first runs, then constant                       */
-	struct belay__fiber fiber;
-	struct belay__stack stack;
 	belay_ctx *ctx;           /* referenced                                                    */
 	void (*fn)(belay_ctx *ctx, void *arg);
-	void *arg;
-	_Atomic(const struct belay_site *) site; /* the line that spawned it                       */
+	union {
+		void *arg;
+		struct belay__task *next_batch; /* while it is free: cache.c                       */
+	};
+	_Atomic(const struct belay_site *) site; /* the line that spawned it; NULL: it is free      */
+	struct belay__fiber fiber;
+	struct belay__stack stack;
+	struct belay__runner runner;
 };
+
+/* The site of a task that was spawned nobody knows where. */
+extern const struct belay_site belay__unknown_site;
 
 /* Tasks in line, first in first out, linked through next. One thread's, or under a lock. */
 struct line {
@@ -85,6 +91,7 @@ struct worker {
 	unsigned turns_left;                 /* until it looks at its poller                    */
 	unsigned stride;                     /* what turns_left begins with                     */
 	int64_t polled;                      /* when it last did                                */
+	int64_t tended;                      /* when it last saw to free stacks                 */
 	struct belay__task *finished;        /* is given back once its stack has been left      */
 	struct belay__fiber *left;           /* where the last switch came from                 */
 	struct belay__cache cache;           /* of tasks                                        */
@@ -123,7 +130,24 @@ static inline struct belay__task *task_of(struct belay__runner *runner)
 }
 
 /* Starts them where they don't run. 0, -ENOMEM, -EAGAIN, -EMFILE, -ENFILE. */
-int belay__workers_start(void);
+int belay__workers_start_slow(void);
+
+/* Acquire pairs with the release at the start's end: the workers are there. */
+static inline bool belay__workers_run(void)
+{
+	return atomic_load_explicit(&belay__house.running, memory_order_acquire);
+}
+
+static inline int belay__workers_start(void)
+{
+	return belay__workers_run() ? 0 : belay__workers_start_slow();
+}
+
+/* The calling worker's; NULL on other threads. */
+static inline struct belay__cache *belay__cache(void)
+{
+	return belay__worker ? &belay__worker->cache : NULL;
+}
 
 /* ---- worker.c -------------------------------------------------------------------------------- */
 
@@ -135,15 +159,24 @@ void belay__worker_submit(struct belay__task *task);
 /* Makes a parked task of worker ready; any thread. */
 void belay__worker_ready(struct worker *worker, struct belay__task *task);
 
-/* From a task: lets others run; returns when the task is ready again. */
-void belay__worker_leave(struct belay__task *task);
+/* From a task: lets others run that are ready. */
+void belay__worker_yield(struct belay__task *task);
 
 /* ---- fresh.c: new tasks ---------------------------------------------------------------------- */
 
 /* Lines up task with whichever worker is to have it, which is returned. */
 struct worker *belay__fresh_push(struct belay__task *task);
+/* The owner's: makes what others brought part of its own line. */
+void belay__fresh_take_in(struct worker *worker);
+
 /* The owner's. NULL: none. */
-struct belay__task *belay__fresh_pop(struct worker *worker);
+static inline struct belay__task *belay__fresh_pop(struct worker *worker)
+{
+	if (atomic_load_explicit(&worker->brought_count, memory_order_relaxed) > 0)
+		belay__fresh_take_in(worker);
+	return runq_pop(&worker->fresh);
+}
+
 /* Any thread: a moment ago, some stood in line with worker, or with any. */
 bool belay__fresh_any(struct worker *worker);
 bool belay__fresh_anywhere(void);
@@ -157,7 +190,14 @@ void belay__worker_idle(struct worker *worker);
 /* To be called when a worker that is SEARCHING has found something. */
 void belay__search_over(struct worker *worker);
 /* Sees to it that somebody looks at what was just lined up with worker. */
-void belay__search_wanted(struct worker *worker);
+void belay__search_wanted_slow(struct worker *worker);
+
+static inline void belay__search_wanted(struct worker *worker)
+{
+	if (atomic_load(&belay__house.searching) == 0 && atomic_load(&belay__house.idle) > 0)
+		belay__search_wanted_slow(worker);
+}
+
 /* After something was put into worker's inbox. */
 void belay__worker_kick(struct worker *worker);
 /* What came in at worker's poller by now. */
