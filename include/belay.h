@@ -21,5 +21,6 @@
 #include <belay/task.h>
 #include <belay/time.h>
 #include <belay/tree.h>
+#include <belay/typed_chan.h>
 
 #endif

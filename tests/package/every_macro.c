@@ -7,12 +7,21 @@
 
 #include <signal.h>
 
+struct job {
+	const char *name;
+	double size;
+};
+
 BELAY_KEY(trace, const char *, .destroy = NULL);
+BELAY_CHAN(job_chan, struct job);
+BELAY_CHAN(name_chan, const char *);
+BELAY_CHAN(digest_chan, unsigned char[32]);
 
 void contexts(belay_ctx *parent);
 void ends(belay_ctx *ctx);
 int channels(belay_ctx *ctx, belay_chan *ch);
 int selects(belay_ctx *ctx, belay_chan *ch);
+int typed_channels(belay_ctx *ctx, digest_chan *digests);
 int tasks(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), int (*job)(belay_ctx *ctx, void *arg));
 void after(belay_ctx *ctx, void (*fn)(void *arg));
 int64_t times(void);
@@ -64,6 +73,26 @@ int selects(belay_ctx *ctx, belay_chan *ch)
 	return belay_select(ctx, BELAY_RECV(ch, &in), BELAY_RECV_OK(ch, &in, &ok), BELAY_RECV(ch, NULL),
 			    BELAY_SEND(ch, &out), BELAY_DONE(ctx), BELAY_TIMEOUT(BELAY_NS(10))) +
 	       belay_try_select(BELAY_RECV(ch, &in), BELAY_SEND(ch, &out));
+}
+
+int typed_channels(belay_ctx *ctx, digest_chan *digests)
+{
+	job_chan *jobs = job_chan_new(4);
+	struct job job = {"a", 1};
+	const char *name = "b";
+	unsigned char digest[32];
+	bool ok = false;
+	int r = job_chan_send(ctx, jobs, &job) + job_chan_recv(ctx, jobs, &job) +
+		job_chan_recv(ctx, job_chan_ref(jobs), NULL) + job_chan_try_send(jobs, &job) +
+		job_chan_try_recv(jobs, &job) + name_chan_send(ctx, NULL, &name) +
+		digest_chan_recv(ctx, digests, &digest);
+
+	r += belay_select(ctx, job_chan_case_send(jobs, &job), job_chan_case_recv(jobs, NULL),
+			  digest_chan_case_recv_ok(digests, &digest, &ok),
+			  BELAY_RECV(job_chan_untyped(jobs), &job), BELAY_DONE(ctx));
+	r += (int)(job_chan_len(jobs) + job_chan_cap(jobs)) + job_chan_close(jobs);
+	job_chan_unref(jobs);
+	return r;
 }
 
 int tasks(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), int (*job)(belay_ctx *ctx, void *arg))

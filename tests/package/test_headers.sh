@@ -7,7 +7,12 @@ set -u
 . "$(dirname "$0")/tap.sh"
 source=$1
 
-flags=(-fsyntax-only -Werror -Wall -Wextra -Wpedantic -Wshadow -Wconversion -I "$source/include")
+flags=(-fsyntax-only -Werror -Wall -Wextra -Wshadow -Wconversion -I "$source/include")
+
+# GNU C is asked for its extensions, not warned of them.
+pedantic() { # LANGUAGE
+	case $1 in gnu*) ;; *) echo -Wpedantic ;; esac
+}
 
 # A file for each header, that includes it twice.
 write_units() { # SUFFIX
@@ -28,7 +33,7 @@ languages() { # COMPILER SUFFIX LANGUAGE...
 	for language; do
 		if command -v "$compiler" >/dev/null; then
 			try "headers_compile_with_${compiler}_as_$language" \
-				"$compiler" -std="$language" "${flags[@]}" "$folder"/*."$suffix"
+				"$compiler" -std="$language" $(pedantic "$language") "${flags[@]}" "$folder"/*."$suffix"
 		else
 			skip "headers_compile_with_${compiler}_as_$language" "no $compiler here"
 		fi

@@ -48,8 +48,8 @@ archive() {
 		! ldd "$folder/archive" | grep libbelay && says_123 "$folder/archive"
 }
 
-cxx() {
-	g++ -std=c++11 -Wall -Wextra -Wpedantic -Werror "$(dirname "$0")/first.cc" -o "$folder/cxx" \
+cxx() { # PROGRAM
+	g++ -std=c++11 -Wall -Wextra -Wpedantic -Werror "$(dirname "$0")/$1.cc" -o "$folder/cxx" \
 		$(pkg --cflags --libs belay) && says_123 "$folder/cxx"
 }
 
@@ -80,14 +80,16 @@ print(next(o["value"] for o in json.load(sys.stdin) if o["name"] == "libdir"))')
 		{ echo "pkg-config does not look into /usr/local/$libdir/pkgconfig"; return 1; }
 }
 
-plan 7
+plan 8
 try everything_installs_below_destdir install_there
 try the_first_program_runs_against_the_shared_library shared
 try the_first_program_runs_from_the_archive archive
 if command -v g++ >/dev/null; then
-	try a_cxx_program_runs_against_the_shared_library cxx
+	try a_cxx_program_runs_against_the_shared_library cxx first
+	try a_cxx_program_with_typed_channels_runs_too cxx typed
 else
 	skip a_cxx_program_runs_against_the_shared_library 'no g++ here'
+	skip a_cxx_program_with_typed_channels_runs_too 'no g++ here'
 fi
 try every_public_header_is_installed every_header
 try every_pkg_config_file_links_its_library every_pc_file
