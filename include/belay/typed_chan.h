@@ -41,9 +41,9 @@
 #include <belay/chan.h>
 #include <belay/select.h>
 
-/* A parameter that no pointer of another type is converted to. In GNU C, which gcc and clang compile
- * where nobody says otherwise, it is a union of one member, for which callers may pass what that
- * member could be initialised with, and everything else is an error. C++ needs no such thing;
+/* A parameter that no pointer of another type is converted to. In GNU C, which gcc and clang take
+ * where nobody says otherwise, it is a union of one member: callers may pass what that member could
+ * be initialised with, and everything else is an error. C++ needs no such thing;
  * and ISO C (-std=c11), which knows no such thing, leaves it to the compiler: an error since gcc 14
  * and clang 16, before that a warning, and an error with -Werror=incompatible-pointer-types. */
 #if defined(__cplusplus) || defined(__STRICT_ANSI__)
