@@ -4,7 +4,7 @@ import statistics
 
 FIRST = "belay"
 TITLES = {"belay": "Belay", "go": "Go", "tokio": "tokio", "glib": "GLib", "stop_token": "stop_token",
-          "pthread": "threads"}
+          "fiber": "Boost.Fiber", "pthread": "threads"}
 UNSTEADY = 0.25
 
 
@@ -50,7 +50,8 @@ def rows_of(works):
             rounds = {peer: rounds_of(work, peer, shown) for peer in peers_of(works)}
             rounds = {peer: r for peer, r in rounds.items() if r}
             if rounds:
-                yield title, work["unit"], work["clock"], rounds
+                unit = work.get("units", {}).get(shown, work["unit"])
+                yield title, unit, work["clock"], rounds
 
 
 def curves_of(works):
@@ -131,9 +132,12 @@ def machine_of(result):
 
 
 def notes_of(result):
-    """Who was absent, and what failed."""
+    """Who was absent, who lacks what, and what failed."""
     for group, gone in result["absent"].items():
         yield f"{group}: absent: {', '.join(map(title_of, gone))}"
+    for group, lacks in result["lacks"].items():
+        for peer, works in sorted(lacks.items()):
+            yield f"{group}: {title_of(peer)} lacks: {', '.join(works)}"
     for what, why in result["failed"].items():
         yield f"failed: {what}: {why}"
 

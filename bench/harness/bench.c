@@ -105,19 +105,30 @@ static int64_t least_time(void)
 	return bench_arg("ms", 100) * INT64_C(1000000);
 }
 
-double bench_cpu(bench_work *work, void *arg)
+/* On the given clock, by the calling thread. */
+static double repeat(int64_t (*clock)(void), bench_work *work, void *arg)
 {
 	int64_t least = least_time();
 
 	for (long n = FIRST_TRY;;) {
-		int64_t start = bench_cpu_now(), took;
+		int64_t start = clock(), took;
 
 		work(arg, n);
-		took = bench_cpu_now() - start;
+		took = clock() - start;
 		if (took >= least && n > FIRST_TRY)
 			return (double)took / (double)n;
 		n = more(n, took, least);
 	}
+}
+
+double bench_cpu(bench_work *work, void *arg)
+{
+	return repeat(bench_cpu_now, work, arg);
+}
+
+double bench_here(bench_work *work, void *arg)
+{
+	return repeat(bench_arg("wall", 0) ? bench_now : bench_cpu_now, work, arg);
 }
 
 int bench_processors(void)
@@ -131,7 +142,7 @@ int bench_processors(void)
 /* ---- Threads --------------------------------------------------------------------------------- */
 
 struct crew {
-	void (*fn)(void *arg, int i);
+	bench_part *fn;
 	void *arg;
 };
 
@@ -149,7 +160,7 @@ static void *run_member(void *arg)
 	return NULL;
 }
 
-void bench_threads(int threads, void (*fn)(void *arg, int i), void *arg)
+void bench_threads(int threads, bench_part *fn, void *arg)
 {
 	struct crew crew = {fn, arg};
 	struct member *members = bench_calloc((size_t)threads, sizeof *members);
@@ -253,19 +264,32 @@ uint32_t *bench_shuffled(size_t n)
 	return order;
 }
 
-/* The rollup counts pages; what /proc/self/status says is behind by some for each processor. */
-long bench_resident(void)
+/* The number of the line "NAME   NUMBER kB" of a file of /proc, in bytes. */
+static long read_kib(const char *path, const char *name)
 {
-	FILE *file = fopen("/proc/self/smaps_rollup", "re");
+	FILE *file = fopen(path, "re");
+	size_t length = strlen(name);
 	char line[256];
 	long kib = -1;
 
 	bench_must(file != NULL);
 	while (kib < 0 && fgets(line, sizeof line, file))
-		sscanf(line, "Rss: %ld kB", &kib);
+		if (strncmp(line, name, length) == 0)
+			kib = strtol(line + length, NULL, 10);
 	fclose(file);
 	bench_must(kib > 0);
 	return kib * 1024;
+}
+
+/* The rollup counts pages; what /proc/self/status says is behind by some for each processor. */
+long bench_resident(void)
+{
+	return read_kib("/proc/self/smaps_rollup", "Rss:");
+}
+
+long bench_footprint(void)
+{
+	return bench_resident() + read_kib("/proc/self/status", "VmPTE:");
 }
 
 long bench_allocations(void)

@@ -69,11 +69,16 @@ double bench_cpu(bench_work *work, void *arg);
  * and divided by the operations of all. */
 double bench_wall(int threads, bench_work *work, void *arg);
 
+/* What the work is measured by, which its argument `wall` says: the clock on the wall, or the time
+ * of all processors. The calling thread, or task, does all n operations, with whose help it likes. */
+double bench_here(bench_work *work, void *arg);
+
 /* The processors that this process may use. */
 int bench_processors(void);
 
 /* Runs fn(arg, i) for each i < threads, in a thread each; returns when all have. */
-void bench_threads(int threads, void (*fn)(void *arg, int i), void *arg);
+typedef void bench_part(void *arg, int i);
+void bench_threads(int threads, bench_part *fn, void *arg);
 
 /* ---- Samples and memory ---------------------------------------------------------------------- */
 
@@ -86,6 +91,9 @@ uint32_t *bench_shuffled(size_t n);
 
 /* Bytes of memory that the process has now, shared ones included. */
 long bench_resident(void);
+
+/* The same and the page tables, of which thinly spread stacks need many. */
+long bench_footprint(void);
 
 /* How often memory was asked for (malloc, mmap and the like) since the start; -1 where
  * liballocations.so was not put before the C library (LD_PRELOAD). */

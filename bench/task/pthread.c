@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * pthread.c - the threads of the system: the same as with tasks, and no more than it lets one have.
+ * pthread.c - the threads of the system: the same as with tasks, and no more of them than it lets
+ * one have. A thread needs no help to block, and 100,000 that sleep are more than a system allows.
  */
 #include "bench.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
-
-enum { AT_A_TIME = 1000 };
 
 static void *nothing(void *arg)
 {
@@ -18,24 +17,26 @@ static void *nothing(void *arg)
 
 static void start_and_join(void *arg, long n)
 {
-	pthread_t threads[AT_A_TIME];
-	long ran = 0, wanted = n;
+	long at_a_time = *(long *)arg, ran = 0, wanted = n;
+	pthread_t *threads = bench_calloc((size_t)at_a_time, sizeof *threads);
 
-	(void)arg;
 	while (n > 0) {
-		int started = 0;
+		long started = 0;
 
-		for (; started < AT_A_TIME && n > 0; started++, n--)
+		for (; started < at_a_time && n > 0; started++, n--)
 			bench_must(pthread_create(&threads[started], NULL, nothing, &ran) == 0);
 		while (started > 0)
 			pthread_join(threads[--started], NULL);
 	}
 	bench_must(ran == wanted);
+	free(threads);
 }
 
-static void work_start(void)
+static void work_spawn(void)
 {
-	bench_tell("ns", bench_wall(1, start_and_join, NULL));
+	long at_a_time = bench_arg("at_a_time", 1);
+
+	bench_tell("ns", bench_here(start_and_join, &at_a_time));
 }
 
 static void yield_often(void *arg, int i)
@@ -47,48 +48,84 @@ static void yield_often(void *arg, int i)
 
 static void yield_to_each_other(void *arg, long n)
 {
-	(void)arg;
-	bench_threads(2, yield_often, &n);
+	int threads = *(int *)arg;
+	long each = n / threads + 1;
+
+	bench_threads(threads, yield_often, &each);
 }
 
 static void work_yield(void)
 {
-	bench_tell("ns", bench_cpu(yield_to_each_other, NULL));
+	int threads = 2 * bench_processors();
+
+	bench_tell("ns", bench_here(yield_to_each_other, &threads));
 }
 
-static pthread_barrier_t waiting, over;
+/* ---- Many that wait -------------------------------------------------------------------------- */
 
-static void *wait_for_the_end(void *arg)
+/* For an element that never comes, until it is called off. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t element, arrived;
+	long waiting;
+	int called_off;
+} crowd = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0};
+
+static void *wait_in_receive(void *arg)
 {
-	pthread_barrier_wait(&waiting);
-	pthread_barrier_wait(&over);
+	pthread_mutex_lock(&crowd.lock);
+	crowd.waiting++;
+	pthread_cond_signal(&crowd.arrived);
+	while (!crowd.called_off)
+		pthread_cond_wait(&crowd.element, &crowd.lock);
+	pthread_mutex_unlock(&crowd.lock);
 	return arg;
 }
 
-/* Without what the kernel keeps of each thread, its stack of at least 16 KiB and more. */
-static void work_memory(void)
+static void fill(pthread_t *threads, long n)
 {
-	long n = bench_arg("tasks", 10000), before = bench_resident();
-	pthread_t *threads = bench_calloc((size_t)n, sizeof *threads);
-
-	pthread_barrier_init(&waiting, NULL, (unsigned)n + 1);
-	pthread_barrier_init(&over, NULL, (unsigned)n + 1);
 	for (long i = 0; i < n; i++)
-		bench_must(pthread_create(&threads[i], NULL, wait_for_the_end, NULL) == 0);
-	pthread_barrier_wait(&waiting);
-	bench_tell("live", (double)(bench_resident() - before) / (double)n);
-	pthread_barrier_wait(&over);
+		bench_must(pthread_create(&threads[i], NULL, wait_in_receive, NULL) == 0);
+	pthread_mutex_lock(&crowd.lock);
+	while (crowd.waiting < n)
+		pthread_cond_wait(&crowd.arrived, &crowd.lock);
+	pthread_mutex_unlock(&crowd.lock);
+}
+
+static void call_off(pthread_t *threads, long n)
+{
+	pthread_mutex_lock(&crowd.lock);
+	crowd.called_off = 1;
+	pthread_cond_broadcast(&crowd.element);
+	pthread_mutex_unlock(&crowd.lock);
 	for (long i = 0; i < n; i++)
 		pthread_join(threads[i], NULL);
+}
+
+/* Without what the kernel keeps of each thread, its stack of at least 16 KiB and more. */
+static void work_few(void)
+{
+	long n = bench_arg("live", 10000), before;
+	pthread_t *threads = bench_calloc((size_t)n, sizeof *threads);
+	int64_t start;
+
+	before = bench_footprint();
+	start = bench_now();
+	fill(threads, n);
+	bench_tell("make", (double)(bench_now() - start) / 1e6);
+	bench_tell("live", (double)(bench_footprint() - before) / (double)n);
+	start = bench_now();
+	call_off(threads, n);
+	bench_tell("cancel", (double)(bench_now() - start) / 1e6);
 	free(threads);
 }
 
 int main(int argc, char **argv)
 {
 	static const struct bench_entry entries[] = {
-		{"start", work_start},
+		{"spawn", work_spawn},
 		{"yield", work_yield},
-		{"memory", work_memory},
+		{"few", work_few},
 		{NULL, NULL},
 	};
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """test_bench.py BENCH FOLDER [--count-allocations] - the benchmarks run, and what they write is right.
 
-Belay's programs are run once with tiny sizes; what a time is plays no part. How rounds, medians and
+Belay's programs and those of threads are run with tiny sizes; what a time is plays no part. How rounds, medians and
 failures are dealt with is shown by peers that are made up here.
 """
 import json
@@ -35,14 +35,18 @@ def run(*arguments):
 
 def smoke():
     arguments = [] if COUNTED else ["--no-preload"]
-    return run("--smoke", "--rounds", 2, "--ms", 1, "--peers", "belay", "--folder", FOLDER, *arguments)
+    return run("--smoke", "--rounds", 2, "--ms", 1, "--peers", "belay,pthread", "--folder", FOLDER,
+               *arguments)
 
 
 STATUS, PRINTED, RESULT = smoke()
 
 
 class MadeUp:
-    """Programs of the group `context` that know the work `cancel`; each notes that it ran."""
+    """Programs of a group that know one work; each notes that it ran."""
+
+    def __init__(self, group="context", work="cancel"):
+        self.group, self.work = group, work
 
     def __enter__(self):
         self.place = tempfile.TemporaryDirectory()
@@ -53,13 +57,13 @@ class MadeUp:
         self.place.cleanup()
 
     def add(self, peer, then):
-        program = self.folder / f"context-{peer}"
-        program.write_text("#!/bin/sh\n[ \"$1\" != list ] || { echo cancel; exit; }\n"
+        program = self.folder / f"{self.group}-{peer}"
+        program.write_text(f"#!/bin/sh\n[ \"$1\" != list ] || {{ echo {self.work}; exit; }}\n"
                            f"echo {peer} >>'{self.folder}/turns'\n{then}\n")
         program.chmod(0o755)
 
     def run(self, rounds):
-        return run("context/cancel", "--folder", self.folder, "--rounds", rounds)
+        return run(f"{self.group}/{self.work}", "--folder", self.folder, "--rounds", rounds)
 
     def turns(self):
         return (self.folder / "turns").read_text().split()
@@ -71,8 +75,9 @@ class MadeUp:
 def gives_its_figures(work):
     def test():
         for shown in work["shown"]:
-            rounds = report.rounds_of(work, "belay", shown.replace("@100", "@10"))
-            assert len(rounds) == 2 and all(map(math.isfinite, rounds)), (shown, rounds)
+            for peer in work["figures"] | work["curves"]:
+                rounds = report.rounds_of(work, peer, shown.replace("@100", "@10"))
+                assert len(rounds) == 2 and all(map(math.isfinite, rounds)), (peer, shown, rounds)
         for name in work["shown_curves"]:
             curve = work["curves"]["belay"][name]
             assert all(len(rounds) == 2 for rounds in curve.values()), curve
@@ -86,6 +91,13 @@ def every_program_ran_to_its_end():
 def every_figure_stands_in_the_table():
     titles = [title for title, *_ in report.rows_of(RESULT["works"])]
     assert titles and all(title in PRINTED for title in titles), PRINTED
+
+
+def threads_take_part():
+    works = [work["name"] for work in RESULT["works"] if "pthread" in work["figures"]]
+    assert {"spawn", "yield", "few", "rendezvous", "threads", "mixed", "stream_4"} <= set(works), works
+    assert {"sleep", "crowd"} <= set(RESULT["lacks"]["task"]["pthread"]), RESULT["lacks"]
+    assert "threads lacks: " in PRINTED, PRINTED
 
 
 def deriving_and_ending_asks_for_no_memory():
@@ -130,13 +142,53 @@ def a_work_that_a_peer_does_not_know_is_left_out():
         assert status == 0 and done == ["cancel"], result
 
 
-def a_program_that_fails_fails_the_run_and_is_tried_once():
+def a_peer_that_fails_is_noted_and_tried_once():
     with MadeUp() as peers:
         peers.add("belay", "echo ns 1")
         peers.add("go", "exit 3")
         status, printed, result = peers.run(rounds=3)
-        assert status == 1 and "context/cancel of go" in result["failed"], printed
+        assert status == 0 and "context/cancel of go" in result["failed"], printed
         assert peers.turns().count("go") == 1 and peers.turns().count("belay") == 3
+        assert "failed: context/cancel of go" in printed
+
+
+def a_peer_that_takes_too_long_is_noted_and_ended():
+    with MadeUp() as peers:
+        peers.add("belay", "echo ns 1")
+        peers.add("go", "exec sleep 1000")
+        status, printed, result = run("context/cancel", "--folder", peers.folder, "--rounds", 1,
+                                      "--patience", 0.5)
+        assert status == 0 and "timed out" in result["failed"]["context/cancel of go"], printed
+
+
+def a_peer_that_says_nonsense_is_noted():
+    with MadeUp() as peers:
+        peers.add("belay", "echo ns 1")
+        peers.add("go", "echo ns")
+        status, _, result = peers.run(rounds=1)
+        assert status == 0 and "context/cancel of go" in result["failed"], result
+
+
+def a_program_of_belays_that_fails_fails_the_run():
+    with MadeUp() as peers:
+        peers.add("belay", "exit 3")
+        peers.add("go", "echo ns 1")
+        status, printed, result = peers.run(rounds=1)
+        assert status == 1 and "context/cancel of belay" in result["failed"], printed
+
+
+def a_work_that_takes_long_has_fewer_rounds():
+    with MadeUp("task", "crowd") as peers:
+        peers.add("belay", "echo ns 1")
+        peers.run(rounds=5)
+        assert len(peers.turns()) == 3
+
+
+def a_work_says_how_many_workers_there_are():
+    with MadeUp("task", "spawn") as peers:
+        peers.add("belay", "echo ns $BELAY_WORKERS; echo go $GOMAXPROCS")
+        _, printed, result = peers.run(rounds=1)
+        assert result["works"][0]["figures"]["belay"] == {"ns": [1], "go": [1]}, printed
 
 
 def rounds_that_differ_much_are_marked():
@@ -179,7 +231,10 @@ TESTS = [
     every_program_ran_to_its_end, every_figure_stands_in_the_table,
     peers_take_turns, the_median_of_all_rounds_counts,
     an_absent_peer_is_left_out_by_name, a_work_that_a_peer_does_not_know_is_left_out,
-    a_program_that_fails_fails_the_run_and_is_tried_once, rounds_that_differ_much_are_marked,
+    a_peer_that_fails_is_noted_and_tried_once, a_peer_that_takes_too_long_is_noted_and_ended,
+    a_peer_that_says_nonsense_is_noted, a_program_of_belays_that_fails_fails_the_run,
+    a_work_that_takes_long_has_fewer_rounds, a_work_says_how_many_workers_there_are,
+    rounds_that_differ_much_are_marked, threads_take_part,
     a_page_changes_between_its_marks_alone, pictures_are_well_formed_for_light_and_dark,
     the_page_has_a_place_for_the_figures,
 ]

@@ -121,6 +121,45 @@ func CPU(work func(n int)) float64 {
 	}
 }
 
+// Here is by the clock that the argument wall asks for: the one on the wall, or processor time.
+func Here(work func(n int)) float64 {
+	if Arg("wall", 0) != 0 {
+		return Wall(1, work)
+	}
+	return CPU(work)
+}
+
+// Crew runs fn(i) for each i < n, in a goroutine each, and returns when all have ended.
+func Crew(n int, fn func(i int)) {
+	var running sync.WaitGroup
+	running.Add(n)
+	for i := 0; i < n; i++ {
+		go func(i int) {
+			fn(i)
+			running.Done()
+		}(i)
+	}
+	running.Wait()
+}
+
+// Threads is the same where each goroutine has a thread of the system to itself.
+func Threads(n int, fn func(i int)) {
+	Crew(n, func(i int) {
+		runtime.LockOSThread() // until the goroutine ends, and the thread with it
+		fn(i)
+	})
+}
+
+// ThreadAndGoroutines is the same where only the first has one.
+func ThreadAndGoroutines(n int, fn func(i int)) {
+	Crew(n, func(i int) {
+		if i == 0 {
+			runtime.LockOSThread()
+		}
+		fn(i)
+	})
+}
+
 // Wall is the time of one operation where so many goroutines do them at once.
 func Wall(threads int, work func(n int)) float64 {
 	least := Least()
@@ -203,16 +242,26 @@ func Shuffled(n int) []int {
 // Resident is the process's memory in bytes, after a collection that gives back what it can.
 func Resident() float64 {
 	debug.FreeOSMemory()
-	rollup, err := os.ReadFile("/proc/self/smaps_rollup")
+	return readKib("/proc/self/smaps_rollup", "Rss:")
+}
+
+// Footprint is the same and the page tables.
+func Footprint() float64 {
+	return Resident() + readKib("/proc/self/status", "VmPTE:")
+}
+
+// readKib is the number of the line "NAME NUMBER kB" of a file of /proc, in bytes.
+func readKib(path, name string) float64 {
+	text, err := os.ReadFile(path)
 	Must(err == nil)
-	for _, line := range strings.Split(string(rollup), "\n") {
-		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "Rss:" {
+	for _, line := range strings.Split(string(text), "\n") {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == name {
 			kib, err := strconv.Atoi(fields[1])
 			Must(err == nil)
 			return float64(kib) * 1024
 		}
 	}
-	panic("no Rss")
+	panic("no " + name)
 }
 
 // Memory is what Go's own books say: the heap in use, and all that was had from the system.

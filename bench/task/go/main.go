@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Goroutines: to start one, to change over, and what one that waits takes up.
+// Goroutines: the works of ../belay.c. What may block is not called on a pool of Go's own making: a
+// goroutine that has a thread to itself is asked to, and answers.
 package main
 
 import (
@@ -8,72 +9,119 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"belay/bench/harness/go"
 )
 
-const atATime = 1000
-
-func startAndJoin(n int) {
-	var ran int64
-	var group sync.WaitGroup
-	for wanted := n; n > 0; harness.Must(n > 0 || ran == int64(wanted)) {
-		for i := 0; i < atATime && n > 0; i, n = i+1, n-1 {
-			group.Add(1)
-			go func() {
-				atomic.AddInt64(&ran, 1)
-				group.Done()
-			}()
+func workSpawn() {
+	atATime := harness.Arg("at_a_time", 1)
+	harness.Tell("ns", harness.Here(func(n int) {
+		var ran int64
+		var running sync.WaitGroup
+		for left := n; left > 0; {
+			for i := 0; i < atATime && left > 0; i, left = i+1, left-1 {
+				running.Add(1)
+				go func() {
+					atomic.AddInt64(&ran, 1)
+					running.Done()
+				}()
+			}
+			running.Wait()
 		}
-		group.Wait()
-	}
-}
-
-func workStart() {
-	harness.Tell("ns", harness.Wall(1, startAndJoin))
-}
-
-func workYield() {
-	harness.Tell("ns", harness.CPU(func(n int) {
-		var group sync.WaitGroup
-		group.Add(2)
-		for i := 0; i < 2; i++ {
-			go func() {
-				for left := n; left > 0; left-- {
-					runtime.Gosched()
-				}
-				group.Done()
-			}()
-		}
-		group.Wait()
+		harness.Must(ran == int64(n))
 	}))
 }
 
-func workMemory() {
-	n := harness.Arg("tasks", 10000)
-	ctx, cancel := context.WithCancel(context.Background())
-	var waiting, group sync.WaitGroup
-	before := harness.Resident()
-	waiting.Add(n)
-	group.Add(n)
+func workYield() {
+	tasks := 2 * harness.Processors()
+	harness.Tell("ns", harness.Here(func(n int) {
+		harness.Crew(tasks, func(int) {
+			for left := n/tasks + 1; left > 0; left-- {
+				runtime.Gosched()
+			}
+		})
+	}))
+}
+
+func workSleep() {
+	tasks, times := harness.Arg("tasks", 100000), harness.Arg("times", 10)
+	start := harness.CPUNow()
+	harness.Crew(tasks, func(int) {
+		for left := times; left > 0; left-- {
+			time.Sleep(time.Millisecond)
+		}
+	})
+	harness.Tell("ns", float64(harness.CPUNow()-start)/float64(tasks*times))
+}
+
+type crowd struct {
+	ch                chan struct{} // nobody ever sends
+	arriving, leaving sync.WaitGroup
+}
+
+func (crowd *crowd) fill(ctx context.Context, n int) {
+	crowd.arriving.Add(n)
+	crowd.leaving.Add(n)
 	for i := 0; i < n; i++ {
 		go func() {
-			waiting.Done()
-			<-ctx.Done()
-			group.Done()
+			crowd.arriving.Done()
+			select {
+			case <-crowd.ch:
+				panic("an element from nowhere")
+			case <-ctx.Done():
+			}
+			crowd.leaving.Done()
 		}()
 	}
-	waiting.Wait()
-	harness.Tell("live", (harness.Resident()-before)/float64(n))
+	crowd.arriving.Wait()
+}
+
+func milliseconds(since time.Time) float64 {
+	return float64(time.Since(since)) / 1e6
+}
+
+func workCrowd() {
+	n := harness.Arg("live", 10000)
+	ctx, cancel := context.WithCancel(context.Background())
+	crowd := crowd{ch: make(chan struct{})}
+	before, start := harness.Footprint(), time.Now()
+	crowd.fill(ctx, n)
+	harness.Tell("make", milliseconds(start))
+	harness.Tell("live", (harness.Footprint()-before)/float64(n))
+	start = time.Now()
 	cancel()
-	group.Wait()
+	crowd.leaving.Wait()
+	harness.Tell("cancel", milliseconds(start))
+}
+
+func workBlocking() {
+	calls, answers := make(chan func()), make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		for fn := range calls {
+			fn()
+			answers <- struct{}{}
+		}
+	}()
+	harness.Tell("ns", harness.Here(func(n int) {
+		called := 0
+		for i := 0; i < n; i++ {
+			calls <- func() { called++ }
+			<-answers
+		}
+		harness.Must(called == n)
+	}))
+	close(calls)
 }
 
 func main() {
 	harness.Main([]harness.Entry{
-		{Name: "start", Work: workStart},
-		{Name: "start_inside", Work: workStart}, // there is no outside
+		{Name: "spawn", Work: workSpawn},
 		{Name: "yield", Work: workYield},
-		{Name: "memory", Work: workMemory},
+		{Name: "sleep", Work: workSleep},
+		{Name: "crowd", Work: workCrowd},
+		{Name: "few", Work: workCrowd},
+		{Name: "blocking", Work: workBlocking},
 	})
 }

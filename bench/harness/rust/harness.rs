@@ -2,6 +2,8 @@
 
 //! bench.h for Rust: the same arguments, clocks and figures.
 
+pub mod tasks;
+
 use std::sync::{Arc, Barrier};
 
 /// A work by its name.
@@ -67,21 +69,38 @@ pub fn least() -> u64 {
 }
 
 /// Warms up, and never counts.
-const FIRST_TRY: usize = 100;
+pub(crate) const FIRST_TRY: usize = 100;
 
-fn more(n: usize, took: u64, least: u64) -> usize {
+pub(crate) fn more(n: usize, took: u64, least: u64) -> usize {
     let wanted = 1.1 * n as f64 * least as f64 / took.max(1) as f64;
     (wanted.min(100.0 * n as f64) as usize).max(n + 1)
 }
 
 /// The processor time of one operation, in nanoseconds.
-pub fn cpu(mut work: impl FnMut(usize)) -> f64 {
+pub fn cpu(work: impl FnMut(usize)) -> f64 {
+    repeat(cpu_now, work)
+}
+
+/// By the clock that the argument wall asks for: the one on the wall, or processor time.
+pub fn here(work: impl FnMut(usize)) -> f64 {
+    repeat(asked_clock(), work)
+}
+
+pub(crate) fn asked_clock() -> fn() -> u64 {
+    if arg("wall", 0) != 0 {
+        now
+    } else {
+        cpu_now
+    }
+}
+
+fn repeat(clock: fn() -> u64, mut work: impl FnMut(usize)) -> f64 {
     let least = least();
     let mut n = FIRST_TRY;
     loop {
-        let start = cpu_now();
+        let start = clock();
         work(n);
-        let took = cpu_now() - start;
+        let took = clock() - start;
         if took >= least && n > FIRST_TRY {
             return took as f64 / n as f64;
         }
@@ -148,8 +167,18 @@ pub fn shuffled(n: usize) -> Vec<usize> {
 
 /// The process's memory in bytes.
 pub fn resident() -> f64 {
-    let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap();
-    let line = rollup.lines().find(|line| line.starts_with("Rss:")).unwrap();
+    read_kib("/proc/self/smaps_rollup", "Rss:")
+}
+
+/// The same and the page tables.
+pub fn footprint() -> f64 {
+    resident() + read_kib("/proc/self/status", "VmPTE:")
+}
+
+/// The number of the line "NAME NUMBER kB" of a file of /proc, in bytes.
+fn read_kib(path: &str, name: &str) -> f64 {
+    let text = std::fs::read_to_string(path).unwrap();
+    let line = text.lines().find(|line| line.starts_with(name)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() * 1024.0
 }
 

@@ -2,7 +2,7 @@
 
 //! A tree's end.
 
-use crate::harness::{self, tell};
+use harness::{self, tell};
 use crate::{open_and_end, open_root};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Barrier, Mutex};

@@ -2,7 +2,7 @@
 
 //! Tokens with a deadline.
 
-use crate::harness::{self, cpu, tell, tell_at, wall};
+use harness::{self, cpu, tell, tell_at, wall};
 use crate::open_root;
 use std::future::Future;
 use std::pin::Pin;

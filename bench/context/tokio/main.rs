@@ -4,7 +4,6 @@
 //!
 //! A token has no deadline: one is a token, and beside it a sleep that the runtime's wheel holds.
 
-mod harness;
 mod later;
 mod tree;
 
