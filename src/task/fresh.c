@@ -48,8 +48,9 @@ static struct belay__task *pop_brought(struct worker *worker)
 	return task;
 }
 
-/* No more than TAKE_IN at a time, since the lock is held; and the queue is left room for what the
- * worker's own tasks spawn. Its tail comes before the count, so that who looks at both in the other
+/* At least one, so that a queue which the worker's own tasks keep full holds up nobody for ever. No
+ * more than TAKE_IN, since the lock is held; and but for that one the queue is left room for what
+ * the worker's own tasks spawn. Its tail comes before the count, so that who looks at both in the other
  * order misses none. */
 void belay__fresh_take_in(struct worker *worker)
 {
@@ -57,7 +58,7 @@ void belay__fresh_take_in(struct worker *worker)
 	uint32_t n = 0;
 
 	belay__lock_take(&worker->lock, BELAY__RANK_WORKER);
-	while (n < TAKE_IN && runq_length(&worker->fresh) < RUNQ / 2 &&
+	while (n < TAKE_IN && (n == 0 || runq_length(&worker->fresh) < RUNQ / 2) &&
 	       (task = line_pop(&worker->brought))) {
 		runq_push(&worker->fresh, task);
 		n++;

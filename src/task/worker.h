@@ -166,15 +166,19 @@ void belay__worker_yield(struct belay__task *task);
 
 /* Lines up task with whichever worker is to have it, which is returned. */
 struct worker *belay__fresh_push(struct belay__task *task);
-/* The owner's: makes what others brought part of its own line. */
+/* The owner's: makes what others brought part of its own line, which must not be full. */
 void belay__fresh_take_in(struct worker *worker);
 
-/* The owner's. NULL: none. */
+/* The owner's. NULL: none. What was brought comes into the place of the one that is taken, however
+ * many the worker's own tasks spawn. */
 static inline struct belay__task *belay__fresh_pop(struct worker *worker)
 {
-	if (atomic_load_explicit(&worker->brought_count, memory_order_relaxed) > 0)
-		belay__fresh_take_in(worker);
-	return runq_pop(&worker->fresh);
+	struct belay__task *task = runq_pop(&worker->fresh);
+
+	if (atomic_load_explicit(&worker->brought_count, memory_order_relaxed) == 0)
+		return task;
+	belay__fresh_take_in(worker);
+	return task ? task : runq_pop(&worker->fresh);
 }
 
 /* Any thread: a moment ago, some stood in line with worker, or with any. */
