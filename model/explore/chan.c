@@ -74,6 +74,21 @@ static void receive(void)
 	received[self] = belay_recv(ctx, chan, &got[self]);
 }
 
+/* Under a context that has no end the wait has one reason alone, and is claimed another way. */
+static void send_for_ever(void)
+{
+	int self = explore_self(), element = 1 + self;
+
+	sent[self] = belay_send(belay_background(), chan, &element);
+}
+
+static void receive_for_ever(void)
+{
+	int self = explore_self();
+
+	received[self] = belay_recv(belay_background(), chan, &got[self]);
+}
+
 static void try_send(void)
 {
 	int self = explore_self(), element = 1 + self;
@@ -188,6 +203,10 @@ static void all_moved(void)
 
 const struct scenario chan_scenarios[] = {
 	{"send / recv", make_rendezvous, {send_one, receive}, all_moved, 3, 4},
+	{"send / recv, neither with an end", make_rendezvous,
+	 {send_for_ever, receive_for_ever}, all_moved, 3, 4},
+	{"close / send / recv, neither with an end", make_rendezvous,
+	 {close_chan, send_for_ever, receive_for_ever}, settled, 3, 4},
 	{"send / recv / cancel", make_rendezvous, {send_one, receive, cancel}, settled, 3, 4},
 	{"send / recv / cancel, with room for one", make_buffered,
 	 {send_one, receive, cancel}, settled, 3, 4},

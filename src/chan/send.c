@@ -37,8 +37,8 @@ static void leave(belay_chan *ch, struct belay__wait *wait)
 
 /* With the channel's lock held, which is given back: waits in queue. 0 or -EPIPE, where a peer or a
  * close took the wait off; else the context's error. Inline: see worker.c, Depth. */
-static inline __attribute__((always_inline)) int wait_in(belay_ctx *ctx, belay_chan *done, belay_chan *ch, struct belay__list *queue,
-		   void *element)
+static inline __attribute__((always_inline)) int
+wait_in(belay_ctx *ctx, belay_chan *done, belay_chan *ch, struct belay__list *queue, void *element)
 {
 	struct belay__waiter waiter;
 	struct belay__wait wait;

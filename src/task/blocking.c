@@ -54,7 +54,8 @@ static bool wait_for_job(void)
 
 	belay__waiter_init(&waiter);
 	belay__wait_init(&wait, &waiter);
-	belay__list_append(pool.waiting.next, &wait.link); /* in front: the warmest is taken first */
+	/* In front, so that the warmest is taken first. */
+	belay__list_append(pool.waiting.next, &wait.link);
 	pool.idle++;
 	give();
 	belay__quiet_changed();

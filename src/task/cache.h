@@ -32,8 +32,8 @@ void belay__task_give(struct belay__cache *cache, struct belay__task *task);
 /* Gives back all that cache holds. */
 void belay__cache_flush(struct belay__cache *cache);
 
-/* Gives the system back some memory of stacks that nobody has needed since the last call. A worker's
- * to call now and then while it is busy. */
+/* Gives the system back some memory of stacks that nobody has needed since the last call. A
+ * worker's to call now and then while it is busy. */
 void belay__tasks_tend(void);
 
 /* True: free tasks have memory that could be given back. */

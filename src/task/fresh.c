@@ -50,8 +50,8 @@ static struct belay__task *pop_brought(struct worker *worker)
 
 /* At least one, so that a queue which the worker's own tasks keep full holds up nobody for ever. No
  * more than TAKE_IN, since the lock is held; and but for that one the queue is left room for what
- * the worker's own tasks spawn. Its tail comes before the count, so that who looks at both in the other
- * order misses none. */
+ * the worker's own tasks spawn. Its tail comes before the count, so that who looks at both in the
+ * other order misses none. */
 void belay__fresh_take_in(struct worker *worker)
 {
 	struct belay__task *task;

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/thread.h"
 #include "task/cpus.h"
+#include "task/overflow.h"
 #include "task/worker.h"
 
 #include <belay/time.h>
@@ -142,6 +143,7 @@ static int start_locked(void)
 			return err;
 		}
 	}
+	belay__overflow_start();
 	atomic_store_explicit(&house->running, true, memory_order_release);
 	return 0;
 }
@@ -162,6 +164,7 @@ void belay__workers_stop(void)
 		return;
 	atomic_store(&house->running, false);
 	join_workers(house->count);
+	belay__overflow_stop();
 	close_workers(house->count);
 }
 

@@ -225,8 +225,8 @@ static int wait_for_kick(struct worker *worker, struct epoll_event *events)
 	return n != 0 ? n : epoll_wait(worker->epoll, events, EVENTS, -1);
 }
 
-/* Awake again before any event is looked at: what that makes ready is work in hand. Who has given up
- * searching and then found something takes it up again, and so the duty to wake the next. */
+/* Awake again before any event is looked at: what that makes ready is work in hand. Who has given
+ * up searching and then found something takes it up again, and so the duty to wake the next. */
 static void sleep_until_kicked(struct worker *worker)
 {
 	struct epoll_event events[EVENTS];

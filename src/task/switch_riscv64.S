@@ -112,7 +112,7 @@ belay__context_init:
 	.cfi_endproc
 	.size	belay__context_init, . - belay__context_init
 
-/* belay__control_get(control): frm alone, since the flags beside it in fcsr are not control words. */
+/* belay__control_get(control): frm alone; the flags beside it in fcsr are no control words. */
 	.globl	belay__control_get
 	.hidden	belay__control_get
 	.type	belay__control_get, @function

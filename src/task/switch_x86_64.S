@@ -3,8 +3,8 @@
  * switch_x86_64.S - System V AMD64 psABI, section 3.2.1: rbx, rbp, r12-r15, the x87 control word and
  * mxcsr's control bits belong to the caller.
  *
- * A saved stack, from its top: mxcsr and control word (8 bytes), r15, r14, r13, r12, rbx, rbp, return
- * address. The words are loaded only where they differ (but for mxcsr's flags, its lowest six bits,
+ * A saved stack, from its top: mxcsr and control word (8 bytes), r15, r14, r13, r12, rbx, rbp,
+ * return address. The words are loaded only where they differ (but for mxcsr's flags, its lowest six bits,
  * which belong to nobody): loading them takes as long as all the rest.
  */
 	.text

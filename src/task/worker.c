@@ -15,9 +15,9 @@
  * Fairness    Every 8th turn prefers a new task to a ready one; the inbox is emptied on every turn;
  *             the poller is looked at about every POLL_EVERY, however long turns are: stride is how
  *             many of them that was of late. So no queue can starve another.
- * Parking     A park always leaves, and a wake always queues, whichever comes first: only its worker
- *             runs a task, so one that is queued before it has left can't go on before it has.
- *             Hence no word tells whether a task is parked, and where both are of one worker
+ * Parking     A park always leaves, and a wake always queues, whichever comes first: only its
+ *             worker runs a task, so one that is queued before it has left can't go on before it
+ *             has. Hence no word tells whether a task is parked, and where both are of one worker
  *             neither needs an atomic operation.
  * Lifetime    A waker touches the task no more once it is queued: it may go on and end.
  * Memory      inbox: the push releases what the waker did and the pointers in the stack; the
@@ -26,6 +26,7 @@
 #include "task/worker.h"
 
 #include "context/context.h"
+#include "task/overflow.h"
 
 #include <belay/time.h>
 
@@ -33,8 +34,8 @@
 
 enum { STRIDE_MOST = 256, FRESH_EVERY = 8 };
 #define POLL_EVERY BELAY_US(20)
-#define LEVEL inline __attribute__((always_inline))
 #define TEND_EVERY BELAY_MS(10)
+#define LEVEL      inline __attribute__((always_inline))
 
 _Thread_local struct worker *belay__worker;
 
@@ -125,7 +126,8 @@ static void take_over(struct worker *worker, struct belay__task *task)
 	count_begun(worker);
 }
 
-/* task goes on with the stack of ended, on which this runs; that gets task's, which was not used. */
+/* task goes on with the stack of ended, on which this runs; that gets task's, which was not
+ * used. */
 static void inherit(struct belay__task *task, struct belay__task *ended)
 {
 	struct belay__stack stack = task->stack;
@@ -186,7 +188,8 @@ static void begin(struct worker *worker, struct belay__task *task)
 }
 
 /* Leaves from, which is queued somewhere or not to go on yet, for next. */
-static LEVEL void switch_to(struct worker *worker, struct belay__fiber *from, struct belay__task *next)
+static LEVEL void switch_to(struct worker *worker, struct belay__fiber *from,
+			    struct belay__task *next)
 {
 	if (has_begun(next))
 		belay__current_task = &next->runner;
@@ -258,14 +261,10 @@ static void look_at_poller(struct worker *worker)
 	belay__worker_poll(worker);
 }
 
-void *belay__worker_main(void *arg)
+static void run(struct worker *worker)
 {
-	struct worker *worker = arg;
 	struct belay__task *task;
 
-	belay__worker = worker;
-	belay__fiber_init_thread(&worker->fiber);
-	belay__control_get(&worker->control);
 	while (!atomic_load_explicit(&belay__house.quit, memory_order_relaxed)) {
 		if (worker->turns_left == 0)
 			look_at_poller(worker);
@@ -278,6 +277,20 @@ void *belay__worker_main(void *arg)
 			belay__search_over(worker);
 		switch_to(worker, &worker->fiber, task);
 	}
+}
+
+void *belay__worker_main(void *arg)
+{
+	char signal_stack[BELAY__SIGNAL_STACK];
+	struct worker *worker = arg;
+	stack_t before;
+
+	belay__worker = worker;
+	belay__fiber_init_thread(&worker->fiber);
+	belay__control_get(&worker->control);
+	belay__overflow_enter(signal_stack, &before);
+	run(worker);
+	belay__overflow_leave(&before);
 	belay__cache_flush(&worker->cache);
 	return NULL;
 }

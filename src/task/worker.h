@@ -20,17 +20,18 @@
 struct worker;
 
 /* Has a stack from the start, but the stack's memory is touched only when it first runs; and if it
- * can go on with the stack of one that has just ended, it leaves its own, untouched, to that one. */
+ * can go on with the stack of one that has just ended, it leaves its own, untouched, to that
+ * one. */
 struct belay__task {
-	struct belay__task *next; /* in whichever one line it stands: ready, inbox, free ...        */
-	struct worker *worker;    /* NULL until it first runs, then constant                       */
-	belay_ctx *ctx;           /* referenced                                                    */
+	struct belay__task *next; /* in whichever one line it stands: ready, inbox, free ... */
+	struct worker *worker;    /* NULL until it first runs, then constant */
+	belay_ctx *ctx;           /* referenced */
 	void (*fn)(belay_ctx *ctx, void *arg);
 	union {
 		void *arg;
-		struct belay__task *next_batch; /* while it is free: cache.c                       */
+		struct belay__task *next_batch; /* while it is free: cache.c */
 	};
-	_Atomic(const struct belay_site *) site; /* the line that spawned it; NULL: it is free      */
+	_Atomic(const struct belay_site *) site; /* the line that spawned it; NULL: it is free */
 	struct belay__fiber fiber;
 	struct belay__stack stack;
 	struct belay__runner runner;
@@ -65,44 +66,44 @@ static inline struct belay__task *line_pop(struct line *line)
 
 enum worker_state {
 	AWAKE,
-	SEARCHING, /* awake, and looks for tasks of others: house.searching is its            */
-	NAPPING,   /* SEARCHING, and for a short time in its poller                           */
-	ASLEEP,    /* in its poller until something comes, or about to be                     */
+	SEARCHING, /* awake, and looks for tasks of others: house.searching is its */
+	NAPPING,   /* SEARCHING, and for a short time in its poller */
+	ASLEEP,    /* in its poller until something comes, or about to be */
 };
 
 struct worker {
 	/* Touched by all. */
 	_Alignas(64) _Atomic(struct belay__task *) inbox; /* woken by others: a stack */
 	_Atomic uint32_t state;              /* enum worker_state; who moves it from ASLEEP or
-						NAPPING writes to the kick                      */
+						NAPPING writes to the kick */
 	_Atomic uint32_t live;               /* tasks that have begun and not ended; the owner's to
-						write                                           */
-	_Atomic uint32_t begun;              /* how many have begun in all; likewise            */
+						write */
+	_Atomic uint32_t begun;              /* how many have begun in all; likewise */
 	/* New tasks, for anybody to take. */
-	_Alignas(64) struct runq fresh;      /* the owner adds                                  */
-	_Alignas(64) struct belay__lock lock; /* guards brought                                 */
+	_Alignas(64) struct runq fresh;      /* the owner adds */
+	_Alignas(64) struct belay__lock lock; /* guards brought */
 	_Atomic uint32_t brought_count;
-	struct line brought;                 /* others add; the owner where fresh is full       */
+	struct line brought;                 /* others add; the owner where fresh is full */
 	/* The searching one's. */
-	uint32_t seen_begun;                 /* begun, when it last looked here                 */
-	int64_t seen_when;                   /* and since when begun has been the same          */
+	uint32_t seen_begun;                 /* begun, when it last looked here */
+	int64_t seen_when;                   /* and since when begun has been the same */
 	/* The owner's. */
-	_Alignas(64) struct line ready;      /* can go on                                       */
-	unsigned turns_left;                 /* until it looks at its poller                    */
-	unsigned stride;                     /* what turns_left begins with                     */
-	int64_t polled;                      /* when it last did                                */
-	int64_t tended;                      /* when it last saw to free stacks                 */
-	struct belay__task *finished;        /* is given back once its stack has been left      */
-	struct belay__fiber *left;           /* where the last switch came from                 */
-	struct belay__cache cache;           /* of tasks                                        */
-	struct belay__fiber fiber;           /* of the loop                                     */
-	struct belay__control control;       /* what every task begins with                     */
+	_Alignas(64) struct line ready;      /* can go on */
+	unsigned turns_left;                 /* until it looks at its poller */
+	unsigned stride;                     /* what turns_left begins with */
+	int64_t polled;                      /* when it last did */
+	int64_t tended;                      /* when it last saw to free stacks */
+	struct belay__task *finished;        /* is given back once its stack has been left */
+	struct belay__fiber *left;           /* where the last switch came from */
+	struct belay__cache cache;           /* of tasks */
+	struct belay__fiber fiber;           /* of the loop */
+	struct belay__control control;       /* what every task begins with */
 	unsigned index;
-	int64_t spin, nap;                   /* for how long, next time                         */
+	int64_t spin, nap;                   /* for how long, next time */
 	int epoll, kick;
 	struct belay__source kick_source;
 	pthread_t thread;
-	struct worker *next_left;            /* see house.c: keep_for_the_left()                */
+	struct worker *next_left;            /* see house.c: keep_for_the_left() */
 };
 
 /* All of them. */

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_overflow.c - a task that runs out of stack: the program dies, and says who started it.
+ *
+ * What dies is a child: forked by a process that has no workers, it starts its own.
+ */
+#include "check.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static belay_ctx *bg(void) { return belay_background(); }
+
+struct death {
+	int status;
+	char said[1 << 16];
+};
+
+/* Runs fn in a child and waits for its end. */
+static void run(void (*fn)(void), struct death *ret)
+{
+	const struct rlimit no_core = {0, 0};
+	size_t length = 0;
+	int ends[2];
+	ssize_t n;
+	pid_t pid;
+
+	assert_int_equal(pipe(ends), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		setrlimit(RLIMIT_CORE, &no_core);
+		signal(SIGSEGV, SIG_DFL); /* cmocka has a handler, and sanitizers */
+		dup2(ends[1], STDERR_FILENO);
+		close(ends[0]);
+		close(ends[1]);
+		fn();
+		_exit(0);
+	}
+	close(ends[1]);
+	while ((n = read(ends[0], ret->said + length, sizeof ret->said - 1 - length)) > 0)
+		length += (size_t)n;
+	ret->said[length] = '\0';
+	close(ends[0]);
+	assert_int_equal(waitpid(pid, &ret->status, 0), pid);
+}
+
+static bool died_by_sigsegv(const struct death *death)
+{
+	return WIFSIGNALED(death->status) && WTERMSIG(death->status) == SIGSEGV;
+}
+
+static void nothing(belay_ctx *ctx, void *arg)
+{
+	(void)ctx, (void)arg;
+}
+
+/* ---- Ways to die ----------------------------------------------------------------------------- */
+
+__attribute__((noinline)) static int descend(int depth)
+{
+	volatile char frame[1024];
+
+	frame[0] = (char)depth;
+	return depth < 0 ? 0 : descend(depth + 1) + frame[0];
+}
+
+static void overflow(belay_ctx *ctx, void *arg)
+{
+	descend(0);
+}
+
+static void start_one_that_overflows(void)
+{
+	belay_go(bg(), overflow, NULL);
+	pause();
+}
+
+static void write_to_null(belay_ctx *ctx, void *arg)
+{
+	volatile int *volatile nowhere = NULL;
+
+	*nowhere = 1;
+}
+
+static void start_one_that_writes_to_null(void)
+{
+	belay_go(bg(), write_to_null, NULL);
+	pause();
+}
+
+static void be_sent_the_signal(void)
+{
+	check_in_task(nothing, NULL);
+	kill(getpid(), SIGSEGV);
+	pause();
+}
+
+static void handle(int signal)
+{
+	static const char text[] = "the program's own handler\n";
+
+	if (write(STDERR_FILENO, text, sizeof text - 1) > 0)
+		_exit(42);
+}
+
+static void overflow_with_a_handler(void)
+{
+	signal(SIGSEGV, handle);
+	start_one_that_overflows();
+}
+
+/* ---- Tests ----------------------------------------------------------------------------------- */
+
+static void a_task_that_needs_more_stack_is_named(void **state)
+{
+	static struct death death;
+
+	run(start_one_that_overflows, &death);
+	assert_true(died_by_sigsegv(&death));
+	assert_non_null(strstr(death.said, "belay: a task needs more than its 252 KiB of stack"));
+	assert_non_null(strstr(death.said, "test_overflow.c:"));
+	assert_non_null(strstr(death.said, " in start_one_that_overflows()"));
+}
+
+static void a_fault_of_another_kind_is_left_alone(void **state)
+{
+	static struct death death;
+
+	run(start_one_that_writes_to_null, &death);
+	assert_true(died_by_sigsegv(&death));
+	assert_null(strstr(death.said, "belay:"));
+}
+
+static void the_signal_sent_by_somebody_ends_the_program_as_ever(void **state)
+{
+	static struct death death;
+
+	run(be_sent_the_signal, &death);
+	assert_true(died_by_sigsegv(&death));
+	assert_null(strstr(death.said, "belay:"));
+}
+
+static void the_programs_own_handler_has_the_last_word(void **state)
+{
+	static struct death death;
+
+	run(overflow_with_a_handler, &death);
+	assert_true(WIFEXITED(death.status));
+	assert_int_equal(WEXITSTATUS(death.status), 42);
+	assert_non_null(strstr(death.said, " in start_one_that_overflows()"));
+	assert_non_null(strstr(death.said, "the program's own handler"));
+}
+
+static void after_the_shutdown_the_disposition_is_what_it_was(void **state)
+{
+	struct sigaction before, after;
+
+	assert_int_equal(sigaction(SIGSEGV, NULL, &before), 0);
+	check_in_task(nothing, NULL);
+	belay_shutdown();
+	assert_int_equal(sigaction(SIGSEGV, NULL, &after), 0);
+	assert_ptr_equal(after.sa_handler, before.sa_handler);
+}
+
+BELAY_TEST_MAIN(cmocka_unit_test(a_task_that_needs_more_stack_is_named),
+		cmocka_unit_test(a_fault_of_another_kind_is_left_alone),
+		cmocka_unit_test(the_signal_sent_by_somebody_ends_the_program_as_ever),
+		cmocka_unit_test(the_programs_own_handler_has_the_last_word),
+		cmocka_unit_test(after_the_shutdown_the_disposition_is_what_it_was))
