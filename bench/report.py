@@ -6,6 +6,7 @@ FIRST = "belay"
 TITLES = {"belay": "Belay", "go": "Go", "tokio": "tokio", "glib": "GLib", "stop_token": "stop_token",
           "fiber": "Boost.Fiber", "pthread": "threads"}
 UNSTEADY = 0.25
+TIMES = ("ns", "us", "ms")
 
 
 def steps(most):
@@ -115,7 +116,8 @@ def table_of(works):
         return
     yield ["", "unit", *map(title_of, peers)]
     for title, unit, clock, rounds in rows:
-        yield [title, unit + ("*" if clock == "wall" else ""), *(cell(rounds, p) for p in peers)]
+        star = "*" if clock == "wall" and unit in TIMES else ""
+        yield [title, unit + star, *(cell(rounds, p) for p in peers)]
 
 
 def curve_table(described, medians):

@@ -180,8 +180,8 @@ def a_program_of_belays_that_fails_fails_the_run():
 def a_work_that_takes_long_has_fewer_rounds():
     with MadeUp("task", "crowd") as peers:
         peers.add("belay", "echo ns 1")
-        peers.run(rounds=5)
-        assert len(peers.turns()) == 3
+        peers.run(rounds=7)
+        assert len(peers.turns()) == 5
 
 
 def a_work_says_how_many_workers_there_are():
