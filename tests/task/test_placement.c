@@ -37,7 +37,8 @@ static void stay(belay_ctx *ctx, void *arg)
 {
 	struct crowd *crowd = arg;
 
-	crowd->threads[atomic_fetch_add(&crowd->here, 1)] = pthread_self();
+	crowd->threads[atomic_load(&crowd->here)] = pthread_self(); /* one comes at a time */
+	atomic_fetch_add(&crowd->here, 1);
 	check(belay_recv(ctx, crowd->let_go, NULL) == -EPIPE);
 	belay_wg_done(&crowd->over);
 }
