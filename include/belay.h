@@ -16,7 +16,9 @@
 #include <belay/log.h>
 #include <belay/net.h>
 #include <belay/os.h>
+#include <belay/report.h>
 #include <belay/select.h>
+#include <belay/stats.h>
 #include <belay/sync.h>
 #include <belay/task.h>
 #include <belay/time.h>

@@ -6,7 +6,6 @@
  * when Ctrl-C comes can finish, for GRACE_S seconds; then the server ends them.
  */
 #include "database.h"
-#include "debug.h"
 #include "events.h"
 #include "handlers.h"
 #include "import.h"
@@ -35,7 +34,8 @@ static const struct {
 	{"GET /", handle_page, false},
 	{"GET /events", handle_events, false},
 	{"GET /healthz", handle_health, false},
-	{"GET /debug/contexts", handle_contexts, false},
+	{"GET /debug/contexts", belay_tree_handler, false},
+	{"GET /debug/stats", belay_stats_handler, false},
 	{"GET /packages", handle_search, true},
 	{"GET /packages/{name}", handle_package, true},
 	{"GET /packages/{name}/closure", handle_closure, true},

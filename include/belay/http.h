@@ -303,6 +303,18 @@ BELAY_EXPORT const char *belay_recorder_get_body(const belay_recorder *rec, size
 /* How many times the handler flushed the answer before its end: for streams. */
 BELAY_EXPORT unsigned belay_recorder_flushes(const belay_recorder *rec);
 
+/* ---- A look inside ------------------------------------------------------------------------------
+ *
+ * Handlers to be put where only those get to them who may know: what the process is doing in
+ * numbers, as belay_stats_text() has them (for Prometheus, too), and all contexts that are alive, as
+ * belay_tree() draws them. With ?format=json, or "Accept: application/json", as JSON; another format
+ * is answered with 400.
+ *
+ *     belay_router_add(router, "GET /debug/stats", belay_stats_handler, NULL);
+ */
+BELAY_EXPORT belay_handler belay_stats_handler;
+BELAY_EXPORT belay_handler belay_tree_handler;
+
 BELAY_END_DECLS
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * report.h - what a user has asked for in the environment: BELAY_REPORT=leaks[,...].
+ * report.h - what a user has asked for in the environment: BELAY_REPORT=leaks,hogs,stacks.
  */
 #ifndef BELAY_SRC_BASE_REPORT_H
 #define BELAY_SRC_BASE_REPORT_H
@@ -8,12 +8,14 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* True where name is one of the words of BELAY_REPORT. */
-bool belay__report_wanted(const char *name);
+/* True where word is one of those of BELAY_REPORT. */
+bool belay__report_wanted(const char *word);
 
-/* print(out) returns how many things it has named. All that are registered run once at exit, after
- * the program's own atexit functions, if BELAY_REPORT has the word leaks. To be called from
- * constructors. */
-void belay__report_leaks(size_t (*print)(FILE *out));
+/* print(out) belongs to the report of that name, which BELAY_REPORT may ask for, and returns how many
+ * things it has named. All of a report's run at exit, after the program's own atexit functions; and
+ * where none has a thing to name, that says none, a line. To be called from constructors. */
+void belay__report(const char *word, size_t (*print)(FILE *out), const char *none);
+
+#define BELAY__NO_LEAKS "belay: nothing is left\n"
 
 #endif

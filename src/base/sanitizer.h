@@ -20,6 +20,9 @@
 #define BELAY__TSAN 1
 #endif
 
+/* A function whose reads and writes of memory are nobody else's business. */
+#define BELAY__NO_SANITIZE __attribute__((noinline, no_sanitize("address", "thread")))
+
 #ifdef BELAY__ASAN
 #include <sanitizer/asan_interface.h>
 #define BELAY__POISON(p, n)   ASAN_POISON_MEMORY_REGION(p, n)

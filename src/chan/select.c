@@ -195,6 +195,7 @@ static int try_each(struct belay_case *cases, size_t n, struct belay__wait **ret
 static void queue_all(struct selection *s)
 {
 	belay__waiter_init(&s->waiter);
+	s->waiter.why = BELAY__WHY_SELECT;
 	for (size_t i = 0; i < s->n; i++)
 		belay__wait_init(wait_of(&s->cases[i]), &s->waiter);
 	for (struct belay_case *c = s->locked; c; c = c->next_locked) {

@@ -23,6 +23,7 @@ static int wait_for_ctx(belay_ctx *ctx)
 	struct belay__waiter waiter;
 
 	belay__waiter_init(&waiter);
+	waiter.why = BELAY__WHY_CHAN;
 	belay__block(ctx, &waiter);
 	return belay_err(ctx);
 }
@@ -44,6 +45,7 @@ wait_in(belay_ctx *ctx, belay_chan *done, belay_chan *ch, struct belay__list *qu
 	struct belay__wait wait;
 
 	belay__waiter_init(&waiter);
+	waiter.why = BELAY__WHY_CHAN;
 	waiter.sole = !done;
 	belay__wait_init(&wait, &waiter);
 	wait.element = element;

@@ -31,6 +31,7 @@ int belay_wait(belay_ctx *ctx)
 	if (!nearest_node(ctx))
 		return -EDEADLK;
 	belay__waiter_init(&waiter);
+	waiter.why = BELAY__WHY_DONE;
 	belay__block(ctx, &waiter);
 	return belay_err(ctx);
 }

@@ -19,6 +19,7 @@ int belay_sleep(belay_ctx *ctx, int64_t ns)
 	if (belay__clock_start() < 0)
 		return -ENOMEM;
 	belay__waiter_init(&waiter);
+	waiter.why = BELAY__WHY_SLEEP;
 	belay__wait_timer_arm(&timer, &waiter, belay__moment(ns));
 	winner = belay__block(ctx, &waiter);
 	belay__timer_disarm(&timer.timer);

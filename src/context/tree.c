@@ -386,5 +386,5 @@ void belay__ctx_trim(void)
 /* Here and not beside the printing, since every program that makes a context links this file. */
 __attribute__((constructor)) static void register_report(void)
 {
-	belay__report_leaks(belay__view_report);
+	belay__report("leaks", belay__view_report, BELAY__NO_LEAKS);
 }

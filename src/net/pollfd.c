@@ -282,6 +282,7 @@ struct place {
 static void place_init(struct place *place)
 {
 	belay__waiter_init(&place->waiter);
+	place->waiter.why = BELAY__WHY_IO;
 	for (int i = 0; i < DIRECTIONS; i++)
 		belay__wait_init(&place->waits[i], &place->waiter);
 }

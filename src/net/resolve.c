@@ -131,6 +131,7 @@ static int ask(belay_ctx *ctx, struct lookup *lookup)
 	int err;
 
 	belay__waiter_init(&waiter);
+	waiter.why = BELAY__WHY_IO;
 	belay__wait_init(&wait, &waiter);
 	belay__list_append(&lookup->askers, &wait.link);
 	/* Relaxed: it is still ours alone. */

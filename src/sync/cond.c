@@ -27,6 +27,7 @@ int belay_cond_wait(belay_ctx *ctx, belay_cond *cond, belay_mutex *mutex)
 	if (err)
 		return err;
 	belay__waiter_init(&waiter);
+	waiter.why = BELAY__WHY_SYNC;
 	belay__wait_init(&wait, &waiter);
 	belay__waiters_take(&cond->waiters);
 	belay__waiters_join(&cond->waiters, &wait);

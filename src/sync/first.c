@@ -147,6 +147,7 @@ static void await(struct race *race, belay_ctx *ctx, int64_t when)
 	struct belay__wait_timer timer = {0};
 
 	belay__waiter_init(&waiter);
+	waiter.why = BELAY__WHY_GROUP;
 	belay__wait_init(&wait, &waiter);
 	belay__list_append(&race->referee, &wait.link);
 	give(race);

@@ -297,6 +297,7 @@ int belay_flight_do_at(belay_ctx *ctx, belay_flight *flight, const char *key,
 	if (err)
 		return err;
 	belay__waiter_init(&waiter);
+	waiter.why = BELAY__WHY_SYNC;
 	belay__wait_init(&wait, &waiter);
 	err = ask(ctx, flight, key, site, &wait, &call);
 	if (err)
@@ -327,6 +328,7 @@ int belay_flight_wait(belay_ctx *ctx, belay_flight *flight)
 		return 0;
 	}
 	belay__waiter_init(&waiter);
+	waiter.why = BELAY__WHY_SYNC;
 	belay__wait_init(&wait, &waiter);
 	return belay__waiters_wait(ctx, &flight->waiters, &wait);
 }

@@ -113,6 +113,7 @@ static int enter_or_wait(belay_group *group)
 	}
 	group->blocked++;
 	belay__waiter_init(&waiter);
+	waiter.why = BELAY__WHY_GROUP;
 	belay__wait_init(&wait, &waiter);
 	err = belay__waiters_wait(group->ctx, &group->slots, &wait);
 	if (err)
@@ -208,6 +209,7 @@ static void join(belay_group *group)
 	bool idle;
 
 	belay__waiter_init(&waiter);
+	waiter.why = BELAY__WHY_GROUP;
 	belay__wait_init(&wait, &waiter);
 	belay__waiters_take(&group->slots);
 	idle = group->running == 0 && group->blocked == 0;

@@ -44,6 +44,7 @@ int belay_mutex_lock(belay_ctx *ctx, belay_mutex *mutex)
 		return 0;
 	}
 	belay__waiter_init(&waiter);
+	waiter.why = BELAY__WHY_SYNC;
 	belay__wait_init(&wait, &waiter);
 	return belay__waiters_wait(ctx, &mutex->waiters, &wait);
 }

@@ -94,6 +94,7 @@ static int await(belay_ctx *ctx, belay_once *once)
 		return own ? -EDEADLK : 0;
 	}
 	belay__waiter_init(&waiter);
+	waiter.why = BELAY__WHY_SYNC;
 	belay__wait_init(&wait, &waiter);
 	return belay__waiters_wait(ctx, &once->waiters, &wait);
 }

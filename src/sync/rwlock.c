@@ -83,6 +83,7 @@ static int lock(belay_ctx *ctx, belay_rwlock *rwlock, bool write)
 		return 0;
 	}
 	belay__waiter_init(&waiter);
+	waiter.why = BELAY__WHY_SYNC;
 	belay__wait_init(&request.wait, &waiter);
 	request.write = write;
 	err = belay__waiters_wait(ctx, &rwlock->waiters, &request.wait);

@@ -87,6 +87,7 @@ int belay_sem_acquire(belay_ctx *ctx, belay_sem *sem, size_t n)
 		return 0;
 	}
 	belay__waiter_init(&waiter);
+	waiter.why = BELAY__WHY_SYNC;
 	belay__wait_init(&request.wait, &waiter);
 	request.n = n;
 	err = belay__waiters_wait(ctx, &sem->waiters, &request.wait);

@@ -53,6 +53,7 @@ int belay_wg_wait(belay_ctx *ctx, belay_wg *wg)
 		return 0;
 	}
 	belay__waiter_init(&waiter);
+	waiter.why = BELAY__WHY_SYNC;
 	belay__wait_init(&wait, &waiter);
 	return belay__waiters_wait(ctx, &wg->waiters, &wait);
 }

@@ -195,6 +195,7 @@ static void wait_for_fn(struct call *call)
 	bool finished;
 
 	belay__waiter_init(&waiter);
+	waiter.why = BELAY__WHY_BLOCKING;
 	belay__wait_init(&wait, &waiter);
 	take();
 	finished = call->finished;
@@ -212,6 +213,7 @@ static int call_on_pool(belay_ctx *ctx, void (*fn)(void *arg), void *arg)
 	int err;
 
 	belay__waiter_init(&waiter);
+	waiter.why = BELAY__WHY_BLOCKING;
 	belay__wait_init(&wait, &waiter);
 	err = belay__job_submit(&call.job);
 	if (err < 0)
@@ -248,6 +250,14 @@ bool belay__pool_quiet(void)
 	quiet = belay__list_empty(&pool.jobs) && pool.idle == pool.threads;
 	give();
 	return quiet;
+}
+
+void belay__pool_count(unsigned *ret_threads, unsigned *ret_idle)
+{
+	take();
+	*ret_threads = pool.threads;
+	*ret_idle = pool.idle;
+	give();
 }
 
 void belay__pool_stop(void)

@@ -99,10 +99,20 @@ static struct worker *lighter(struct worker *first)
 	return live(first) > live(second) + MOST_MORE ? second : first;
 }
 
+/* Where others than the worker count they are about to take its lock anyhow. */
+static void count_spawn(struct worker *worker)
+{
+	if (belay__worker)
+		tally_add(&belay__worker->tally, TALLY_SPAWNS, 1);
+	else
+		atomic_fetch_add_explicit(&worker->tally.from_outside, 1, memory_order_relaxed);
+}
+
 struct worker *belay__fresh_push(struct belay__task *task)
 {
 	struct worker *worker = lighter(home());
 
+	count_spawn(worker);
 	if (worker != belay__worker || !runq_push(&worker->fresh, task))
 		bring(worker, task);
 	return worker;
@@ -152,6 +162,7 @@ static bool take_some(struct worker *thief, struct worker *victim)
 			break;
 		if (!runq_push(&thief->fresh, task))
 			bring(thief, task);
+		tally_add(&thief->tally, TALLY_STEALS, 1);
 		taken = true;
 	}
 	return taken;

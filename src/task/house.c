@@ -84,6 +84,7 @@ static void free_left(void)
 
 static void close_workers(unsigned count)
 {
+	belay__tally_close();
 	for (unsigned i = 0; i < count; i++)
 		worker_close(&house->workers[i]);
 	if (belay__task_count() > 0) {
@@ -144,6 +145,7 @@ static int start_locked(void)
 		}
 	}
 	belay__overflow_start();
+	belay__tally_open();
 	atomic_store_explicit(&house->running, true, memory_order_release);
 	return 0;
 }
@@ -155,6 +157,8 @@ int belay__workers_start_slow(void)
 	belay__lock_take(&house->lock, BELAY__RANK_LEAF);
 	err = start_locked();
 	belay__lock_give(&house->lock, BELAY__RANK_LEAF);
+	if (err == 0)
+		belay__hogs_watch();
 	return err;
 }
 

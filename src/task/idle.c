@@ -180,6 +180,7 @@ static bool spin(struct worker *worker, int64_t since)
 	int64_t until = since + (searches && worker->spin < SEARCH ? SEARCH : worker->spin);
 
 	do {
+		tally_add(&worker->tally, TALLY_SPINS, 1);
 		if (searches && belay__fresh_steal(worker))
 			return true;
 		for (int i = 0; i < SPINS_A_LOOK; i++) {
@@ -233,6 +234,7 @@ static void sleep_until_kicked(struct worker *worker)
 	bool searched = is_searching(worker), sleeps;
 	int n = 0;
 
+	tally_add(&worker->tally, TALLY_SLEEPS, 1);
 	atomic_store(&worker->state, ASLEEP);
 	atomic_fetch_add(&house->idle, 1);
 	if (searched)

@@ -96,5 +96,5 @@ static size_t report(FILE *out)
 
 __attribute__((constructor)) static void register_report(void)
 {
-	belay__report_leaks(report);
+	belay__report("leaks", report, BELAY__NO_LEAKS);
 }

@@ -27,6 +27,7 @@
 
 #include "context/context.h"
 #include "task/overflow.h"
+#include "task/stack_use.h"
 
 #include <belay/time.h>
 
@@ -63,6 +64,7 @@ static void empty_inbox(struct worker *worker)
 	}
 	for (task = oldest; task; task = next) {
 		next = task->next;
+		tally_wake(&worker->tally, task->runner.why);
 		line_append(&worker->ready, task);
 	}
 }
@@ -79,7 +81,11 @@ static LEVEL struct belay__task *next_task(struct worker *worker)
 		task = belay__fresh_pop(worker);
 	if (!task)
 		task = line_pop(&worker->ready);
-	return task ? task : belay__fresh_pop(worker);
+	if (!task)
+		task = belay__fresh_pop(worker);
+	if (task)
+		tally_add(&worker->tally, TALLY_TURNS, 1);
+	return task;
 }
 
 /* ---- Switches -------------------------------------------------------------------------------- */
@@ -115,14 +121,20 @@ static bool has_begun(const struct belay__task *task)
 	return task->worker != NULL;
 }
 
+/* Release pairs with the acquire in belay__running(), which looks at the task. */
+static void set_current(struct belay__runner *runner)
+{
+	__atomic_store_n(&belay__current_task, runner, __ATOMIC_RELEASE);
+}
+
 static void park(struct belay__runner *runner);
 static void wake(struct belay__runner *runner);
 
 static void take_over(struct worker *worker, struct belay__task *task)
 {
 	task->worker = worker;
-	task->runner = (struct belay__runner){park, wake};
-	belay__current_task = &task->runner;
+	task->runner = (struct belay__runner){park, wake, BELAY__WHY_OTHER};
+	set_current(&task->runner);
 	count_begun(worker);
 }
 
@@ -151,9 +163,16 @@ static _Noreturn void finish(struct worker *worker, struct belay__task *task,
 {
 	add_live(worker, -1);
 	worker->finished = task;
-	belay__current_task = next ? &next->runner : NULL;
+	set_current(next ? &next->runner : NULL);
 	go_to(&task->fiber, next ? &next->fiber : &worker->fiber, true);
 	__builtin_unreachable();
+}
+
+/* What uselocale(3) sets is the thread's. The task that was left last may have set it. */
+static LEVEL void meet_locale(struct worker *worker, locale_t locale)
+{
+	if (worker->locale != locale)
+		uselocale(locale);
 }
 
 /* The foot of every stack: one task, and those that inherit the stack. */
@@ -165,9 +184,14 @@ static void run_tasks(void *arg)
 	belay__fiber_begin(worker->left);
 	arrive(worker);
 	for (;;) {
+		meet_locale(worker, LC_GLOBAL_LOCALE);
 		belay__control_set(&worker->control);
 		errno = 0;
-		task->fn(task->ctx, task->arg);
+		if (__builtin_expect(belay__stack_use_wanted, 0))
+			belay__stack_use_run(task);
+		else
+			task->fn(task->ctx, task->arg);
+		worker->locale = uselocale((locale_t)0);
 		belay_unref(task->ctx);
 		next = next_task(worker);
 		if (!next || has_begun(next))
@@ -192,7 +216,7 @@ static LEVEL void switch_to(struct worker *worker, struct belay__fiber *from,
 			    struct belay__task *next)
 {
 	if (has_begun(next))
-		belay__current_task = &next->runner;
+		set_current(&next->runner);
 	else
 		begin(worker, next);
 	go_to(from, &next->fiber, false);
@@ -201,7 +225,7 @@ static LEVEL void switch_to(struct worker *worker, struct belay__fiber *from,
 
 static LEVEL void leave_for_loop(struct worker *worker, struct belay__task *task)
 {
-	belay__current_task = NULL;
+	set_current(NULL);
 	go_to(&task->fiber, &worker->fiber, false);
 	arrive(worker);
 }
@@ -211,19 +235,25 @@ static LEVEL void leave(struct belay__task *task)
 	struct worker *worker = task->worker;
 	struct belay__task *next = next_task(worker);
 	int saved = errno;
+	locale_t locale = uselocale((locale_t)0);
 
 	if (next == task)
 		return;
+	worker->locale = locale;
 	if (next)
 		switch_to(worker, &task->fiber, next);
 	else
 		leave_for_loop(worker, task);
 	errno = saved;
+	meet_locale(worker, locale);
 }
 
 static void park(struct belay__runner *runner)
 {
-	leave(task_of(runner));
+	struct belay__task *task = task_of(runner);
+
+	tally_park(&task->worker->tally, runner->why);
+	leave(task);
 }
 
 static void wake(struct belay__runner *runner)
@@ -235,6 +265,7 @@ static void wake(struct belay__runner *runner)
 
 void belay__worker_yield(struct belay__task *task)
 {
+	tally_add(&task->worker->tally, TALLY_YIELDS, 1);
 	line_append(&task->worker->ready, task);
 	leave(task);
 }
@@ -286,12 +317,15 @@ void *belay__worker_main(void *arg)
 	stack_t before;
 
 	belay__worker = worker;
+	worker->locale = LC_GLOBAL_LOCALE;
 	belay__fiber_init_thread(&worker->fiber);
+	belay__tally_join(worker);
 	belay__control_get(&worker->control);
 	belay__overflow_enter(signal_stack, &before);
 	run(worker);
 	belay__overflow_leave(&before);
 	belay__cache_flush(&worker->cache);
+	belay__tally_leave(worker);
 	return NULL;
 }
 
@@ -313,6 +347,7 @@ void belay__worker_submit(struct belay__task *task)
 void belay__worker_ready(struct worker *worker, struct belay__task *task)
 {
 	if (worker == belay__worker) {
+		tally_wake(&worker->tally, task->runner.why);
 		line_append(&worker->ready, task);
 		return;
 	}

@@ -11,11 +11,14 @@
 #include "task/fiber.h"
 #include "task/runq.h"
 #include "task/stack.h"
+#include "task/tally.h"
 #include "task/task.h"
 #include "wait/wait.h"
 
+#include <locale.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/types.h>
 
 struct worker;
 
@@ -103,7 +106,12 @@ struct worker {
 	int epoll, kick;
 	struct belay__source kick_source;
 	pthread_t thread;
-	struct worker *next_left;            /* see house.c: keep_for_the_left() */
+	struct worker *next_left;            /* see house.c: keep_for_the_left()                */
+	locale_t locale;                     /* of the task that was left last                  */
+	_Alignas(64) struct tally tally;     /* the owner's to write                            */
+	pid_t tid;
+	_Atomic(struct belay__runner **) current; /* the thread's belay__current_task; tally.c  */
+	struct watch watch;                  /* hogs.c's                                        */
 };
 
 /* All of them. */
@@ -216,6 +224,8 @@ bool belay__workers_quiet(void);
 /* Called by whoever goes idle while a shutdown waits for quiet. */
 void belay__quiet_changed(void);
 void belay__workers_stop(void);
+/* Threads of the blocking pool: all, and those that have nothing to do. */
+void belay__pool_count(unsigned *ret_threads, unsigned *ret_idle);
 bool belay__pool_quiet(void);
 void belay__pool_stop(void);
 

@@ -97,6 +97,23 @@ static void forget_alarm(void)
 	belay__lock_give(&alarm_state.lock, BELAY__RANK_LEAF);
 }
 
+/* With the wheel's lock held; relaxed: whoever reads it wants a number, not a timer. */
+static void count_armed(struct belay__wheel *wheel, int change)
+{
+	uint32_t armed = atomic_load_explicit(&wheel->armed, memory_order_relaxed);
+
+	atomic_store_explicit(&wheel->armed, armed + (uint32_t)change, memory_order_relaxed);
+}
+
+size_t belay__timer_count(void)
+{
+	size_t count = 0;
+
+	for (unsigned i = 0; i < WHEELS; i++)
+		count += atomic_load_explicit(&wheels[i].armed, memory_order_relaxed);
+	return count;
+}
+
 /* ---- Expiry ---------------------------------------------------------------------------------- */
 
 /* Claims a batch of what is due in wheel and puts those won on fired. Returns the moment at which
@@ -112,6 +129,7 @@ static int64_t claim_batch(struct belay__wheel *wheel, struct belay__list *fired
 		struct belay__timer *timer = belay__container(link, struct belay__timer, link);
 
 		timer->armed = false;
+		count_armed(wheel, -1);
 		if (timer->ops->claim(timer))
 			belay__list_append(fired, &timer->link);
 	}
@@ -300,6 +318,7 @@ void belay__timer_arm(struct belay__timer *timer, int64_t when)
 	belay__lock_take(&wheel->lock, BELAY__RANK_WHEEL);
 	timer->when = when;
 	timer->armed = true;
+	count_armed(wheel, 1);
 	belay__wheel_insert(wheel, timer);
 	belay__lock_give(&wheel->lock, BELAY__RANK_WHEEL);
 	set_alarm(belay__wheel_moment(when));
@@ -314,6 +333,7 @@ bool belay__timer_disarm(struct belay__timer *timer)
 	armed = timer->armed;
 	if (armed) {
 		timer->armed = false;
+		count_armed(wheel, -1);
 		belay__wheel_remove(wheel, timer);
 	}
 	belay__lock_give(&wheel->lock, BELAY__RANK_WHEEL);

@@ -109,7 +109,8 @@ static void wake(struct belay__runner *runner)
 		belay__futex_wake(&sleeper->token, 1);
 }
 
-static _Thread_local struct thread me = {{park, wake}, EMPTY, BELAY__SPIN_LEAST};
+static _Thread_local struct thread me = {{park, wake, BELAY__WHY_OTHER}, EMPTY,
+					 BELAY__SPIN_LEAST};
 
 struct belay__runner *belay__self(void)
 {

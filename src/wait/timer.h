@@ -47,6 +47,9 @@ void belay__timer_arm(struct belay__timer *timer, int64_t when);
  * node's lock held. */
 bool belay__timer_disarm(struct belay__timer *timer);
 
+/* How many are armed; any thread. */
+size_t belay__timer_count(void);
+
 /* A timer as a reason to wake a waiter. */
 struct belay__wait_timer {
 	struct belay__timer timer;

@@ -35,6 +35,21 @@
 struct belay__runner {
 	void (*park)(struct belay__runner *runner);
 	void (*wake)(struct belay__runner *runner);
+	uint8_t why; /* enum belay__why, of its latest park */
+};
+
+/* What a park waits for: for those who look at a program from outside. */
+enum belay__why {
+	BELAY__WHY_OTHER,
+	BELAY__WHY_CHAN,
+	BELAY__WHY_SELECT,
+	BELAY__WHY_SLEEP,
+	BELAY__WHY_DONE,     /* of a context */
+	BELAY__WHY_SYNC,     /* mutex, semaphore, wait group ... */
+	BELAY__WHY_GROUP,
+	BELAY__WHY_IO,       /* a descriptor, a name */
+	BELAY__WHY_BLOCKING, /* a function on a blocking thread */
+	BELAY__WHYS,
 };
 
 /* The runner of the calling code. Never NULL. Also an identity: equal only for the same one. */
@@ -61,6 +76,7 @@ struct belay__waiter {
 	struct belay__runner *runner;
 	bool sole; /* has one wait, in one queue: whoever has that queue's lock is the only one who
 		      could claim it. Set before it is queued */
+	uint8_t why; /* enum belay__why */
 };
 
 struct belay__wait {
@@ -77,6 +93,7 @@ static inline void belay__waiter_init(struct belay__waiter *waiter)
 	atomic_init(&waiter->winner, NULL);
 	waiter->runner = task ? task : belay__self();
 	waiter->sole = false;
+	waiter->why = BELAY__WHY_OTHER;
 }
 
 static inline void belay__wait_init(struct belay__wait *wait, struct belay__waiter *waiter)
@@ -132,6 +149,7 @@ void belay__wake_all(struct belay__list *woken);
  * may claim, and not where the caller itself has won the claim. */
 static inline struct belay__wait *belay__waiter_park(struct belay__waiter *waiter)
 {
+	waiter->runner->why = waiter->why;
 	waiter->runner->park(waiter->runner);
 	/* Relaxed: park() has acquired what the winner's wake released. */
 	return atomic_load_explicit(&waiter->winner, memory_order_relaxed);

@@ -24,6 +24,7 @@ struct belay__wheel {
 	uint64_t occupied[BELAY__WHEEL_LEVELS];   /* bit i: slot i is not empty                   */
 	struct belay__list slots[BELAY__WHEEL_LEVELS][BELAY__WHEEL_SLOTS];
 	struct belay__list due;                   /* taken out by an advance, not yet claimed     */
+	_Atomic uint32_t armed;                   /* timers in it; written under the lock         */
 };
 
 void belay__wheel_init(struct belay__wheel *wheel, int64_t now);

@@ -136,6 +136,13 @@ def contexts_are_shown_as_text_and_as_json(store):
         assert status == 200 and all("kind" in node for node in tree)
 
 
+def numbers_are_shown_as_text_and_as_json(store):
+    status, text = store.get("/debug/stats")
+    assert status == 200 and "# TYPE belay_tasks gauge" in text
+    status, stats = store.get("/debug/stats?format=json")
+    assert status == 200 and stats["workers"] > 0 and stats["running"] >= 1 and stats["spawned"] >= 1
+
+
 def every_error_has_the_same_form(store):
     for path, status, word in [
         ("/packages/none", 404, "none"),
@@ -195,6 +202,7 @@ if __name__ == "__main__":
         a_database_that_has_gone_is_no_package_that_is_missing,
         the_health_check_and_the_page_answer,
         contexts_are_shown_as_text_and_as_json,
+        numbers_are_shown_as_text_and_as_json,
         every_error_has_the_same_form,
         the_trace_id_of_the_caller_is_kept,
         the_command_line_is_checked,

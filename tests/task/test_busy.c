@@ -129,6 +129,45 @@ static void threads_use_channels_while_every_worker_is_busy(void **state)
 	belay_chan_unref(ch);
 }
 
+enum { SPAWNED = 100 };
+
+/* Holds one worker; what it has spawned can only run on the other one. */
+struct hog {
+	atomic_int ran;
+	atomic_bool let_go, over;
+};
+
+static void count_run(belay_ctx *ctx, void *arg)
+{
+	atomic_fetch_add(&((struct hog *)arg)->ran, 1);
+}
+
+static void spawn_and_hold(belay_ctx *ctx, void *arg)
+{
+	struct hog *hog = arg;
+
+	for (int i = 0; i < SPAWNED; i++)
+		check(belay_go(ctx, count_run, hog) == 0);
+	while (!atomic_load(&hog->let_go))
+		sched_yield();
+	atomic_store(&hog->over, true);
+}
+
+static void new_tasks_go_elsewhere_while_one_worker_is_held(void **state)
+{
+	struct hog hog = {0};
+
+	setenv("BELAY_WORKERS", "2", 1);
+	assert_int_equal(belay_go(belay_background(), spawn_and_hold, &hog), 0);
+	assert_true(check_until(atomic_load(&hog.ran) == SPAWNED));
+	for (int i = 0; i < SPAWNED; i++)
+		assert_int_equal(belay_go(belay_background(), count_run, &hog), 0);
+	assert_true(check_until(atomic_load(&hog.ran) == 2 * SPAWNED));
+	assert_false(atomic_load(&hog.over));
+	atomic_store(&hog.let_go, true);
+	assert_true(check_until(atomic_load(&hog.over)));
+}
+
 static int clear_workers(void **state)
 {
 	unsetenv("BELAY_WORKERS");
@@ -140,4 +179,5 @@ BELAY_TEST_MAIN(
 	cmocka_unit_test_teardown(a_busy_task_sees_its_own_deadline_pass, clear_workers),
 	cmocka_unit_test_teardown(hooks_run_at_the_deadline_while_every_worker_is_busy,
 				  clear_workers),
-	cmocka_unit_test_teardown(threads_use_channels_while_every_worker_is_busy, clear_workers))
+	cmocka_unit_test_teardown(threads_use_channels_while_every_worker_is_busy, clear_workers),
+	cmocka_unit_test_teardown(new_tasks_go_elsewhere_while_one_worker_is_held, clear_workers))

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tally.h - what a worker counts while it works: numbers of its own, for anybody to read.
+ *
+ * Locking     Each worker writes its own, so that counting is a plain addition. Who reads them holds
+ *             the lock of tally.c, which keeps the workers from going away.
+ * Memory      Relaxed all through: the numbers order nothing. Two of them, read one after the other,
+ *             may differ by what happened between.
+ */
+#ifndef BELAY_SRC_TASK_TALLY_H
+#define BELAY_SRC_TASK_TALLY_H
+
+#include "wait/wait.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct belay__by_site_entry;
+struct belay__task;
+struct worker;
+
+enum {
+	TALLY_TURNS,  /* tasks that were gone on with, or begun  */
+	TALLY_SPAWNS, /* by its tasks                            */
+	TALLY_YIELDS,
+	TALLY_STEALS, /* tasks taken from others                 */
+	TALLY_SPINS,  /* rounds of looking for work              */
+	TALLY_SLEEPS,
+	TALLY_PARKS,  /* by enum belay__why                      */
+	TALLY_WAKES = TALLY_PARKS + BELAY__WHYS, /* likewise     */
+	TALLIES = TALLY_WAKES + BELAY__WHYS,
+};
+
+/* All zero to begin with. */
+struct tally {
+	_Atomic uint64_t counts[TALLIES];
+	_Alignas(64) _Atomic uint64_t from_outside; /* spawned here by other threads, which all write to it     */
+};
+
+static inline void tally_add(struct tally *tally, unsigned which, uint64_t n)
+{
+	uint64_t count = atomic_load_explicit(&tally->counts[which], memory_order_relaxed);
+
+	atomic_store_explicit(&tally->counts[which], count + n, memory_order_relaxed);
+}
+
+/* A task parks: its worker's. */
+static inline void tally_park(struct tally *tally, unsigned why)
+{
+	tally_add(tally, TALLY_PARKS + why, 1);
+}
+
+/* One that had parked, or is about to, is ready: its worker's. */
+static inline void tally_wake(struct tally *tally, unsigned why)
+{
+	tally_add(tally, TALLY_WAKES + why, 1);
+}
+
+/* What hogs.c has seen of a worker; the clock thread's. */
+struct watch {
+	uint64_t turns; /* when it last looked: the same as the time before, for `held` */
+	int64_t looked; /* when that was; 0: never                                      */
+	int64_t cpu;    /* what its thread had computed by then; -1: not asked          */
+	int64_t held;
+	struct belay__by_site_entry *hog; /* who holds the worker; NULL: nobody, yet    */
+};
+
+/* The sum of all workers, those of earlier runs too. */
+struct totals {
+	uint64_t counts[TALLIES];
+	uint64_t spawned;          /* by threads that are no workers                                */
+	uint64_t live;             /* tasks that have begun and not ended                           */
+	uint64_t queued;           /* those that have not begun                                     */
+	uint64_t running, workers; /* now                                                           */
+};
+
+void belay__totals(struct totals *ret);
+
+/* The start of the workers, once all are there; and their end, while they still are. */
+void belay__tally_open(void);
+void belay__tally_close(void);
+
+/* A worker's, first and last of all. */
+void belay__tally_join(struct worker *worker);
+void belay__tally_leave(struct worker *worker);
+
+/* Calls visit(worker, arg) for each worker there is, and none of them goes away meanwhile. False:
+ * there are none. visit may take leaf locks. */
+bool belay__workers_visit(void (*visit)(struct worker *worker, void *arg), void *arg);
+
+/* What runs on worker, for visits; NULL: nothing. */
+struct belay__task *belay__running(struct worker *worker);
+
+/* hogs.c: begins to watch the workers, where the user has asked for that. */
+void belay__hogs_watch(void);
+
+#endif
