@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * heartbeat.c - work that shows signs of life, and a supervisor that starts it anew where not.
+ * heartbeat.c - work that shows signs of life, and a supervisor that starts it anew.
  *
  *     heartbeat [PATIENCE_MS [STEPS]]
  *

@@ -243,20 +243,14 @@ static void select_one(struct actor *actor, belay_ctx *ctx)
 static void move_one(struct actor *actor)
 {
 	belay_ctx *ctx = make_short_lived(actor);
+	unsigned roll = dice(actor, 3);
 
-	switch (dice(actor, 3)) {
-	case 0:
+	if (roll == 0)
 		select_one(actor, ctx);
-		break;
-	case 1:
-		if (has_element(actor)) {
-			send_one(actor, ctx);
-			break;
-		}
-		/* fallthrough */
-	default:
+	else if (roll == 1 && has_element(actor))
+		send_one(actor, ctx);
+	else
 		recv_one(actor, ctx);
-	}
 	belay_end(ctx);
 }
 
