@@ -7,6 +7,8 @@ TITLES = {"belay": "Belay", "go": "Go", "tokio": "tokio", "glib": "GLib", "stop_
           "fiber": "Boost.Fiber", "pthread": "threads"}
 UNSTEADY = 0.25
 TIMES = ("ns", "us", "ms")
+COUNTERS = ("switches", "parks", "steals", "kicks", "sleeps", "spins")
+COUNTED = "What Belay's scheduler did for each 1,000 of these"
 
 
 def steps(most):
@@ -127,6 +129,17 @@ def curve_table(described, medians):
         yield [f"{x:,}", *(number(medians[p][x]) if x in medians[p] else "" for p in peers)]
 
 
+def counter_table(works):
+    """Rows of cells, the heading first, for the works of which Belay's programs tell them."""
+    rows = []
+    for work in works:
+        counted = [rounds_of(work, FIRST, name) for name in COUNTERS]
+        if all(counted):
+            title = next(iter(work["shown"].values()))
+            rows.append([title, *(number(statistics.median(rounds)) for rounds in counted)])
+    return [["", *COUNTERS], *rows] if rows else []
+
+
 def machine_of(result):
     machine = result["machine"]
     return (f"{machine['cpu']}, {machine['processors']} processors, {machine['memory_gib']} GiB, "
@@ -163,6 +176,9 @@ def as_text(result):
         for described, unit, medians in curves_of(works):
             parts += ["", f"{described['title']}, {unit}"]
             parts += columns(list(curve_table(described, medians)))
+        counted = counter_table(works)
+        if counted:
+            parts += ["", COUNTED, *columns(counted)]
     parts += ["", "*  by the clock on the wall; else processor time of the whole process",
               f"~  the middle half of the rounds differs by more than {UNSTEADY:.0%}"]
     return "\n".join(parts + list(notes_of(result)))
@@ -200,5 +216,8 @@ def as_markdown(result, pictures):
         for described, unit, medians in curves_of(works):
             parts += ["", f"{described['title']}, {unit}:", ""]
             parts += markdown_table(list(curve_table(described, medians)))
+        counted = counter_table(works)
+        if counted:
+            parts += ["", COUNTED + ":", "", *markdown_table(counted)]
     notes = list(notes_of(result))
     return "\n".join(parts + ([""] + [f"- {note}" for note in notes] if notes else [])) + "\n"

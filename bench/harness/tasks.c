@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * tasks.c - work inside of a task, and crews of tasks.
+ * tasks.c - work inside of a task, crews of tasks, and what the scheduler did for it.
  */
 #include "tasks.h"
 
 #include <belay.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct part {
 	bench_part *fn;
@@ -69,22 +71,59 @@ void bench_inside(void (*work)(void *arg), void *arg)
 	bench_tasks(1, run_inside, &inside);
 }
 
+/* ---- Counted --------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	size_t place;
+} counters[] = {
+	{"switches", offsetof(struct belay_numbers, switches)},
+	{"parks", offsetof(struct belay_numbers, parks)},
+	{"steals", offsetof(struct belay_numbers, steals)},
+	{"kicks", offsetof(struct belay_numbers, kicks)},
+	{"sleeps", offsetof(struct belay_numbers, sleeps)},
+	{"spins", offsetof(struct belay_numbers, spins)},
+};
+
+static uint64_t counter(const struct belay_numbers *stats, size_t i)
+{
+	uint64_t value;
+
+	memcpy(&value, (const char *)stats + counters[i].place, sizeof value);
+	return value;
+}
+
 struct measured {
 	bench_work *work;
 	void *arg;
 	double took;
+	long n; /* operations, those of all tries */
 };
+
+static void count_and_work(void *arg, long n)
+{
+	struct measured *measured = arg;
+
+	measured->n += n;
+	measured->work(measured->arg, n);
+}
 
 static void measure(void *arg)
 {
 	struct measured *measured = arg;
+	struct belay_numbers before, after;
 
-	measured->took = bench_here(measured->work, measured->arg);
+	belay_stats(&before, sizeof before);
+	measured->took = bench_here(count_and_work, measured);
+	belay_stats(&after, sizeof after);
+	for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
+		bench_tell(counters[i].name, 1000 * (double)(counter(&after, i) - counter(&before, i)) /
+						     (double)measured->n);
 }
 
 double bench_here_inside(bench_work *work, void *arg)
 {
-	struct measured measured = {work, arg, 0};
+	struct measured measured = {work, arg, 0, 0};
 
 	bench_inside(measure, &measured);
 	return measured.took;
