@@ -64,6 +64,7 @@ struct belay_sqlite_tx {
 	belay_ctx *ctx;
 	belay_after *after;      /* rolls back when ctx ends */
 	belay_chan *rolled_back; /* gets one element when that has run */
+	sqlite3_stmt *rollback;  /* made ahead; guarded by conn->lock   */
 	bool committed;          /* guarded by conn->lock */
 	int err;                 /* guarded by conn->lock; not 0: rolled back, and why */
 };

@@ -7,6 +7,8 @@
  *             same end interrupts. The connection then answers every call with err, because a
  *             statement that came later would be committed by itself; that lasts until the owner
  *             has given up the transaction.
+ * Memory      The rollback is compiled before the transaction begins, since it must not fail for want
+ *             of memory: others would wait for the lock for ever.
  * Lifetime    The owner's commit or rollback frees it, after it has stopped the after-func or,
  *             where that runs already, waited for its element in rolled_back.
  */
@@ -22,8 +24,12 @@ static void undo(belay_sqlite_tx *tx, int err)
 	if (tx->committed || tx->err)
 		return;
 	tx->err = err;
+	if (!sqlite3_get_autocommit(tx->conn->raw)) {
+		sqlite3_step(tx->rollback);
+		sqlite3_reset(tx->rollback);
+	}
 	if (!sqlite3_get_autocommit(tx->conn->raw))
-		sqlite3_exec(tx->conn->raw, "ROLLBACK", NULL, NULL, NULL);
+		tx->conn->suspect = true;
 }
 
 static void undo_ended(belay_sqlite_conn *conn, void *arg)
@@ -45,7 +51,10 @@ static void on_end(void *arg)
 
 static void give_up(belay_sqlite_conn *conn, void *arg)
 {
-	undo(arg, -ECANCELED);
+	belay_sqlite_tx *tx = arg;
+
+	undo(tx, -ECANCELED);
+	sqlite3_finalize(tx->rollback);
 	conn->tx = NULL;
 }
 
@@ -95,11 +104,18 @@ struct beginning {
 static int run_begin(struct belay_sqlite__call *call)
 {
 	struct beginning *beginning = belay__container(call, struct beginning, call);
+	sqlite3_stmt **rollback = &beginning->tx->rollback;
 	belay_sqlite_conn *conn = call->conn;
-	int code = sqlite3_exec(conn->raw, beginning->sql, NULL, NULL, NULL);
+	int code = sqlite3_prepare_v2(conn->raw, "ROLLBACK", -1, rollback, NULL);
 
 	if (code == SQLITE_OK)
+		code = sqlite3_exec(conn->raw, beginning->sql, NULL, NULL, NULL);
+	if (code == SQLITE_OK) {
 		conn->tx = beginning->tx;
+	} else {
+		sqlite3_finalize(*rollback);
+		*rollback = NULL;
+	}
 	return code;
 }
 

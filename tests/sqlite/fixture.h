@@ -10,6 +10,7 @@
 #define BELAY_TESTS_SQLITE_FIXTURE_H
 
 #include "check.h"
+#include "engine_fuse.h"
 
 #include <belay/sqlite.h>
 

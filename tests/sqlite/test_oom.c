@@ -5,41 +5,6 @@
  */
 #include "fixture.h"
 
-#include <stdatomic.h>
-
-static sqlite3_mem_methods real;
-static atomic_long fuse; /* allocations until the one that fails; 0 or less: none does */
-static atomic_bool blown;
-
-static bool fails(void)
-{
-	if (atomic_load(&fuse) <= 0 || atomic_fetch_sub(&fuse, 1) != 1)
-		return false;
-	atomic_store(&blown, true);
-	return true;
-}
-
-static void *fused_malloc(int size)
-{
-	return fails() ? NULL : real.xMalloc(size);
-}
-
-static void *fused_realloc(void *block, int size)
-{
-	return fails() ? NULL : real.xRealloc(block, size);
-}
-
-static int use_the_fuse(void)
-{
-	sqlite3_mem_methods fused;
-
-	sqlite3_config(SQLITE_CONFIG_GETMALLOC, &real);
-	fused = real;
-	fused.xMalloc = fused_malloc;
-	fused.xRealloc = fused_realloc;
-	return sqlite3_config(SQLITE_CONFIG_MALLOC, &fused);
-}
-
 static int read_all(belay_ctx *ctx, belay_sqlite_conn *conn)
 {
 	belay_sqlite_stmt *stmt;
@@ -99,30 +64,55 @@ static int work(void)
 static void each_allocation_that_fails_is_an_error_return(void **state)
 {
 	long n = 0;
+	bool blown;
 	int r;
 
 	assert_int_equal(work(), 0); /* what the engine allocates once */
 	do {
 		sqlite3_int64 before = sqlite3_memory_used();
 
-		atomic_store(&blown, false);
-		atomic_store(&fuse, ++n);
+		belay__fail_nth(++n);
 		r = work();
-		atomic_store(&fuse, 0);
+		blown = belay__fail_left() <= 0;
+		belay__fail_nth(0);
 		assert_true(r == 0 || r == -ENOMEM);
 		assert_true(sqlite3_memory_used() == before);
-	} while (atomic_load(&blown));
+	} while (blown);
 	assert_int_equal(r, 0);
 	assert_true(n > 50);
 }
 
-int main(void)
+/* Ends the transaction that has written a row; nothing of it may be there then. */
+static void end_without_memory(belay_sqlite_conn *conn, bool by_context)
 {
-	const struct CMUnitTest list[] = {
-		cmocka_unit_test(each_allocation_that_fails_is_an_error_return),
-	};
+	belay_ctx *ctx = belay_with_cancel(belay_background());
+	belay_sqlite_tx *tx;
 
-	if (use_the_fuse() != SQLITE_OK)
-		return 1;
-	return check_main(list, 1);
+	assert_int_equal(belay_sqlite_begin(ctx, conn, BELAY_SQLITE_IMMEDIATE, &tx), 0);
+	assert_int_equal(run_sql(conn, "insert into t values (1)"), 0);
+	belay__fail_from_nth(1);
+	if (by_context)
+		belay_cancel(ctx);
+	belay_sqlite_rollback(tx);
+	belay__fail_nth(0);
+	assert_int_equal(number_of(conn, "select count(*) from t"), 0);
+	belay_end(ctx);
 }
+
+/* semantics 7.4 */
+static void a_transaction_is_rolled_back_without_memory_too(void **state)
+{
+	belay_sqlite_conn *conn;
+	belay_sqlite *db;
+
+	assert_int_equal(belay_sqlite_open(belay_background(), ":memory:", NULL, &db), 0);
+	conn = take(db);
+	assert_int_equal(run_sql(conn, "create table t (a)"), 0);
+	end_without_memory(conn, false);
+	end_without_memory(conn, true);
+	belay_sqlite_give(conn);
+	belay_sqlite_close(db);
+}
+
+BELAY_TEST_MAIN(cmocka_unit_test(each_allocation_that_fails_is_an_error_return),
+		cmocka_unit_test(a_transaction_is_rolled_back_without_memory_too))
