@@ -7,7 +7,7 @@ DESTDIR ?=
 ADDRESS ?= $(or $(STORE_LISTEN),127.0.0.1:8080)
 BUILD = build
 
-.PHONY: build help run test check check-asan check-tsan check-valgrind check-storm model bench bench-docs install clean
+.PHONY: build help run test check check-asan check-tsan check-valgrind check-oom check-storm model bench bench-docs install clean
 
 build:
 	@scripts/build $(BUILD)
@@ -20,6 +20,7 @@ help:
 	@echo 'make check-asan      the suite under the address and undefined-behaviour sanitizers'
 	@echo 'make check-tsan      the suite under the thread sanitizer'
 	@echo 'make check-valgrind  the suite under valgrind'
+	@echo 'make check-oom       each test again with each of its allocations failing, plain and under asan'
 	@echo 'make check-storm     threads and tasks at random on channels, for STORM_SECONDS (60)'
 	@echo 'make model           search models of the protocols, and the real code, for errors in any order'
 	@echo 'make bench           measure the core beside its peers (ARGS=--help: which, how often)'
@@ -48,6 +49,9 @@ check-tsan:
 
 check-valgrind:
 	@scripts/test valgrind
+
+check-oom:
+	@scripts/test oom oom-asan
 
 # Another build: BUILD=build-tsan, once check-tsan has made it.
 check-storm:

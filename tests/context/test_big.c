@@ -211,10 +211,10 @@ static void *cancel_parent(void *arg)
 
 static void walk_init(struct walk *walk, size_t n)
 {
-	*walk = (struct walk){.parent = belay_with_cancel(belay_background()), .n = n};
+	*walk = (struct walk){.parent = check_live(belay_with_cancel(belay_background())), .n = n};
 	walk->child = make_array(n);
 	for (size_t i = 0; i < n; i++)
-		walk->child[i] = belay_with_cancel(walk->parent);
+		walk->child[i] = check_live(belay_with_cancel(walk->parent));
 }
 
 static void walk_fini(struct walk *walk)

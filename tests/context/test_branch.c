@@ -21,7 +21,7 @@ static void *derive_one(void *arg)
 {
 	struct other *other = arg;
 
-	other->child = belay_with_cancel(other->parent);
+	other->child = check_live(belay_with_cancel(other->parent));
 	return NULL;
 }
 

@@ -277,8 +277,8 @@ static void a_derivation_from_null_has_no_place(void **state)
 
 static void a_signal_has_no_place(void **state)
 {
-	belay_ctx *ctx = belay_with_signal(belay_background(), SIGUSR1, 0);
-	belay_ctx *child = belay_with_cancel(ctx);
+	belay_ctx *ctx = check_live(belay_with_signal(belay_background(), SIGUSR1, 0));
+	belay_ctx *child = check_live(belay_with_cancel(ctx));
 
 	raise(SIGUSR1);
 	belay_wait(child);

@@ -67,6 +67,7 @@ static void a_deferred_call_may_wait_for_the_clock(void **state)
 	struct last_reference last = {.reached = false};
 	belay_ctx *ctx = expiring_child(belay_background(), &last);
 
+	check_needs_memory_again();
 	assert_int_equal(belay_defer(ctx, clean_up, &last), 0);
 	give_up_at_the_expiry_of(ctx, &last);
 }
@@ -112,6 +113,7 @@ static void so_may_the_destruction_of_a_value_above(void **state)
 	belay_ctx *value = check_live(belay_with_value(belay_background(), &key, &last));
 	belay_ctx *ctx = expiring_child(value, &last);
 
+	check_needs_memory_again();
 	belay_unref(value);
 	give_up_at_the_expiry_of(ctx, &last);
 }

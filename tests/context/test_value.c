@@ -302,9 +302,9 @@ static void values_are_destroyed_exactly_once_in_every_order_of_ending(void **st
 
 static void a_typed_key_needs_no_cast(void **state)
 {
-	belay_ctx *named = with_trace_id(belay_background(), "abc");
-	belay_ctx *levelled = with_level(named, -3);
-	belay_ctx *rated = with_ratio(levelled, 0.25);
+	belay_ctx *named = check_live(with_trace_id(belay_background(), "abc"));
+	belay_ctx *levelled = check_live(with_level(named, -3));
+	belay_ctx *rated = check_live(with_ratio(levelled, 0.25));
 
 	assert_string_equal(trace_id_of(rated), "abc");
 	assert_int_equal(level_of(rated), -3);

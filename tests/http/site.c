@@ -31,7 +31,8 @@ void site_init(struct site *site)
 
 void site_start(struct site *site, belay_ctx *base, const struct belay_server_options *options)
 {
-	site->stop = belay_with_cancel(belay_background());
+	check_needs_memory_again(); /* to accept, while the clients wait */
+	site->stop = check_live(belay_with_cancel(belay_background()));
 	assert_int_equal(belay_server_new(base, site->router, options, &site->server), 0);
 	assert_int_equal(belay_listen(site->stop, "127.0.0.1:0", &site->listener), 0);
 	snprintf(site->address, sizeof site->address, "%s",

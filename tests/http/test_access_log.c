@@ -38,15 +38,15 @@ static int tear_down(void **state)
 static void line_is(const char *method, const char *target, belay_handler *handler, void *data,
 		    const char *pattern)
 {
-	belay_router *router = belay_router_new();
-	belay_recorder *rec = belay_recorder_new(method, target);
+	belay_router *router = check_made(belay_router_new());
+	belay_recorder *rec = check_made(belay_recorder_new(method, target));
 	regex_t regex;
 
-	belay_router_use(router, belay_http_trace, NULL);
-	belay_router_use(router, belay_http_access_log, NULL);
-	belay_router_add(router, "/{rest...}", handler, data);
-	belay_recorder_header(rec, "X-Trace-Id", "t1");
-	outer = belay_with_cancel(belay_background());
+	check(belay_router_use(router, belay_http_trace, NULL) == 0);
+	check(belay_router_use(router, belay_http_access_log, NULL) == 0);
+	check(belay_router_add(router, "/{rest...}", handler, data) == 0);
+	check(belay_recorder_header(rec, "X-Trace-Id", "t1") == 0);
+	outer = check_live(belay_with_cancel(belay_background()));
 	belay_recorder_serve(outer, rec, router);
 	belay_end(outer);
 	assert_int_equal(count, 1);
@@ -106,7 +106,7 @@ static void a_request_that_is_ended_is_logged_with_the_cause(void **state)
 
 static int answer_too_late(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
-	BELAY_SCOPED belay_ctx *own = belay_with_timeout(ctx, 0);
+	BELAY_SCOPED belay_ctx *own = check_live(belay_with_timeout(ctx, 0));
 
 	return belay_response_error(own, req, res, 503, NULL);
 }

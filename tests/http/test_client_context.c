@@ -315,7 +315,7 @@ static void a_reads_own_context_leaves_the_exchange_alone(void **state)
 {
 	belay_http_client *client = peer_client(NULL);
 	belay_ctx *brief = belay_with_timeout(belay_background(), BELAY_MS(20));
-	belay_chan *go_on = belay_chan_new(0, 1);
+	belay_chan *go_on = check_made(belay_chan_new(0, 1));
 	belay_http_reply *reply;
 	char buf[8] = "", *rest;
 	struct peer peer;

@@ -182,7 +182,7 @@ static void waiter_start(struct waiter *waiter, belay_http_client *client,
 {
 	*waiter = (struct waiter){.client = client,
 				  .peer = peer,
-				  .ctx = belay_with_cancel(belay_background())};
+				  .ctx = check_live(belay_with_cancel(belay_background()))};
 	assert_int_equal(pthread_create(&waiter->thread, NULL, wait_for_reply, waiter), 0);
 }
 
@@ -221,6 +221,7 @@ static void cancelling_one_exchange_leaves_the_connection_to_others(void **state
 	struct peer peer;
 	belay_http_client *client = begin(&scene, &peer);
 
+	check_needs_memory(); /* for the peer to be asked at all */
 	waiter_start(&first, client, &peer);
 	waiter_start(&second, client, &peer);
 	assert_true(check_until(atomic_load(&scene.waiting) == 2));
@@ -241,6 +242,7 @@ static void cancelling_the_only_exchange_closes_the_connection(void **state)
 	struct peer peer;
 	belay_http_client *client = begin(&scene, &peer);
 
+	check_needs_memory(); /* for the peer to be asked at all */
 	waiter_start(&waiter, client, &peer);
 	assert_true(check_until(atomic_load(&scene.waiting) == 1));
 	waiter_cancel(&waiter);

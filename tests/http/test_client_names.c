@@ -110,7 +110,7 @@ static void *cancel_once_asked(void *ctx)
 static void the_context_covers_the_name_look_up(void **state)
 {
 	belay_http_client *client = peer_client(NULL);
-	belay_ctx *ctx = belay_with_cancel(belay_background());
+	belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
 	pthread_t canceller;
 	struct peer peer;
 

@@ -46,9 +46,9 @@ static belay_http_reply *ask(belay_ctx *ctx, const struct belay_http_header *hea
 /* semantics 5.5 */
 static void a_request_carries_trace_baggage_and_time_left(void **state)
 {
-	belay_ctx *a = belay_with_timeout(belay_background(), BELAY_S(60));
-	belay_ctx *b = belay_with_trace_id(a, trace);
-	belay_ctx *c = belay_with_baggage(b, "user=42,plan=free");
+	belay_ctx *a = check_live(belay_with_timeout(belay_background(), BELAY_S(60)));
+	belay_ctx *b = check_live(belay_with_trace_id(a, trace));
+	belay_ctx *c = check_live(belay_with_baggage(b, "user=42,plan=free"));
 	belay_http_reply *reply = ask(c, NULL, 0);
 	const char *parent = belay_http_reply_header(reply, "traceparent");
 	char *unit = NULL;
@@ -71,7 +71,7 @@ static void a_request_carries_trace_baggage_and_time_left(void **state)
 /* semantics 5.5 */
 static void a_trace_id_of_another_form_goes_as_it_is(void **state)
 {
-	belay_ctx *ctx = belay_with_trace_id(belay_background(), "job-7");
+	belay_ctx *ctx = check_live(belay_with_trace_id(belay_background(), "job-7"));
 	belay_http_reply *reply = ask(ctx, NULL, 0);
 
 	assert_string_equal(belay_http_reply_header(reply, "X-Trace-Id"), "job-7");
@@ -98,8 +98,8 @@ static void headers_that_the_caller_sets_win(void **state)
 {
 	static const struct belay_http_header headers[] = {{"x-trace-id", "mine"},
 							   {"Request-Timeout", "1s"}};
-	belay_ctx *a = belay_with_timeout(belay_background(), BELAY_S(60));
-	belay_ctx *b = belay_with_trace_id(a, "theirs");
+	belay_ctx *a = check_live(belay_with_timeout(belay_background(), BELAY_S(60)));
+	belay_ctx *b = check_live(belay_with_trace_id(a, "theirs"));
 	belay_http_reply *reply = ask(b, headers, 2);
 
 	assert_string_equal(belay_http_reply_header(reply, "X-Trace-Id"), "mine");
@@ -112,7 +112,7 @@ static void headers_that_the_caller_sets_win(void **state)
 /* semantics 5.5: no header can be smuggled in. */
 static void a_trace_id_that_is_no_header_value_is_left_out(void **state)
 {
-	belay_ctx *ctx = belay_with_trace_id(belay_background(), "a\r\nX-Evil: 1");
+	belay_ctx *ctx = check_live(belay_with_trace_id(belay_background(), "a\r\nX-Evil: 1"));
 	belay_http_reply *reply = ask(ctx, NULL, 0);
 
 	assert_null(belay_http_reply_header(reply, "X-Trace-Id"));
@@ -122,10 +122,11 @@ static void a_trace_id_that_is_no_header_value_is_left_out(void **state)
 
 static void the_nearest_baggage_wins(void **state)
 {
-	belay_ctx *outer = belay_with_baggage(belay_background(), "a=1");
-	belay_ctx *inner = belay_with_baggage(outer, "b=2");
+	belay_ctx *outer = check_live(belay_with_baggage(belay_background(), "a=1"));
+	belay_ctx *inner = check_live(belay_with_baggage(outer, "b=2"));
 
 	assert_null(belay_baggage(belay_background()));
+	assert_non_null(belay_baggage(outer));
 	assert_string_equal(belay_baggage(outer), "a=1");
 	assert_string_equal(belay_baggage(inner), "b=2");
 	belay_end(inner);

@@ -87,7 +87,7 @@ static void the_trace_reaches_the_handler(void **state)
 {
 	static const char id[] = "0af7651916cd43dd8448eb211c80319c";
 	belay_http_client *client = client_new();
-	belay_ctx *ctx = belay_with_trace_id(belay_background(), id);
+	belay_ctx *ctx = check_live(belay_with_trace_id(belay_background(), id));
 	belay_http_reply *reply;
 	struct site site;
 
@@ -96,6 +96,7 @@ static void the_trace_reaches_the_handler(void **state)
 	assert_int_equal(belay_router_add(site.router, "GET /", tell_trace, NULL), 0);
 	site_start(&site, belay_background(), NULL);
 	assert_int_equal(get(ctx, client, &site, "/", &reply), 0);
+	assert_non_null(belay_http_reply_header(reply, "X-Trace-Id"));
 	assert_string_equal(belay_http_reply_header(reply, "X-Trace-Id"), id);
 	assert_body(reply, id);
 	belay_http_reply_end(reply);
@@ -108,7 +109,7 @@ static void the_trace_reaches_the_handler(void **state)
 static void the_baggage_reaches_the_handler(void **state)
 {
 	belay_http_client *client = client_new();
-	belay_ctx *ctx = belay_with_baggage(belay_background(), "user=42,plan=free");
+	belay_ctx *ctx = check_live(belay_with_baggage(belay_background(), "user=42,plan=free"));
 	belay_http_reply *reply;
 	struct site site;
 
@@ -132,7 +133,7 @@ static void what_is_left_of_the_deadline_reaches_the_handler(void **state)
 {
 	static const struct belay_http_limit limit;
 	belay_http_client *client = client_new();
-	belay_ctx *ctx = belay_with_timeout(belay_background(), BELAY_S(60));
+	belay_ctx *ctx = check_live(belay_with_timeout(belay_background(), BELAY_S(60)));
 	belay_http_reply *reply;
 	struct site site;
 	char *body;
@@ -172,7 +173,7 @@ static void cancelling_a_call_ends_its_request_at_the_server(void **state)
 {
 	belay_http_client *client = client_new();
 	struct wait wait = {0};
-	struct cancelling cancelling = {&wait, belay_with_cancel(belay_background())};
+	struct cancelling cancelling = {&wait, check_live(belay_with_cancel(belay_background()))};
 	belay_http_reply *reply;
 	struct site site;
 

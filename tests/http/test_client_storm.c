@@ -74,8 +74,8 @@ static void ride_once(struct rider *rider)
 {
 	unsigned r = (unsigned)rand_r(&rider->seed);
 	int64_t brief = BELAY_US(rand_r(&rider->seed) % 3000);
-	belay_ctx *ctx = r % 4 == 0 ? belay_with_timeout(belay_background(), brief)
-				    : belay_with_cancel(belay_background());
+	belay_ctx *ctx = r % 4 == 0 ? check_live(belay_with_timeout(belay_background(), brief))
+				    : check_live(belay_with_cancel(belay_background()));
 	char *data = NULL;
 	size_t size = 0;
 	int byte = (int)(r >> 8) % 100, err;
@@ -164,10 +164,11 @@ static void one_cancellation_ends_many_exchanges(void **state)
 {
 	enum { MANY = 200 };
 	struct storm storm = {.client = peer_client(NULL), .wg = BELAY_WG_INIT};
-	belay_ctx *ctx = belay_with_cancel(belay_background());
+	belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
 	struct waiting waiting[MANY];
 	struct peer peer;
 
+	check_needs_memory(); /* for the peer to be asked at all */
 	peer_start(&peer, say_nothing, NULL);
 	storm.url = peer.url;
 	belay_wg_add(&storm.wg, MANY);

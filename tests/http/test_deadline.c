@@ -19,8 +19,8 @@ static belay_recorder *rec;
 
 static int set_up(void **state)
 {
-	router = belay_router_new();
-	rec = belay_recorder_new("GET", "/");
+	router = check_made(belay_router_new());
+	rec = check_made(belay_recorder_new("GET", "/"));
 	return router && rec ? 0 : -1;
 }
 
@@ -37,10 +37,10 @@ static int serve(belay_handler *handler, void *data, int64_t most, const char *t
 {
 	struct belay_http_limit limit = {.most = most};
 
-	belay_router_use(router, belay_http_deadline, &limit);
-	belay_router_add(router, "GET /", handler, data);
+	check(belay_router_use(router, belay_http_deadline, &limit) == 0);
+	check(belay_router_add(router, "GET /", handler, data) == 0);
 	if (timeout)
-		belay_recorder_header(rec, "Request-Timeout", timeout);
+		check(belay_recorder_header(rec, "Request-Timeout", timeout) == 0);
 	return belay_recorder_serve(belay_background(), rec, router);
 }
 
@@ -102,7 +102,7 @@ static void a_handler_that_stops_at_its_deadline_is_answered_with_503(void **sta
 
 static int write_after_deadline(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
-	BELAY_SCOPED belay_ctx *free_ctx = belay_without_cancel(ctx);
+	BELAY_SCOPED belay_ctx *free_ctx = check_live(belay_without_cancel(ctx));
 	bool *unrelated = belay_request_data(req);
 
 	check(belay_response_puts(ctx, res, "early") == 0);
@@ -209,7 +209,7 @@ static void a_caller_s_time_is_never_longer_than_the_server_s(void **state)
 static void the_query_asks_like_the_header(void **state)
 {
 	belay_recorder_free(rec);
-	rec = belay_recorder_new("GET", "/?timeout=30s");
+	rec = check_made(belay_recorder_new("GET", "/?timeout=30s"));
 	assert_int_equal(serve(tell_left, NULL, BELAY_S(100), "40s"), 0);
 	assert_string_equal(belay_recorder_get_body(rec, NULL), "30");
 }
@@ -244,11 +244,11 @@ static int end_parent(belay_ctx *ctx, belay_request *req, belay_response *res)
 
 static void an_end_from_above_is_not_the_deadline_s_to_answer(void **state)
 {
-	BELAY_SCOPED belay_ctx *ctx = belay_with_cancel(belay_background());
+	BELAY_SCOPED belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
 	struct belay_http_limit limit = {.most = BELAY_S(30)};
 
-	belay_router_use(router, belay_http_deadline, &limit);
-	belay_router_add(router, "GET /", end_parent, ctx);
+	check(belay_router_use(router, belay_http_deadline, &limit) == 0);
+	check(belay_router_add(router, "GET /", end_parent, ctx) == 0);
 	assert_int_equal(belay_recorder_serve(ctx, rec, router), -ECANCELED);
 	assert_int_equal(belay_recorder_status(rec), 0);
 }
@@ -281,10 +281,10 @@ static void at_the_very_deadline_it_is_one_answer_or_the_other(void **state)
 	struct belay_http_limit limit = {.most = BELAY_US(200)};
 	unsigned answers = 0, rounds = 300;
 
-	belay_router_use(router, belay_http_deadline, &limit);
-	belay_router_add(router, "GET /", race, NULL);
+	check(belay_router_use(router, belay_http_deadline, &limit) == 0);
+	check(belay_router_add(router, "GET /", race, NULL) == 0);
 	for (unsigned i = 0; i < rounds; i++) {
-		belay_recorder *one = belay_recorder_new("GET", "/");
+		belay_recorder *one = check_made(belay_recorder_new("GET", "/"));
 		const char *body;
 
 		assert_int_equal(belay_recorder_serve(belay_background(), one, router), 0);

@@ -39,13 +39,14 @@ static int describe(belay_ctx *ctx, belay_request *req, belay_response *res)
 
 static void a_handler_s_answer_is_recorded(void **state)
 {
-	belay_recorder *rec = belay_recorder_new("POST", "/p%20q?a=b&c=d");
+	belay_recorder *rec = check_made(belay_recorder_new("POST", "/p%20q?a=b&c=d"));
 	size_t size;
 
 	assert_int_equal(belay_recorder_header(rec, "X-Sent", "h"), 0);
 	assert_int_equal(belay_recorder_body(rec, "hello", 5), 0);
 	assert_int_equal(run(rec, describe, "data"), 0);
 	assert_int_equal(belay_recorder_status(rec), 201);
+	assert_non_null(belay_recorder_get_header(rec, "x-seen"));
 	assert_string_equal(belay_recorder_get_header(rec, "x-seen"), "h");
 	assert_null(belay_recorder_get_header(rec, "x-none"));
 	assert_string_equal(belay_recorder_get_body(rec, &size),
@@ -67,8 +68,8 @@ static int wait_for_it(belay_ctx *ctx, belay_request *req, belay_response *res)
 
 static void a_handler_that_is_told_to_stop_writes_nothing(void **state)
 {
-	BELAY_SCOPED belay_ctx *ctx = belay_with_cancel(belay_background());
-	belay_recorder *rec = belay_recorder_new("GET", "/");
+	BELAY_SCOPED belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
+	belay_recorder *rec = check_made(belay_recorder_new("GET", "/"));
 
 	assert_int_equal(belay_recorder_run(ctx, rec, wait_for_it, ctx), -ECANCELED);
 	assert_int_equal(belay_recorder_status(rec), 0);
@@ -86,8 +87,8 @@ static int write_too_late(belay_ctx *ctx, belay_request *req, belay_response *re
 
 static void a_write_after_the_context_s_end_fails_with_its_error(void **state)
 {
-	BELAY_SCOPED belay_ctx *ctx = belay_with_cancel(belay_background());
-	belay_recorder *rec = belay_recorder_new("GET", "/");
+	BELAY_SCOPED belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
+	belay_recorder *rec = check_made(belay_recorder_new("GET", "/"));
 
 	assert_int_equal(belay_recorder_run(ctx, rec, write_too_late, ctx), -ECANCELED);
 	assert_int_equal(belay_recorder_status(rec), 0);
@@ -105,8 +106,8 @@ static int lose_the_end(belay_ctx *ctx, belay_request *req, belay_response *res)
 
 static void an_answer_that_could_not_be_written_whole_is_none(void **state)
 {
-	BELAY_SCOPED belay_ctx *ctx = belay_with_cancel(belay_background());
-	belay_recorder *rec = belay_recorder_new("GET", "/");
+	BELAY_SCOPED belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
+	belay_recorder *rec = check_made(belay_recorder_new("GET", "/"));
 
 	assert_int_equal(belay_recorder_run(ctx, rec, lose_the_end, ctx), -ECANCELED);
 	assert_string_equal(belay_recorder_get_body(rec, NULL), "first half");
@@ -120,7 +121,7 @@ static int do_nothing(belay_ctx *ctx, belay_request *req, belay_response *res)
 
 static void a_handler_that_writes_nothing_has_answered_200(void **state)
 {
-	belay_recorder *rec = belay_recorder_new("GET", "/");
+	belay_recorder *rec = check_made(belay_recorder_new("GET", "/"));
 
 	assert_int_equal(run(rec, do_nothing, NULL), 0);
 	assert_int_equal(belay_recorder_status(rec), 200);
@@ -142,7 +143,7 @@ static int tell_color(belay_ctx *ctx, belay_request *req, belay_response *res)
 static void a_handler_has_a_context_of_its_own_below_the_test_s(void **state)
 {
 	BELAY_SCOPED belay_ctx *ctx = with_color(belay_background(), "red");
-	belay_recorder *rec = belay_recorder_new("GET", "/");
+	belay_recorder *rec = check_made(belay_recorder_new("GET", "/"));
 	belay_ctx *seen = NULL;
 
 	assert_int_equal(belay_recorder_run(ctx, rec, tell_color, &seen), 0);
@@ -172,13 +173,15 @@ static void an_error_is_answered_with_its_page(void **state)
 		     {-ETIME, 503},  {-ENOMEM, 503}, {-ECANCELED, 503}};
 
 	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-		belay_recorder *rec = belay_recorder_new("GET", "/");
+		belay_recorder *rec = check_made(belay_recorder_new("GET", "/"));
 		int error = pairs[i].error;
 
 		assert_int_equal(run(rec, fail_with, &error), 0);
 		assert_int_equal(belay_recorder_status(rec), pairs[i].status);
 		assert_null(strstr(belay_recorder_get_body(rec, NULL), "half"));
 		assert_null(belay_recorder_get_header(rec, "etag"));
+		assert_non_null(belay_recorder_get_header(rec, "content-type"));
+		assert_non_null(belay_recorder_get_header(rec, "x-kept"));
 		assert_string_equal(belay_recorder_get_header(rec, "content-type"),
 				    "text/plain; charset=utf-8");
 		assert_string_equal(belay_recorder_get_header(rec, "x-kept"), "yes");
@@ -204,7 +207,7 @@ static int read_in_parts(belay_ctx *ctx, belay_request *req, belay_response *res
 
 static void a_body_is_read_in_parts(void **state)
 {
-	belay_recorder *rec = belay_recorder_new("POST", "/");
+	belay_recorder *rec = check_made(belay_recorder_new("POST", "/"));
 
 	assert_int_equal(belay_recorder_body(rec, "0123456789", 10), 0);
 	assert_int_equal(run(rec, read_in_parts, NULL), 0);
@@ -227,7 +230,7 @@ static int read_whole_twice(belay_ctx *ctx, belay_request *req, belay_response *
 static void a_body_is_had_as_a_whole(void **state)
 {
 	static char text[100000];
-	belay_recorder *rec = belay_recorder_new("POST", "/");
+	belay_recorder *rec = check_made(belay_recorder_new("POST", "/"));
 	size_t size;
 
 	memset(text, 'x', sizeof text);
@@ -251,7 +254,7 @@ static int read_after_end(belay_ctx *ctx, belay_request *req, belay_response *re
 
 static void reading_under_a_context_that_is_done_fails_with_its_error(void **state)
 {
-	belay_recorder *rec = belay_recorder_new("POST", "/");
+	belay_recorder *rec = check_made(belay_recorder_new("POST", "/"));
 
 	assert_int_equal(belay_recorder_body(rec, "x", 1), 0);
 	assert_int_equal(run(rec, read_after_end, NULL), -ECANCELED);
@@ -268,7 +271,7 @@ static void what_no_server_would_take_is_refused(void **state)
 	assert_null(belay_recorder_new("GET", "/%zz"));
 	assert_null(belay_recorder_new("GET", "p"));
 	assert_null(belay_recorder_new("GET", "*"));
-	rec = belay_recorder_new("OPTIONS", "*");
+	rec = check_made(belay_recorder_new("OPTIONS", "*"));
 	assert_int_equal(belay_recorder_header(rec, "a b", "c"), -EINVAL);
 	assert_int_equal(belay_recorder_header(rec, "a", "b\r\nc: d"), -EINVAL);
 	belay_recorder_free(rec);
@@ -277,7 +280,7 @@ static void what_no_server_would_take_is_refused(void **state)
 
 static void a_recorder_serves_once(void **state)
 {
-	belay_recorder *rec = belay_recorder_new("GET", "/");
+	belay_recorder *rec = check_made(belay_recorder_new("GET", "/"));
 
 	assert_int_equal(run(rec, do_nothing, NULL), 0);
 	assert_int_equal(run(rec, do_nothing, NULL), -EALREADY);

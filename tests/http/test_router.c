@@ -13,7 +13,7 @@ static belay_router *router;
 
 static int set_up(void **state)
 {
-	router = belay_router_new();
+	router = check_made(belay_router_new());
 	return router ? 0 : -1;
 }
 
@@ -45,7 +45,7 @@ static void add(const char *pattern)
 static const char *ask(const char *method, const char *target)
 {
 	static char text[1024];
-	belay_recorder *rec = belay_recorder_new(method, target);
+	belay_recorder *rec = check_made(belay_recorder_new(method, target));
 
 	assert_non_null(rec);
 	assert_int_equal(belay_recorder_serve(belay_background(), rec, router), 0);
@@ -59,7 +59,7 @@ static const char *ask(const char *method, const char *target)
 static const char *allowed(const char *method, const char *target)
 {
 	static char text[256];
-	belay_recorder *rec = belay_recorder_new(method, target);
+	belay_recorder *rec = check_made(belay_recorder_new(method, target));
 
 	assert_int_equal(belay_recorder_serve(belay_background(), rec, router), 0);
 	assert_int_equal(belay_recorder_status(rec), 405);
@@ -151,7 +151,7 @@ static void head_is_answered_by_get_without_its_body(void **state)
 	add("GET /p");
 	assert_string_equal(ask("HEAD", "/p"), "200 ");
 	add("HEAD /p");
-	rec = belay_recorder_new("HEAD", "/p");
+	rec = check_made(belay_recorder_new("HEAD", "/p"));
 	assert_int_equal(belay_recorder_serve(belay_background(), rec, router), 0);
 	assert_string_equal(belay_recorder_get_body(rec, NULL), "");
 	belay_recorder_free(rec);
@@ -243,8 +243,8 @@ static void the_first_middleware_is_the_outermost(void **state)
 	char trace[32] = "";
 
 	add("GET /p");
-	belay_router_use(router, count_passed_twice, trace);
-	belay_router_use(router, count_passed, trace);
+	check(belay_router_use(router, count_passed_twice, trace) == 0);
+	check(belay_router_use(router, count_passed, trace) == 0);
 	assert_string_equal(ask("GET", "/p"), "200 GET /p");
 	assert_string_equal(trace, "213");
 	assert_string_equal(ask("GET", "/none"), "404 Not Found: no such path");
@@ -257,7 +257,7 @@ static void a_route_s_middleware_stands_around_it_alone(void **state)
 
 	add("GET /p");
 	add("GET /q");
-	belay_router_use(router, count_passed, trace);
+	check(belay_router_use(router, count_passed, trace) == 0);
 	assert_int_equal(belay_router_use_for(router, "GET /p", count_passed_twice, trace), 0);
 	assert_int_equal(belay_router_use_for(router, "GET /none", count_passed, trace), -ENOENT);
 	ask("GET", "/q");
@@ -269,16 +269,16 @@ static void a_route_s_middleware_stands_around_it_alone(void **state)
 static void a_middleware_may_answer_itself(void **state)
 {
 	add("GET /p");
-	belay_router_use(router, refuse_all, NULL);
+	check(belay_router_use(router, refuse_all, NULL) == 0);
 	assert_string_equal(ask("GET", "/p"), "401 Unauthorized: who are you");
 }
 
 static void a_middleware_may_add_to_the_answer(void **state)
 {
-	belay_recorder *rec = belay_recorder_new("GET", "/p");
+	belay_recorder *rec = check_made(belay_recorder_new("GET", "/p"));
 
 	add("GET /p");
-	belay_router_use(router, note, "yes");
+	check(belay_router_use(router, note, "yes") == 0);
 	assert_int_equal(belay_recorder_serve(belay_background(), rec, router), 0);
 	assert_string_equal(belay_recorder_get_header(rec, "passed"), "yes");
 	belay_recorder_free(rec);
@@ -313,7 +313,7 @@ static int broken_page(belay_ctx *ctx, const belay_request *req, belay_response 
 
 static void a_page_that_fails_leaves_an_empty_body(void **state)
 {
-	belay_recorder *rec = belay_recorder_new("GET", "/none");
+	belay_recorder *rec = check_made(belay_recorder_new("GET", "/none"));
 
 	belay_router_error_page(router, broken_page, NULL);
 	assert_int_equal(belay_recorder_serve(belay_background(), rec, router), 0);

@@ -58,7 +58,7 @@ static void requests_descend_from_their_connection_and_that_from_the_server(void
 	struct reply first, second, again;
 	int a, b;
 
-	belay_router_add(site.router, "GET /", tell_values, NULL);
+	check(belay_router_add(site.router, "GET /", tell_values, NULL) == 0);
 	site_start(&site, base, &options);
 	a = site_dial(&site);
 	b = site_dial(&site);
@@ -86,10 +86,10 @@ static int end_of_base(belay_ctx *ctx, belay_request *req, belay_response *res)
 /* semantics 4.1 */
 static void the_end_of_the_server_s_base_ends_its_requests(void **state)
 {
-	BELAY_SCOPED belay_ctx *base = belay_with_cancel(belay_background());
+	BELAY_SCOPED belay_ctx *base = check_live(belay_with_cancel(belay_background()));
 	struct reply reply;
 
-	belay_router_add(site.router, "GET /", end_of_base, base);
+	check(belay_router_add(site.router, "GET /", end_of_base, base) == 0);
 	site_start(&site, base, NULL);
 	site_ask(&site, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", &reply);
 	assert_int_equal(reply.status, 503);
@@ -112,7 +112,7 @@ static void what_outlives_a_handler_is_told_that_it_has_returned(void **state)
 	belay_cause cause = {0};
 	struct reply reply;
 
-	belay_router_add(site.router, "GET /", keep_ctx, &kept);
+	check(belay_router_add(site.router, "GET /", keep_ctx, &kept) == 0);
 	site_start(&site, belay_background(), NULL);
 	site_ask(&site, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", &reply);
 	assert_int_equal(belay_cause_of(kept, &cause), 0);
@@ -131,7 +131,7 @@ static void a_request_s_context_is_live_for_its_handler_and_done_after_it(void *
 	struct reply reply;
 	int fd;
 
-	belay_router_add(site.router, "GET /", keep_ctx, &kept);
+	check(belay_router_add(site.router, "GET /", keep_ctx, &kept) == 0);
 	site_start(&site, belay_background(), NULL);
 	fd = site_dial(&site);
 	for (int i = 0; i < 20; i++) {
@@ -155,7 +155,7 @@ struct watch {
 
 static void watch_init(struct watch *watch)
 {
-	*watch = (struct watch){belay_chan_new(0, 1), belay_chan_new(0, 1)};
+	*watch = (struct watch){belay_chan_new(0, 1), check_made(belay_chan_new(0, 1))};
 }
 
 static void watch_fini(struct watch *watch)
@@ -171,7 +171,8 @@ static void signal_chan(belay_chan *ch)
 
 static void await_chan(belay_chan *ch)
 {
-	BELAY_SCOPED belay_ctx *ctx = belay_with_timeout(belay_background(), BELAY_S(30));
+	BELAY_SCOPED belay_ctx *ctx =
+		check_live(belay_with_timeout(belay_background(), BELAY_S(30)));
 
 	assert_int_equal((belay_recv)(ctx, ch, NULL), 0);
 }
@@ -216,8 +217,9 @@ static void leave(belay_handler *handler, const char *text, void (*go)(int fd))
 	struct watch watch;
 	int fd;
 
+	check_needs_memory(); /* for the handler to be asked at all */
 	watch_init(&watch);
-	belay_router_add(site.router, "/", handler, &watch);
+	check(belay_router_add(site.router, "/", handler, &watch) == 0);
 	site_start(&site, belay_background(), NULL);
 	fd = site_dial(&site);
 	raw_send(fd, text);
@@ -316,9 +318,10 @@ static void another_client_s_request_goes_on(void **state)
 	int gone, there;
 	belay_ctx *kept = NULL;
 
+	check_needs_memory(); /* for the peer to be asked at all */
 	watch_init(&watch);
-	belay_router_add(site.router, "GET /", wait_for_end, &watch);
-	belay_router_add(site.router, "GET /kept", keep_ctx, &kept);
+	check(belay_router_add(site.router, "GET /", wait_for_end, &watch) == 0);
+	check(belay_router_add(site.router, "GET /kept", keep_ctx, &kept) == 0);
 	site_start(&site, belay_background(), NULL);
 	gone = site_dial(&site);
 	there = site_dial(&site);
@@ -355,11 +358,12 @@ static int pass_gate(belay_ctx *ctx, belay_request *req, belay_response *res)
 /* semantics 4.4 */
 static void a_pipelined_request_does_not_end_the_current_one(void **state)
 {
-	struct gate gate = {belay_chan_new(0, 1), belay_chan_new(0, 0)};
+	struct gate gate = {belay_chan_new(0, 1), check_made(belay_chan_new(0, 0))};
 	struct reply reply;
 	int fd;
 
-	belay_router_add(site.router, "GET /", pass_gate, &gate);
+	check_needs_memory(); /* for the peer to be asked at all */
+	check(belay_router_add(site.router, "GET /", pass_gate, &gate) == 0);
 	site_start(&site, belay_background(), NULL);
 	fd = site_dial(&site);
 	raw_send(fd, "GET /?n=1 HTTP/1.1\r\nHost: x\r\n\r\n");

@@ -39,9 +39,9 @@ static int set_up(void **state)
 	limit.most = 0;
 	belay_log_to(keep, NULL);
 	site_init(&site);
-	belay_router_use(site.router, belay_http_trace, NULL);
-	belay_router_use(site.router, belay_http_access_log, NULL);
-	belay_router_use(site.router, belay_http_deadline, &limit);
+	check(belay_router_use(site.router, belay_http_trace, NULL) == 0);
+	check(belay_router_use(site.router, belay_http_access_log, NULL) == 0);
+	check(belay_router_use(site.router, belay_http_deadline, &limit) == 0);
 	return 0;
 }
 
@@ -54,7 +54,7 @@ static int tear_down(void **state)
 
 static void start(belay_handler *handler, void *data)
 {
-	belay_router_add(site.router, "/", handler, data);
+	check(belay_router_add(site.router, "/", handler, data) == 0);
 	site_start(&site, belay_background(), NULL);
 }
 
@@ -161,6 +161,7 @@ static void a_stream_that_passes_its_deadline_is_cut_off(void **state)
 	fd = site_dial(&site);
 	raw_send(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
 	text = raw_read_all(fd);
+	assert_non_null(strstr(text, "\r\n\r\n"));
 	assert_string_equal(strstr(text, "\r\n\r\n"), "\r\n\r\n5\r\nbegun\r\n");
 	free(text);
 	close(fd);
@@ -261,9 +262,10 @@ static int note_start(belay_ctx *ctx, belay_request *req, belay_response *res)
 /* semantics 4.3 */
 static void a_client_that_goes_away_is_logged_with_the_cause(void **state)
 {
-	belay_chan *started = belay_chan_new(0, 1);
+	belay_chan *started = check_made(belay_chan_new(0, 1));
 	int fd;
 
+	check_needs_memory(); /* for the peer to be asked at all */
 	limit.most = BELAY_S(30);
 	start(note_start, started);
 	fd = site_dial(&site);
@@ -278,11 +280,12 @@ static void a_client_that_goes_away_is_logged_with_the_cause(void **state)
 /* semantics 4.6 */
 static void a_shutdown_is_logged_and_answered_with_the_cause(void **state)
 {
-	BELAY_SCOPED belay_ctx *now = belay_with_cancel(belay_background());
-	belay_chan *started = belay_chan_new(0, 1);
+	BELAY_SCOPED belay_ctx *now = check_live(belay_with_cancel(belay_background()));
+	belay_chan *started = check_made(belay_chan_new(0, 1));
 	struct reply reply;
 	int fd;
 
+	check_needs_memory(); /* for the peer to be asked at all */
 	limit.most = BELAY_S(30);
 	start(note_start, started);
 	fd = site_dial(&site);

@@ -41,9 +41,9 @@ static int pass_gate(belay_ctx *ctx, belay_request *req, belay_response *res)
 
 static int set_up(void **state)
 {
-	gate = (struct gate){belay_chan_new(0, 16), belay_chan_new(0, 0)};
+	gate = (struct gate){belay_chan_new(0, 16), check_made(belay_chan_new(0, 0))};
 	site_init(&site);
-	belay_router_add(site.router, "GET /", pass_gate, NULL);
+	check(belay_router_add(site.router, "GET /", pass_gate, NULL) == 0);
 	site_start(&site, belay_background(), NULL);
 	return 0;
 }
@@ -61,6 +61,7 @@ static int begin_request(void)
 {
 	int fd = site_dial(&site);
 
+	check_needs_memory(); /* for the handler to be asked at all */
 	raw_send(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
 	assert_int_equal((belay_recv)(belay_background(), gate.started, NULL), 0);
 	return fd;
@@ -162,7 +163,7 @@ static void a_shutdown_lets_running_requests_finish(void **state)
 /* semantics 4.6 */
 static void a_shutdown_whose_context_is_done_ends_the_requests_that_run(void **state)
 {
-	BELAY_SCOPED belay_ctx *patience = belay_with_cancel(belay_background());
+	BELAY_SCOPED belay_ctx *patience = check_live(belay_with_cancel(belay_background()));
 	struct stopper stopper;
 	struct reply reply;
 	int fd = begin_request();
@@ -183,7 +184,8 @@ static void a_shutdown_whose_context_is_done_ends_the_requests_that_run(void **s
 /* semantics 4.6 */
 static void a_shutdown_by_a_deadline_returns_its_error(void **state)
 {
-	BELAY_SCOPED belay_ctx *patience = belay_with_timeout(belay_background(), BELAY_MS(20));
+	BELAY_SCOPED belay_ctx *patience =
+		check_live(belay_with_timeout(belay_background(), BELAY_MS(20)));
 	struct reply reply;
 	int fd = begin_request();
 
@@ -195,7 +197,7 @@ static void a_shutdown_by_a_deadline_returns_its_error(void **state)
 
 static void a_shutdown_of_an_idle_server_succeeds_under_any_context(void **state)
 {
-	BELAY_SCOPED belay_ctx *done = belay_with_cancel(belay_background());
+	BELAY_SCOPED belay_ctx *done = check_live(belay_with_cancel(belay_background()));
 
 	assert_int_equal(belay_server_shutdown(belay_background(), site.server), 0);
 	belay_cancel(done);

@@ -80,9 +80,9 @@ static void clients_that_come_and_go_leave_nothing_behind(void **state)
 	pthread_t threads[CLIENTS];
 
 	site_init(&site);
-	belay_router_use(site.router, belay_http_deadline, NULL);
-	belay_router_add(site.router, "GET /pause", pause_then_answer, NULL);
-	belay_router_add(site.router, "GET /stream", stream, NULL);
+	check(belay_router_use(site.router, belay_http_deadline, NULL) == 0);
+	check(belay_router_add(site.router, "GET /pause", pause_then_answer, NULL) == 0);
+	check(belay_router_add(site.router, "GET /stream", stream, NULL) == 0);
 	site_start(&site, belay_background(), NULL);
 	for (uintptr_t i = 0; i < CLIENTS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, (void *)(i + 1)),

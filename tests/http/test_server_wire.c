@@ -67,12 +67,12 @@ static int hang_up_after(belay_ctx *ctx, belay_request *req, belay_response *res
 static int set_up(void **state)
 {
 	site_init(&site);
-	belay_router_add(site.router, "POST /echo", echo, NULL);
-	belay_router_add(site.router, "/hello", hello, NULL);
-	belay_router_add(site.router, "GET /stream", stream, NULL);
-	belay_router_add(site.router, "GET /empty/{status}", empty, NULL);
-	belay_router_add(site.router, "GET /declared", declared, NULL);
-	belay_router_add(site.router, "GET /bye", hang_up_after, NULL);
+	check(belay_router_add(site.router, "POST /echo", echo, NULL) == 0);
+	check(belay_router_add(site.router, "/hello", hello, NULL) == 0);
+	check(belay_router_add(site.router, "GET /stream", stream, NULL) == 0);
+	check(belay_router_add(site.router, "GET /empty/{status}", empty, NULL) == 0);
+	check(belay_router_add(site.router, "GET /declared", declared, NULL) == 0);
+	check(belay_router_add(site.router, "GET /bye", hang_up_after, NULL) == 0);
 	site_start(&site, belay_background(), NULL);
 	return 0;
 }

@@ -15,6 +15,7 @@
 
 static int tell_id(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
+	check(belay_trace_id(ctx) != NULL);
 	return belay_response_puts(ctx, res, belay_trace_id(ctx));
 }
 
@@ -23,11 +24,11 @@ static int tell_id(belay_ctx *ctx, belay_request *req, belay_response *res)
 static const char *id_for(const char *traceparent, const char *x_trace_id)
 {
 	static char id[128];
-	belay_router *router = belay_router_new();
-	belay_recorder *rec = belay_recorder_new("GET", "/");
+	belay_router *router = check_made(belay_router_new());
+	belay_recorder *rec = check_made(belay_recorder_new("GET", "/"));
 
-	belay_router_use(router, belay_http_trace, NULL);
-	belay_router_add(router, "GET /", tell_id, NULL);
+	check(belay_router_use(router, belay_http_trace, NULL) == 0);
+	check(belay_router_add(router, "GET /", tell_id, NULL) == 0);
 	if (traceparent)
 		assert_int_equal(belay_recorder_header(rec, "traceparent", traceparent), 0);
 	if (x_trace_id)

@@ -68,8 +68,8 @@ static bool matches(const char *text, const char *pattern)
 static void a_context_carries_a_copy_of_its_trace_id(void **state)
 {
 	char id[] = "abc";
-	belay_ctx *ctx = belay_with_trace_id(belay_background(), id);
-	belay_ctx *child = belay_with_cancel(ctx);
+	belay_ctx *ctx = check_live(belay_with_trace_id(belay_background(), id));
+	belay_ctx *child = check_live(belay_with_cancel(ctx));
 
 	id[0] = 'X';
 	assert_string_equal(belay_trace_id(child), "abc");
@@ -80,8 +80,9 @@ static void a_context_carries_a_copy_of_its_trace_id(void **state)
 
 static void the_nearest_trace_id_wins(void **state)
 {
-	BELAY_SCOPED belay_ctx *outer = belay_with_trace_id(belay_background(), "outer");
-	BELAY_SCOPED belay_ctx *inner = belay_with_trace_id(outer, "inner");
+	BELAY_SCOPED belay_ctx *outer =
+		check_live(belay_with_trace_id(belay_background(), "outer"));
+	BELAY_SCOPED belay_ctx *inner = check_live(belay_with_trace_id(outer, "inner"));
 
 	assert_string_equal(belay_trace_id(inner), "inner");
 	assert_string_equal(belay_trace_id(outer), "outer");

@@ -299,11 +299,13 @@ static void a_connect_waits_for_room_in_a_unix_sockets_queue(void **state)
 {
 	struct queue queue = {server_of(AF_UNIX, 0, 0), 0};
 	struct acceptors acceptors = {queue.server, 0};
-	belay_group *clients = belay_group_new(belay_background());
-	belay_group *group = belay_group_new(belay_background());
-	BELAY_SCOPED belay_ctx *soon = belay_with_timeout(belay_background(), BELAY_MS(20));
+	belay_group *clients = check_made(belay_group_new(belay_background()));
+	belay_group *group = check_made(belay_group_new(belay_background()));
+	BELAY_SCOPED belay_ctx *soon =
+		check_live(belay_with_timeout(belay_background(), BELAY_MS(20)));
 	int fd;
 
+	check_needs_memory();
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(belay_group_go(clients, connect_one_more, &queue), 0);
 	assert_true(check_until(queue.connected >= 1));

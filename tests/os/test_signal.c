@@ -149,6 +149,7 @@ static void get_two_while_the_clock_hangs(void)
 
 static void a_second_signal_ends_the_process_even_where_the_first_is_still_worked_on(void **state)
 {
+	check_needs_memory();
 	assert_killed_by(SIGINT, get_two_while_the_clock_hangs);
 }
 

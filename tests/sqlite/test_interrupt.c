@@ -306,7 +306,7 @@ static void an_interrupt_never_hits_the_next_statement_on_the_connection(void **
 {
 	struct fixture *f = *state;
 	belay_sqlite_conn *conn = take(f->db);
-	belay_chan *contexts = belay_chan_new(sizeof(belay_ctx *), 0);
+	belay_chan *contexts = check_made(belay_chan_new(sizeof(belay_ctx *), 0));
 	int i, done = 0, cancelled = 0;
 	pthread_t thread;
 
@@ -385,7 +385,7 @@ static void rows_read_before_a_cancellation_are_the_first_ones(void **state)
 {
 	struct fixture *f = *state;
 	belay_sqlite_conn *conn = take(f->db);
-	belay_chan *contexts = belay_chan_new(sizeof(belay_ctx *), 0);
+	belay_chan *contexts = check_made(belay_chan_new(sizeof(belay_ctx *), 0));
 	belay_sqlite_stmt *stmt;
 	pthread_t thread;
 	int i, r;
@@ -397,7 +397,8 @@ static void rows_read_before_a_cancellation_are_the_first_ones(void **state)
 			 0);
 	assert_int_equal(pthread_create(&thread, NULL, cancel_each, contexts), 0);
 	for (i = 0; i < 300; i++) {
-		belay_ctx *ctx = belay_with_cancel(belay_background()), *other = belay_ref(ctx);
+		belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
+		belay_ctx *other = belay_ref(ctx);
 		int64_t n = 0;
 
 		assert_int_equal(belay_send(belay_background(), contexts, &other), 0);

@@ -67,8 +67,8 @@ static void a_done_context_fails_before_a_connection_is_taken(void **state)
 static void one_that_waits_leaves_the_queue_when_its_context_ends(void **state)
 {
 	struct fixture *f = *state;
-	BELAY_SCOPED belay_ctx *ctx = belay_with_cancel(bg());
-	belay_chan *answers = belay_chan_new(sizeof(struct asker *), 2);
+	BELAY_SCOPED belay_ctx *ctx = check_live(belay_with_cancel(bg()));
+	belay_chan *answers = check_made(belay_chan_new(sizeof(struct asker *), 2));
 	belay_sqlite_conn *conn = take(f->db);
 	struct asker leaves, stays;
 
@@ -99,7 +99,7 @@ static void a_deadline_ends_the_wait_for_a_connection(void **state)
 static void closing_turns_away_those_who_wait(void **state)
 {
 	struct fixture *f = *state;
-	belay_chan *answers = belay_chan_new(sizeof(struct asker *), 1);
+	belay_chan *answers = check_made(belay_chan_new(sizeof(struct asker *), 1));
 	belay_sqlite_conn *conn = take(f->db);
 	struct asker waits;
 

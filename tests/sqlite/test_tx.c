@@ -242,14 +242,14 @@ static void what_commit_says_is_what_the_database_has(void **state)
 {
 	struct fixture *f = *state;
 	belay_sqlite_conn *conn = take(f->db);
-	belay_chan *contexts = belay_chan_new(sizeof(belay_ctx *), 0);
+	belay_chan *contexts = check_made(belay_chan_new(sizeof(belay_ctx *), 0));
 	int i, committed = 0, cancelled = 0;
 	pthread_t thread;
 
 	assert_int_equal(run_sql(conn, "pragma synchronous = off"), 0);
 	assert_int_equal(pthread_create(&thread, NULL, cancel_each, contexts), 0);
 	for (i = 0; i < 500; i++) {
-		belay_ctx *ctx = belay_with_cancel(bg()), *other = belay_ref(ctx);
+		belay_ctx *ctx = check_live(belay_with_cancel(bg())), *other = belay_ref(ctx);
 		int r;
 
 		assert_int_equal(belay_send(bg(), contexts, &other), 0);

@@ -12,7 +12,6 @@
 #include "trial.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
@@ -135,27 +134,6 @@ static struct wrapped *wrap(const struct CMUnitTest *list, size_t count, struct 
 	return all;
 }
 
-/* A thread sanitizer starts a thread of its own beside the first that a program starts. Else none
- * is started: tests that fork want a process that never had a second one. */
-#if defined(__SANITIZE_THREAD__) || defined(__clang__) /* which does not say */
-static void *nothing(void *arg)
-{
-	return arg;
-}
-
-static void start_first_thread(void)
-{
-	pthread_t thread;
-
-	if (pthread_create(&thread, NULL, nothing, NULL) == 0)
-		pthread_join(thread, NULL);
-}
-#else
-static void start_first_thread(void)
-{
-}
-#endif
-
 /* Lines leave at once, so that after a crash it can be told which tests had passed. Narrowed to 0
  * and 1: a count of failures could be 77, which Meson takes for "skipped", or 256. */
 int check_main(const struct CMUnitTest *list, size_t count)
@@ -170,7 +148,6 @@ int check_main(const struct CMUnitTest *list, size_t count)
 		free(all);
 		return sweep(list, count);
 	}
-	start_first_thread();
 	if (all)
 		failed = _cmocka_run_group_tests("tests", outer, count, NULL, NULL) != 0;
 	free(all);

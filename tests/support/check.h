@@ -78,6 +78,14 @@ bool check_at(bool held, const char *what, const char *file, int line);
 		check__made;                                                                       \
 	})
 
+/* Says of a test that it waits, and rightly, for what it can't get without memory: make check-oom
+ * leaves it out. */
+void check_needs_memory(void);
+
+/* The same of a test whose waits end once there is memory again: left out are the trials in which
+ * all allocations fail from some moment on. */
+void check_needs_memory_again(void);
+
 /* Lets others run until the condition holds, and says whether it does: false after half a minute,
  * far beyond what any wait takes unless it is stuck. For what has no event of its own to wait for.
  * Any thread or task:

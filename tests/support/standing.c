@@ -7,6 +7,7 @@
 #include "check.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <unistd.h>
 
 /* Of src/task/cache.h: how many tasks there are. Not there for programs that link the shared
@@ -44,8 +45,30 @@ static size_t tasks(void)
 	return belay__task_count ? belay__task_count() : 0;
 }
 
+/* A thread sanitizer starts a thread of its own beside the first that a program starts. Else none
+ * is started: tests that fork want a process that never had a second one. */
+#if defined(__SANITIZE_THREAD__) || defined(__clang__) /* which does not say */
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+static void start_first_thread(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, nothing, NULL) == 0)
+		pthread_join(thread, NULL);
+}
+#else
+static void start_first_thread(void)
+{
+}
+#endif
+
 void standing_note(struct standing *ret)
 {
+	start_first_thread();
 	ret->contexts = belay_tree_count();
 	ret->tasks = tasks();
 	ret->descriptors = check_descriptors();

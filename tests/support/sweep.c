@@ -190,7 +190,11 @@ static void sweep_all(const struct CMUnitTest *test, bool rest, long allocations
 
 	for (long nth = 1; misses < MISSES && tally->findings <= FINDINGS_SHOWN;
 	     nth = next(nth, allocations, trials)) {
-		count(tally, test, nth, rest, try(test, nth, rest));
+		int end = try(test, nth, rest);
+
+		if (end == TRIAL_NEEDS_MEMORY)
+			break;
+		count(tally, test, nth, rest, end);
 		misses = was_missed(nth) ? misses + 1 : 0;
 	}
 }
@@ -221,6 +225,8 @@ static bool sweep_test(const struct CMUnitTest *test)
 
 	if (end == TRIAL_OWN_FUSE)
 		return skip_sweep(test, "makes allocations fail by itself");
+	if (end == TRIAL_NEEDS_MEMORY)
+		return skip_sweep(test, "waits, rightly, for what needs memory");
 	if (end == TRIAL_BROKE_OFF)
 		return skip_sweep(test, "does not pass with memory either");
 	count(&tally, test, LONG_MAX, false, end);

@@ -28,7 +28,7 @@ extern int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 static struct {
 	pid_t pid; /* 0: this is no trial */
 	long nth;
-	bool hasty, judging;
+	bool rest, hasty, judging;
 	unsigned uses;
 	struct trial_note *note;
 } trial;
@@ -60,6 +60,18 @@ void trial_gave_up(void)
 {
 	if (trial.pid && !trial.judging)
 		leave(TRIAL_GAVE_UP);
+}
+
+void check_needs_memory(void)
+{
+	if (trial.pid)
+		leave(TRIAL_NEEDS_MEMORY);
+}
+
+void check_needs_memory_again(void)
+{
+	if (trial.rest)
+		check_needs_memory();
 }
 
 /* A child that the test forked may exit as it likes. */
@@ -133,6 +145,7 @@ void trial_run(const struct CMUnitTest *test, long nth, bool rest, struct trial_
 
 	trial.pid = getpid();
 	trial.nth = nth;
+	trial.rest = rest;
 	trial.hasty = nth != LONG_MAX;
 	trial.note = note;
 	trial.uses = check_fuse_uses();

@@ -24,6 +24,7 @@ enum trial_end {
 	TRIAL_LEFT,           /* passed, but left a context, task, thread, ...     */
 	TRIAL_LEAKED,         /* passed, but memory can be reached no more         */
 	TRIAL_OWN_FUSE,       /* the test makes allocations fail by itself         */
+	TRIAL_NEEDS_MEMORY,   /* check_needs_memory()                              */
 };
 
 /* What the process tells besides; in memory shared with it. */

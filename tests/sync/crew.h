@@ -103,8 +103,8 @@ static inline unsigned hand_random(struct hand *hand, unsigned below)
 static inline belay_ctx *hand_ctx(struct hand *hand)
 {
 	if (hand_random(hand, 8) == 0)
-		return belay_with_cancel(belay_background());
-	return belay_with_timeout(belay_background(), BELAY_US(hand_random(hand, 60)));
+		return check_live(belay_with_cancel(belay_background()));
+	return check_live(belay_with_timeout(belay_background(), BELAY_US(hand_random(hand, 60))));
 }
 
 /* How many stand in the queue. */

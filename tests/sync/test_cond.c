@@ -39,7 +39,7 @@ static void all_wait(struct shared *shared, struct crew *crew, unsigned n)
 	*shared = (struct shared){.mutex = BELAY_MUTEX_INIT, .cond = BELAY_COND_INIT};
 	*crew = (struct crew){.fn = wait_once, .arg = shared};
 	for (unsigned i = 0; i < n; i++) {
-		shared->ctx[i] = belay_with_cancel(belay_background());
+		shared->ctx[i] = check_live(belay_with_cancel(belay_background()));
 		atomic_store(&shared->result[i], 1);
 		crew_add(crew);
 		assert_true(check_until(queued(&shared->cond.waiters) == i + 1));
@@ -84,7 +84,8 @@ static void a_broadcast_wakes_all(void **state)
 
 static void a_signal_that_nobody_waits_for_is_forgotten(void **state)
 {
-	BELAY_SCOPED belay_ctx *ctx = belay_with_timeout(belay_background(), BELAY_MS(1));
+	BELAY_SCOPED belay_ctx *ctx =
+		check_live(belay_with_timeout(belay_background(), BELAY_MS(1)));
 	belay_mutex mutex = BELAY_MUTEX_INIT;
 	belay_cond cond = BELAY_COND_INIT;
 
@@ -128,7 +129,7 @@ static void the_mutex_is_held_also_when_the_context_ends(void **state)
 
 static void a_done_context_does_not_give_up_the_mutex(void **state)
 {
-	BELAY_SCOPED belay_ctx *ctx = belay_with_timeout(belay_background(), 0);
+	BELAY_SCOPED belay_ctx *ctx = check_live(belay_with_timeout(belay_background(), 0));
 	belay_mutex mutex = BELAY_MUTEX_INIT;
 	belay_cond cond = BELAY_COND_INIT;
 

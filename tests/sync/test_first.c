@@ -93,6 +93,7 @@ static void the_losers_see_that_a_sibling_won_and_have_returned_before_it_does(v
 				     {.waits = true, .tells = &runs},
 				     {.after = &runs, .permits = 3}};
 
+	check_needs_memory();
 	assert_int_equal(run(attempts, 4, 0), 3);
 	assert_int_equal(judge(attempts, 4), 4);
 	for (int i = 0; i < 3; i++)
@@ -104,6 +105,7 @@ static void the_winners_context_ends_with_its_return(void **state)
 	struct attempt attempts[] = {{.result = 0}, {.waits = true}};
 	belay_cause cause;
 
+	check_needs_memory();
 	assert_int_equal(run(attempts, 2, 0), 0);
 	assert_int_equal(belay_cause_of(attempts[0].ctx, &cause), 0);
 	assert_string_equal(cause.message, "the attempt has returned");
@@ -116,6 +118,7 @@ static void a_loser_that_succeeds_too_late_does_not_win(void **state)
 	struct attempt attempts[] = {{.waits = true, .stubborn = true, .tells = &waits},
 				     {.after = &waits, .permits = 1}};
 
+	check_needs_memory();
 	assert_int_equal(run(attempts, 2, 0), 1);
 	assert_int_equal(judge(attempts, 2), 2);
 }
@@ -174,7 +177,7 @@ static void a_done_context_starts_nothing(void **state)
 
 static void when_the_context_ends_all_have_ended_before_its_error_is_returned(void **state)
 {
-	BELAY_SCOPED belay_ctx *ctx = belay_with_cancel(belay_background());
+	BELAY_SCOPED belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
 	belay_sem run_already = BELAY_SEM_INIT(0);
 	struct attempt attempts[] = {
 		{.waits = true, .tells = &run_already},
@@ -182,6 +185,7 @@ static void when_the_context_ends_all_have_ended_before_its_error_is_returned(vo
 		{.waits = true, .after = &run_already, .permits = 2, .ends = ctx}};
 	void *args[] = {&attempts[0], &attempts[1], &attempts[2]};
 
+	check_needs_memory();
 	assert_int_equal(belay_first(ctx, try, args, 3, 0), -ECANCELED);
 	assert_int_equal(judge(attempts, 3), 3);
 	assert_string_equal(attempts[0].cause, belay_strerror(-ECANCELED));
@@ -189,13 +193,14 @@ static void when_the_context_ends_all_have_ended_before_its_error_is_returned(vo
 
 static void one_that_succeeds_wins_also_after_the_contexts_end(void **state)
 {
-	BELAY_SCOPED belay_ctx *ctx = belay_with_cancel(belay_background());
+	BELAY_SCOPED belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
 	belay_sem runs = BELAY_SEM_INIT(0);
 	struct attempt attempts[] = {
 		{.waits = true, .tells = &runs},
 		{.waits = true, .stubborn = true, .after = &runs, .permits = 1, .ends = ctx}};
 	void *args[] = {&attempts[0], &attempts[1]};
 
+	check_needs_memory();
 	assert_int_equal(belay_first(ctx, try, args, 2, 0), 1);
 	assert_int_equal(judge(attempts, 2), 2);
 }
@@ -225,6 +230,7 @@ static void after_the_stagger_the_next_starts_beside_the_one_before(void **state
 	struct attempt attempts[] = {{.waits = true}, {.waits = true}, {.result = 0}};
 	int64_t start = belay_now();
 
+	check_needs_memory();
 	assert_int_equal(run(attempts, 3, BELAY_MS(5)), 2);
 	assert_true(belay_now() - start >= BELAY_MS(10));
 	assert_int_equal(judge(attempts, 3), 3);
@@ -265,6 +271,7 @@ static void in_a_task(belay_ctx *ctx, void *arg)
 
 static void it_works_from_a_task_too(void **state)
 {
+	check_needs_memory();
 	check_in_task(in_a_task, NULL);
 }
 

@@ -95,16 +95,18 @@ static void ask(struct hand *hand)
 {
 	struct askers *askers = hand->crew->arg;
 	unsigned i = hand->number;
+	int err = belay_flight_do(askers->ctx[i], &askers->gate->flight, askers->key,
+				  &askers->result[i]);
 
-	atomic_store(&askers->err[i], belay_flight_do(askers->ctx[i], &askers->gate->flight,
-						      askers->key, &askers->result[i]));
+	check(err != -ENOMEM && err != -EAGAIN);
+	atomic_store(&askers->err[i], err);
 }
 
 static void all_ask(struct askers *askers, struct gate *gate, const char *key, unsigned n)
 {
 	*askers = (struct askers){.gate = gate, .key = key, .crew = {.fn = ask, .arg = askers}};
 	for (unsigned i = 0; i < n; i++) {
-		askers->ctx[i] = belay_with_cancel(belay_background());
+		askers->ctx[i] = check_live(belay_with_cancel(belay_background()));
 		crew_add(&askers->crew);
 		assert_true(check_until(belay_flight_askers(&gate->flight, key) == i + 1));
 	}
@@ -227,6 +229,7 @@ static int ask_for_key(belay_ctx *ctx, void *arg)
 	belay_flight_result *result;
 	int err = belay_flight_do(ctx, &key->gate->flight, key->text, &result);
 
+	check(err != -ENOMEM && err != -EAGAIN);
 	if (err == 0) {
 		check(strcmp(belay_flight_value(result), key->text) == 0);
 		belay_flight_unref(result);
@@ -237,7 +240,7 @@ static int ask_for_key(belay_ctx *ctx, void *arg)
 /* All under way at once, four for each bucket on the average. */
 static void keys_that_share_a_bucket_are_told_apart(void **state)
 {
-	belay_group *group = belay_group_new(belay_background());
+	belay_group *group = check_made(belay_group_new(belay_background()));
 	struct key keys[KEYS];
 	struct gate gate;
 
@@ -286,7 +289,7 @@ static void an_error_is_shared_too_and_leaves_the_outputs_alone(void **state)
 
 static void a_done_context_starts_nothing(void **state)
 {
-	BELAY_SCOPED belay_ctx *ctx = belay_with_timeout(belay_background(), 0);
+	BELAY_SCOPED belay_ctx *ctx = check_live(belay_with_timeout(belay_background(), 0));
 	struct gate gate;
 
 	gate_init(&gate, 0);
@@ -366,7 +369,7 @@ static void abandon_the_first_call(struct stubborn *stubborn)
 {
 	struct crew crew = {.fn = ask_stubborn, .arg = stubborn};
 
-	stubborn->ctx = belay_with_cancel(belay_background());
+	stubborn->ctx = check_live(belay_with_cancel(belay_background()));
 	crew_add(&crew);
 	assert_true(check_until(atomic_load(&stubborn->calls) == 1));
 	belay_cancel(stubborn->ctx);
@@ -384,7 +387,7 @@ static void an_abandoned_call_is_not_joined_by_the_next_asker(void **state)
 	abandon_the_first_call(&stubborn);
 	assert_int_equal(belay_flight_do(belay_background(), &stubborn.flight, "key", &result), 0);
 	assert_int_equal(atomic_load(&stubborn.calls), 2);
-	short_time = belay_with_timeout(belay_background(), BELAY_MS(1));
+	short_time = check_live(belay_with_timeout(belay_background(), BELAY_MS(1)));
 	assert_int_equal(belay_flight_wait(short_time, &stubborn.flight), -ETIME);
 	belay_end(short_time);
 	atomic_store(&stubborn.go, true);

@@ -33,12 +33,12 @@ static int wait_for_the_end(belay_ctx *ctx, void *arg)
 
 static void an_empty_group_returns_at_once(void **state)
 {
-	assert_int_equal(belay_group_wait(belay_group_new(belay_background())), 0);
+	assert_int_equal(belay_group_wait(check_made(belay_group_new(belay_background()))), 0);
 }
 
 static void no_group_is_an_error(void **state)
 {
-	belay_group *group = belay_group_new(belay_background());
+	belay_group *group = check_made(belay_group_new(belay_background()));
 
 	assert_int_equal(belay_group_go(NULL, succeed, NULL), -EINVAL);
 	assert_int_equal(belay_group_try_go(NULL, succeed, NULL), -EINVAL);
@@ -52,7 +52,7 @@ static void no_group_is_an_error(void **state)
 /* semantics 3.1 */
 static void wait_returns_once_all_have_ended(void **state)
 {
-	belay_group *group = belay_group_new(belay_background());
+	belay_group *group = check_made(belay_group_new(belay_background()));
 	atomic_uint ended = 0;
 
 	for (int i = 0; i < 100; i++)
@@ -64,7 +64,7 @@ static void wait_returns_once_all_have_ended(void **state)
 /* semantics 3.1 */
 static void the_first_error_ends_the_context_with_it_as_its_cause(void **state)
 {
-	belay_group *group = belay_group_new(belay_background());
+	belay_group *group = check_made(belay_group_new(belay_background()));
 	belay_ctx *ctx = belay_ref(belay_group_ctx(group));
 	int first = -EHOSTUNREACH, second = -EIO;
 	atomic_uint ended = 0;
@@ -87,7 +87,7 @@ static void the_first_error_ends_the_context_with_it_as_its_cause(void **state)
 /* The cause tells one task from another by the line that started it. */
 static void the_cause_is_signed_with_the_line_that_started_the_task(void **state)
 {
-	belay_group *group = belay_group_new(belay_background());
+	belay_group *group = check_made(belay_group_new(belay_background()));
 	belay_ctx *ctx = belay_ref(belay_group_ctx(group));
 	int line, err = -EIO;
 	belay_cause cause;
@@ -103,7 +103,7 @@ static void the_cause_is_signed_with_the_line_that_started_the_task(void **state
 
 static void the_functions_behind_the_macros_do_the_same(void **state)
 {
-	belay_group *group = (belay_group_new)(belay_background());
+	belay_group *group = check_made((belay_group_new)(belay_background()));
 	belay_ctx *ctx = belay_ref(belay_group_ctx(group));
 	int err = -EIO;
 	belay_cause cause;
@@ -121,7 +121,7 @@ static void the_functions_behind_the_macros_do_the_same(void **state)
 static void only_the_first_of_many_errors_counts(void **state)
 {
 	for (int round = 0; round < 50; round++) {
-		belay_group *group = belay_group_new(belay_background());
+		belay_group *group = check_made(belay_group_new(belay_background()));
 		belay_ctx *ctx = belay_ref(belay_group_ctx(group));
 		int errs[] = {-1, -2, -3, -4, -5, -6, -7, -8};
 		belay_cause cause;
@@ -142,8 +142,8 @@ static void only_the_first_of_many_errors_counts(void **state)
 /* semantics 3.2 */
 static void wait_ends_the_context_on_success_too(void **state)
 {
-	belay_group *group = belay_group_new(belay_background());
-	belay_ctx *child = belay_with_cancel(belay_group_ctx(group));
+	belay_group *group = check_made(belay_group_new(belay_background()));
+	belay_ctx *child = check_live(belay_with_cancel(belay_group_ctx(group)));
 	belay_cause cause;
 
 	assert_int_equal(belay_group_go(group, succeed, NULL), 0);
@@ -163,8 +163,8 @@ static int end_it(belay_ctx *ctx, void *arg)
 
 static void the_parents_end_shortens_the_wait(void **state)
 {
-	BELAY_SCOPED belay_ctx *parent = belay_with_cancel(belay_background());
-	belay_group *group = belay_group_new(parent);
+	BELAY_SCOPED belay_ctx *parent = check_live(belay_with_cancel(belay_background()));
+	belay_group *group = check_made(belay_group_new(parent));
 	atomic_uint ended = 0;
 
 	assert_int_equal(belay_group_go(group, wait_for_the_end, &ended), 0);
@@ -176,8 +176,8 @@ static void the_parents_end_shortens_the_wait(void **state)
 
 static void the_groups_end_does_not_touch_the_parent(void **state)
 {
-	BELAY_SCOPED belay_ctx *parent = belay_with_cancel(belay_background());
-	belay_group *group = belay_group_new(parent);
+	BELAY_SCOPED belay_ctx *parent = check_live(belay_with_cancel(belay_background()));
+	belay_group *group = check_made(belay_group_new(parent));
 	int err = -EIO;
 
 	assert_int_equal(belay_group_go(group, fail_with, &err), 0);
@@ -187,8 +187,8 @@ static void the_groups_end_does_not_touch_the_parent(void **state)
 
 static void a_done_context_starts_nothing(void **state)
 {
-	BELAY_SCOPED belay_ctx *parent = belay_with_timeout(belay_background(), 0);
-	belay_group *group = belay_group_new(parent);
+	BELAY_SCOPED belay_ctx *parent = check_live(belay_with_timeout(belay_background(), 0));
+	belay_group *group = check_made(belay_group_new(parent));
 
 	assert_int_equal(belay_group_go(group, succeed, NULL), -ETIME);
 	assert_int_equal(belay_group_try_go(group, succeed, NULL), -ETIME);
@@ -222,7 +222,7 @@ enum { DEPTH = 6 };
 
 static void a_task_may_start_others_in_its_group(void **state)
 {
-	struct tree tree = {.group = belay_group_new(belay_background())};
+	struct tree tree = {.group = check_made(belay_group_new(belay_background()))};
 	struct branch branches[(2 << DEPTH) - 1];
 	size_t inner = (1 << DEPTH) - 1;
 
@@ -261,7 +261,7 @@ static int count(belay_ctx *ctx, void *arg)
 /* semantics 3.3 */
 static void try_go_says_when_the_limit_is_reached(void **state)
 {
-	struct slots slots = {.group = belay_group_new(belay_background())};
+	struct slots slots = {.group = check_made(belay_group_new(belay_background()))};
 
 	belay_group_limit(slots.group, 2);
 	assert_int_equal(belay_group_try_go(slots.group, count, &slots), 0);
@@ -281,6 +281,7 @@ static void go_one_more(struct hand *hand)
 	struct slots *slots = hand->crew->arg;
 	int err = belay_group_go(slots->group, count, slots);
 
+	check(err != -ENOMEM && err != -EAGAIN);
 	check(err != 0 || atomic_load(&slots->go));
 	atomic_store(&slots->result, err);
 }
@@ -288,7 +289,7 @@ static void go_one_more(struct hand *hand)
 /* semantics 3.3 */
 static void go_waits_at_the_limit(void **state)
 {
-	struct slots slots = {.group = belay_group_new(belay_background())};
+	struct slots slots = {.group = check_made(belay_group_new(belay_background()))};
 	struct crew crew = {.fn = go_one_more, .arg = &slots};
 
 	belay_group_limit(slots.group, 1);
@@ -306,7 +307,7 @@ static void go_waits_at_the_limit(void **state)
 /* semantics 3.3 */
 static void without_a_limit_all_run_at_once(void **state)
 {
-	struct slots slots = {.group = belay_group_new(belay_background())};
+	struct slots slots = {.group = check_made(belay_group_new(belay_background()))};
 
 	belay_group_limit(slots.group, 1);
 	belay_group_limit(slots.group, 0);
@@ -319,8 +320,8 @@ static void without_a_limit_all_run_at_once(void **state)
 
 static void go_at_the_limit_ends_with_the_groups_context(void **state)
 {
-	BELAY_SCOPED belay_ctx *parent = belay_with_cancel(belay_background());
-	struct slots slots = {.group = belay_group_new(parent)};
+	BELAY_SCOPED belay_ctx *parent = check_live(belay_with_cancel(belay_background()));
+	struct slots slots = {.group = check_made(belay_group_new(parent))};
 	struct crew crew = {.fn = go_one_more, .arg = &slots};
 
 	belay_group_limit(slots.group, 1);
@@ -336,7 +337,7 @@ static void go_at_the_limit_ends_with_the_groups_context(void **state)
 
 static void raising_the_limit_lets_in_those_who_wait(void **state)
 {
-	struct slots slots = {.group = belay_group_new(belay_background()), .go = true};
+	struct slots slots = {.group = check_made(belay_group_new(belay_background())), .go = true};
 	struct crew crew = {.fn = go_one_more, .arg = &slots};
 
 	belay_group_limit(slots.group, 1);
@@ -392,7 +393,7 @@ static void go_often(struct hand *hand)
 static void as_many_end_as_were_started(void **state)
 {
 	for (int round = 0; round < 6; round++) {
-		struct storm storm = {.group = belay_group_new(belay_background()),
+		struct storm storm = {.group = check_made(belay_group_new(belay_background())),
 				      .err = round % 2 ? -EIO : 0};
 		int err;
 
@@ -409,8 +410,8 @@ static void as_many_end_as_were_started(void **state)
 static void a_group_outlives_those_who_wait_for_a_slot(void **state)
 {
 	for (int round = 0; round < 100; round++) {
-		BELAY_SCOPED belay_ctx *parent = belay_with_cancel(belay_background());
-		struct slots slots = {.group = belay_group_new(parent), .go = true};
+		BELAY_SCOPED belay_ctx *parent = check_live(belay_with_cancel(belay_background()));
+		struct slots slots = {.group = check_made(belay_group_new(parent)), .go = true};
 		struct crew crew = {.fn = go_one_more, .arg = &slots};
 
 		belay_group_limit(slots.group, 1);

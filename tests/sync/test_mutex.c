@@ -28,8 +28,8 @@ static void a_free_mutex_is_locked_at_once(void **state)
 
 static void zeroed_memory_is_a_mutex(void **state)
 {
-	BELAY_SCOPED belay_ctx *ctx = belay_with_cancel(belay_background());
-	belay_mutex *mutex = belay_alloc(ctx, sizeof *mutex);
+	BELAY_SCOPED belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
+	belay_mutex *mutex = check_made(belay_alloc(ctx, sizeof *mutex));
 
 	assert_int_equal(belay_mutex_lock(ctx, mutex), 0);
 	assert_int_equal(belay_mutex_unlock(mutex), 0);
@@ -46,7 +46,7 @@ static void unlocking_a_free_mutex_is_an_error_without_effect(void **state)
 
 static void a_done_context_wins_over_a_free_mutex(void **state)
 {
-	BELAY_SCOPED belay_ctx *ctx = belay_with_timeout(belay_background(), 0);
+	BELAY_SCOPED belay_ctx *ctx = check_live(belay_with_timeout(belay_background(), 0));
 	belay_mutex mutex = BELAY_MUTEX_INIT;
 
 	assert_int_equal(belay_mutex_lock(ctx, &mutex), -ETIME);
@@ -113,7 +113,7 @@ static void an_unlock_hands_over_so_that_nobody_comes_between(void **state)
 static void who_waits_leaves_when_its_context_ends(void **state)
 {
 	struct shared shared = {.mutex = BELAY_MUTEX_INIT,
-				.ctx = belay_with_cancel(belay_background())};
+				.ctx = check_live(belay_with_cancel(belay_background()))};
 	struct crew crew = {.fn = lock_once, .arg = &shared};
 
 	assert_int_equal(belay_mutex_try_lock(&shared.mutex), 0);
@@ -149,7 +149,7 @@ static void cancel_on_go(struct hand *hand)
 static void race_once(bool task)
 {
 	struct race race = {.shared = {.mutex = BELAY_MUTEX_INIT,
-				       .ctx = belay_with_cancel(belay_background())},
+				       .ctx = check_live(belay_with_cancel(belay_background()))},
 			    .locker = {.fn = lock_once, .arg = &race.shared},
 			    .canceller = {.fn = cancel_on_go, .arg = &race}};
 

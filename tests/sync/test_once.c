@@ -63,7 +63,7 @@ static void one_that_failed_is_tried_again(void **state)
 
 static void a_done_context_runs_nothing(void **state)
 {
-	BELAY_SCOPED belay_ctx *ctx = belay_with_timeout(belay_background(), 0);
+	BELAY_SCOPED belay_ctx *ctx = check_live(belay_with_timeout(belay_background(), 0));
 	struct shared shared = {.once = BELAY_ONCE_INIT};
 
 	assert_int_equal(belay_once_do(ctx, &shared.once, count, &shared), -ETIME);
@@ -105,7 +105,7 @@ static void all_ask(struct shared *shared, struct crew *crew, unsigned n, int fa
 	*shared = (struct shared){.once = BELAY_ONCE_INIT, .failures = failures};
 	*crew = (struct crew){.fn = do_it, .arg = shared};
 	for (unsigned i = 0; i < n; i++) {
-		shared->ctx[i] = belay_with_cancel(belay_background());
+		shared->ctx[i] = check_live(belay_with_cancel(belay_background()));
 		crew_add(crew);
 		assert_true(check_until(atomic_load(&shared->started)));
 		assert_true(check_until(queued(&shared->once.waiters) == i));
@@ -184,7 +184,7 @@ static void a_runner_whose_context_ends_leaves_it_to_the_next(void **state)
 	struct shared shared = {.once = BELAY_ONCE_INIT, .ctx = {NULL, belay_background()}};
 	struct crew crew = {.fn = wait_or_count_once, .arg = &shared};
 
-	shared.ctx[0] = belay_with_cancel(belay_background());
+	shared.ctx[0] = check_live(belay_with_cancel(belay_background()));
 	crew_add(&crew);
 	assert_true(check_until(atomic_load(&shared.started)));
 	crew_add(&crew);
@@ -245,7 +245,7 @@ static void a_turn_that_comes_with_the_contexts_end_runs_nothing(void **state)
 	struct late late = {.once = BELAY_ONCE_INIT, .result = 1};
 
 	setenv("BELAY_WORKERS", "1", 1);
-	late.ctx = belay_with_cancel(belay_background());
+	late.ctx = check_live(belay_with_cancel(belay_background()));
 	assert_int_equal(belay_once_do(belay_background(), &late.once, fail_with_one_waiting,
 				       &late), -EIO);
 	belay_cancel(late.ctx);

@@ -49,7 +49,7 @@ static void unlocking_what_is_not_locked_is_an_error_without_effect(void **state
 
 static void a_done_context_wins_over_a_free_lock(void **state)
 {
-	BELAY_SCOPED belay_ctx *ctx = belay_with_cancel(belay_background());
+	BELAY_SCOPED belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
 	belay_rwlock rwlock = BELAY_RWLOCK_INIT;
 
 	belay_cancel(ctx);
@@ -105,7 +105,7 @@ static void line_up(struct line *line, struct crew *crew, const char *kinds)
 	crew->fn = stand_in_line;
 	crew->arg = line;
 	for (unsigned i = 0; kinds[i]; i++) {
-		line->ctx[i] = belay_with_cancel(belay_background());
+		line->ctx[i] = check_live(belay_with_cancel(belay_background()));
 		crew_add(crew);
 		assert_true(check_until(queued(&line->rwlock.waiters) == i + 1));
 	}

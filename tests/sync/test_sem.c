@@ -51,7 +51,7 @@ static void a_release_past_the_end_is_an_error_without_effect(void **state)
 
 static void a_done_context_wins_over_free_permits(void **state)
 {
-	BELAY_SCOPED belay_ctx *ctx = belay_with_timeout(belay_background(), 0);
+	BELAY_SCOPED belay_ctx *ctx = check_live(belay_with_timeout(belay_background(), 0));
 	belay_sem sem = BELAY_SEM_INIT(2);
 
 	assert_int_equal(belay_sem_acquire(ctx, &sem, 1), -ETIME);
@@ -83,7 +83,7 @@ static void line_up(struct line *line, struct crew *crew, const size_t *wants, u
 	*line = (struct line){.sem = BELAY_SEM_INIT(0), .wants = wants};
 	*crew = (struct crew){.fn = take_some, .arg = line};
 	for (unsigned i = 0; i < n; i++) {
-		line->ctx[i] = belay_with_cancel(belay_background());
+		line->ctx[i] = check_live(belay_with_cancel(belay_background()));
 		crew_add(crew);
 		assert_true(check_until(queued(&line->sem.waiters) == i + 1));
 	}

@@ -30,7 +30,8 @@ static void done_once_too_often_is_an_error_without_effect(void **state)
 
 static void too_many_are_an_error_without_effect(void **state)
 {
-	BELAY_SCOPED belay_ctx *ctx = belay_with_timeout(belay_background(), BELAY_MS(1));
+	BELAY_SCOPED belay_ctx *ctx =
+		check_live(belay_with_timeout(belay_background(), BELAY_MS(1)));
 	belay_wg wg = BELAY_WG_INIT;
 
 	assert_int_equal(belay_wg_add(&wg, 1), 0);
@@ -42,7 +43,7 @@ static void too_many_are_an_error_without_effect(void **state)
 
 static void a_done_context_wins_over_an_empty_one(void **state)
 {
-	BELAY_SCOPED belay_ctx *ctx = belay_with_timeout(belay_background(), 0);
+	BELAY_SCOPED belay_ctx *ctx = check_live(belay_with_timeout(belay_background(), 0));
 	belay_wg wg = BELAY_WG_INIT;
 
 	assert_int_equal(belay_wg_wait(ctx, &wg), -ETIME);
@@ -86,7 +87,8 @@ static void the_last_one_wakes_all_that_wait(void **state)
 static void who_waits_leaves_when_its_context_ends(void **state)
 {
 	struct shared shared = {.wg = BELAY_WG_INIT,
-				.ctx = belay_with_cancel(belay_background()), .last = true};
+				.ctx = check_live(belay_with_cancel(belay_background())),
+				.last = true};
 	struct crew crew = {.fn = wait_once, .arg = &shared};
 
 	assert_int_equal(belay_wg_add(&shared.wg, 1), 0);
@@ -162,7 +164,7 @@ static void wait_often(struct hand *hand)
 	for (int i = 0; i < 1000; i++) {
 		struct storm *storm = hand->crew->arg;
 		BELAY_SCOPED belay_ctx *ctx = hand_ctx(hand);
-		BELAY_SCOPED belay_ctx *bounded = belay_with_timeout(ctx, BELAY_MS(1));
+		BELAY_SCOPED belay_ctx *bounded = check_live(belay_with_timeout(ctx, BELAY_MS(1)));
 		int err = belay_wg_wait(bounded, &storm->wg);
 
 		check(err == 0 || err == belay_err(bounded));

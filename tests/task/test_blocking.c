@@ -92,6 +92,7 @@ static void read_in_a_task(belay_ctx *ctx, void *arg)
 	struct reader *reader = arg;
 
 	reader->result = belay_blocking(reader->ctx, read_pipe, reader);
+	check(reader->result == 0 || reader->result == -ECANCELED);
 	atomic_store(&reader->over, true);
 }
 
@@ -120,7 +121,7 @@ static void the_worker_runs_others_meanwhile(void **state)
 
 static void once_it_runs_the_contexts_end_does_not_cut_it_short(void **state)
 {
-	struct reader reader = {.ctx = belay_with_cancel(bg())};
+	struct reader reader = {.ctx = check_live(belay_with_cancel(bg()))};
 
 	assert_int_equal(pipe(reader.fd), 0);
 	assert_int_equal(belay_go(bg(), read_in_a_task, &reader), 0);
@@ -164,6 +165,7 @@ static void the_pool_grows_as_needed(void **state)
 {
 	struct crowd crowd = {.n = (int)(scale() == 1 ? 300 : 60)};
 
+	check_needs_memory();
 	for (int i = 0; i < crowd.n; i++)
 		assert_int_equal(belay_go(bg(), join_crowd, &crowd), 0);
 	assert_true(check_until(atomic_load(&crowd.over) == crowd.n));
@@ -220,9 +222,10 @@ static void take_thread(belay_ctx *ctx, void *arg)
 static void who_waits_for_a_thread_leaves_when_its_context_ends(void **state)
 {
 	enum { POOL = 512, MORE = 20 };
-	belay_ctx *ctx = belay_with_cancel(bg());
+	belay_ctx *ctx = check_live(belay_with_cancel(bg()));
 	struct full full = {0};
 
+	check_needs_memory();
 	if (scale() != 1)
 		skip(); /* 512 threads that all nap are too much for a slowed-down program */
 	for (int i = 0; i < POOL + MORE; i++)
@@ -270,7 +273,7 @@ static void answer(belay_ctx *ctx, void *arg)
 
 static void the_function_may_use_every_call_itself(void **state)
 {
-	struct nested nested = {.ch = belay_chan_new(sizeof(int), 0)};
+	struct nested nested = {.ch = check_made(belay_chan_new(sizeof(int), 0))};
 
 	assert_int_equal(belay_go(bg(), answer, &nested), 0);
 	check_in_task(block_and_talk, &nested);

@@ -115,7 +115,7 @@ static void hooks_run_at_the_deadline_while_every_worker_is_busy(void **state)
 static void threads_use_channels_while_every_worker_is_busy(void **state)
 {
 	struct busy busy;
-	belay_chan *ch = belay_chan_new(sizeof(int), 1);
+	belay_chan *ch = check_made(belay_chan_new(sizeof(int), 1));
 	int got = 0;
 
 	make_busy(&busy);

@@ -227,7 +227,7 @@ static void settle(belay_ctx *ctx, void *arg)
 static void a_task_never_changes_its_thread(void **state)
 {
 	enum { N = 40 };
-	struct settler settler = {.ch = belay_chan_new(sizeof(int), 0)};
+	struct settler settler = {.ch = check_made(belay_chan_new(sizeof(int), 0))};
 
 	setenv("BELAY_WORKERS", "4", 1);
 	for (int i = 0; i < N; i++)
@@ -247,7 +247,7 @@ struct errno_user {
 static void use_errno(belay_ctx *ctx, void *arg)
 {
 	struct errno_user *user = arg;
-	belay_chan *ch = belay_chan_new(sizeof(int), 1);
+	belay_chan *ch = check_made(belay_chan_new(sizeof(int), 1));
 
 	for (int i = 0; i < 20; i++) {
 		errno = user->number;
@@ -298,7 +298,7 @@ static void *contend(void *arg)
 static void errno_is_preserved_where_many_contend(void **state)
 {
 	enum { N = 8 };
-	belay_chan *ch = belay_chan_new(sizeof(struct large), 8);
+	belay_chan *ch = check_made(belay_chan_new(sizeof(struct large), 8));
 	pthread_t thread[N];
 
 	for (int i = 0; i < N; i++)
@@ -312,7 +312,7 @@ static void errno_is_preserved_on_threads_too(void **state)
 {
 	atomic_int over = 0;
 	struct errno_user user = {77, &over};
-	belay_ctx *ctx = belay_with_timeout(bg(), BELAY_MS(1));
+	belay_ctx *ctx = check_live(belay_with_timeout(bg(), BELAY_MS(1)));
 
 	use_errno(bg(), &user);
 	errno = 78;

@@ -108,8 +108,8 @@ static void a_task_that_waits_is_never_resumed(void **state)
 static void belay_can_be_used_again_afterwards(void **state)
 {
 	for (int i = 1; i <= 20; i++) {
-		belay_ctx *ctx = belay_with_timeout(bg(), BELAY_MS(1));
-		belay_chan *ch = belay_chan_new(sizeof(int), 1);
+		belay_ctx *ctx = check_live(belay_with_timeout(bg(), BELAY_MS(1)));
+		belay_chan *ch = check_made(belay_chan_new(sizeof(int), 1));
 		atomic_int ran = 0;
 
 		assert_int_equal(belay_go(ctx, count, &ran), 0);
@@ -125,9 +125,9 @@ static void belay_can_be_used_again_afterwards(void **state)
 static void contexts_and_channels_outlive_it(void **state)
 {
 	static const belay_key key = {.name = "key"};
-	belay_ctx *ctx = belay_with_cancel(bg());
-	belay_ctx *value = belay_with_value(ctx, &key, &ctx);
-	belay_chan *ch = belay_chan_new(sizeof(int), 1);
+	belay_ctx *ctx = check_live(belay_with_cancel(bg()));
+	belay_ctx *value = check_live(belay_with_value(ctx, &key, &ctx));
+	belay_chan *ch = check_made(belay_chan_new(sizeof(int), 1));
 	int got = 0;
 
 	assert_int_equal(belay_send(bg(), ch, &(int){3}), 0);
@@ -144,10 +144,10 @@ static void contexts_and_channels_outlive_it(void **state)
 
 static void a_deadline_set_before_it_is_kept_after_it_once_the_clock_runs(void **state)
 {
-	belay_ctx *ctx = belay_with_timeout(bg(), BELAY_MS(20)), *other;
+	belay_ctx *ctx = check_live(belay_with_timeout(bg(), BELAY_MS(20))), *other;
 
 	belay_shutdown();
-	other = belay_with_timeout(bg(), BELAY_MS(30));
+	other = check_live(belay_with_timeout(bg(), BELAY_MS(30)));
 	assert_int_equal(belay_wait(ctx), -ETIME);
 	assert_int_equal(belay_wait(other), -ETIME);
 	belay_end(other);
@@ -200,10 +200,10 @@ static void sleep_on(belay_ctx *ctx, void *arg)
 static void tasks_left_waiting_may_be_woken_and_never_resume(void **state)
 {
 	static struct left left;
-	belay_ctx *ctx = belay_with_cancel(bg());
+	belay_ctx *ctx = check_live(belay_with_cancel(bg()));
 	int number = 5, before;
 
-	left.ch = belay_chan_new(sizeof number, 0);
+	left.ch = check_made(belay_chan_new(sizeof number, 0));
 	assert_int_equal(belay_go(bg(), receive, &left), 0);
 	assert_int_equal(belay_go(ctx, receive, &left), 0);
 	assert_int_equal(belay_go(bg(), sleep_on, &left), 0);
