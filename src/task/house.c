@@ -41,7 +41,7 @@ static int worker_open(struct worker *worker, unsigned index)
 	memset(worker, 0, sizeof *worker);
 	worker->index = index;
 	worker->turns_left = worker->stride = 1;
-	worker->spin = BELAY__SPIN_LEAST;
+	worker->spin = (struct belay__spin)BELAY__SPIN_INIT;
 	worker->nap = BELAY_US(50);
 	worker->kick_source.ready = belay__kick_ready;
 	worker->epoll = epoll_create1(EPOLL_CLOEXEC);

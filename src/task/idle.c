@@ -32,7 +32,7 @@
 enum { EVENTS = 128, SPINS_A_LOOK = 32, A_WHILE_MS = 1000 };
 #define NAP_LEAST   BELAY_US(50)
 #define NAP_MOST    BELAY_US(400)
-#define SEARCH      BELAY_US(10) /* how long to look, at least */
+#define SEARCH      BELAY_US(10)
 
 static struct house *house = &belay__house;
 
@@ -154,14 +154,18 @@ void belay__search_over(struct worker *worker)
 		belay__search_wanted(worker);
 }
 
-/* How many tasks have begun anywhere: whether that changes tells whether more may come. */
-static uint32_t begun(void)
+/* Whether others have begun tasks since the last call: more may come at any moment then. */
+static bool others_begin(struct worker *worker)
 {
 	uint32_t sum = 0;
+	bool changed;
 
 	for (unsigned i = 0; i < house->count; i++)
-		sum += atomic_load_explicit(&house->workers[i].begun, memory_order_relaxed);
-	return sum;
+		if (i != worker->index)
+			sum += atomic_load_explicit(&house->workers[i].begun, memory_order_relaxed);
+	changed = sum != worker->begun_elsewhere;
+	worker->begun_elsewhere = sum;
+	return changed;
 }
 
 /* ---- Waiting --------------------------------------------------------------------------------- */
@@ -172,15 +176,15 @@ static bool has_work(struct worker *worker)
 	       atomic_load(&house->quit);
 }
 
-/* A few microseconds in the hope of work, which spare both sides two system calls. The clock, and
- * the lines of others, are looked at rarely: each look takes those out of their owner's cache. */
+/* A few microseconds in the hope of work, which spare both sides two system calls; longer while it
+ * is not clear yet whether what stands in line with others is to be taken. The clock, and the lines
+ * of others, are looked at rarely: each look takes those out of their owner's cache. */
 static bool spin(struct worker *worker, int64_t since)
 {
 	bool searches = is_searching(worker);
-	int64_t until = since + (searches && worker->spin < SEARCH ? SEARCH : worker->spin);
+	int64_t now;
 
 	do {
-		tally_add(&worker->tally, TALLY_SPINS, 1);
 		if (searches && belay__fresh_steal(worker))
 			return true;
 		for (int i = 0; i < SPINS_A_LOOK; i++) {
@@ -188,7 +192,9 @@ static bool spin(struct worker *worker, int64_t since)
 				return true;
 			belay__cpu_relax();
 		}
-	} while (belay_now() < until);
+		now = belay_now();
+	} while (now < since + worker->spin.ns ||
+		 (searches && now < since + SEARCH && belay__fresh_anywhere()));
 	return false;
 }
 
@@ -252,17 +258,18 @@ static void sleep_until_kicked(struct worker *worker)
 void belay__worker_idle(struct worker *worker)
 {
 	int64_t since = belay_now();
-	uint32_t before = begun();
+	bool found;
 
 	begin_search(worker);
-	if (!spin(worker, since)) {
-		if (is_searching(worker) && begun() != before)
+	found = spin(worker, since);
+	if (!found) {
+		if (is_searching(worker) && others_begin(worker))
 			nap(worker);
 		else
 			sleep_until_kicked(worker);
 	}
 	worker->polled = belay_now();
-	worker->spin = belay__spin_learn(worker->spin, worker->polled - since);
+	belay__spin_learn(&worker->spin, found, worker->polled - since);
 }
 
 /* ---- For shutdown.c -------------------------------------------------------------------------- */

@@ -102,7 +102,9 @@ struct worker {
 	struct belay__fiber fiber;           /* of the loop */
 	struct belay__control control;       /* what every task begins with */
 	unsigned index;
-	int64_t spin, nap;                   /* for how long, next time */
+	struct belay__spin spin;
+	int64_t nap;                         /* for how long, next time */
+	uint32_t begun_elsewhere;            /* when it was last asked for */
 	int epoll, kick;
 	struct belay__source kick_source;
 	pthread_t thread;

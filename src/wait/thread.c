@@ -3,8 +3,8 @@
  * thread.c - how a plain thread parks: on a futex of its own.
  *
  * State       token: EMPTY, or WOKEN (a wake that park has not consumed), or ASLEEP.
- * Spinning    A thread spins before it sleeps, for as long as has paid of late: where waits are over
- *             sooner than a sleeper is woken (SHORT) it spins longer next time, else less.
+ * Spinning    A thread spins before it sleeps, for as long as has paid of late (wait.h). Where
+ *             processors are scarce it does not: whoever it waits for may need its own.
  * Lifetime    The waker's last use of the thread's memory is the exchange that leaves WOKEN. The
  *             thread may be gone by the time of the futex call, which then wakes nobody, or
  *             somebody at a recycled address for no reason: every futex wait here and in libc
@@ -23,7 +23,7 @@ enum { SPINS_A_LOOK = 16 };
 struct thread {
 	struct belay__runner runner;
 	_Atomic uint32_t token;
-	int64_t spin; /* ns */
+	struct belay__spin spin;
 };
 
 _Thread_local struct belay__runner *belay__current_task;
@@ -44,11 +44,21 @@ static bool have_processors(void)
 	return count > 1;
 }
 
-int64_t belay__spin_learn(int64_t spin, int64_t waited)
+void belay__spin_learn(struct belay__spin *spin, bool spun, int64_t waited)
 {
-	if (waited >= BELAY__SPIN_SHORT)
-		return spin > BELAY__SPIN_LEAST ? spin / 2 : spin;
-	return have_processors() && spin < BELAY__SPIN_MOST ? spin * 2 : spin;
+	if (spun) {
+		spin->ns = have_processors() ? BELAY__SPIN_LONG : BELAY__SPIN_SHORT;
+		spin->penalty /= 2;
+	} else if (spin->ns == BELAY__SPIN_LONG) {
+		spin->ns = BELAY__SPIN_SHORT;
+		spin->left = spin->penalty;
+		if (spin->penalty < BELAY__SPIN_PENALTY)
+			spin->penalty = (uint8_t)(2 * spin->penalty + 1);
+	} else if (spin->left > 0) {
+		spin->left--;
+	} else if (waited < BELAY__SPIN_LONG && have_processors()) {
+		spin->ns = BELAY__SPIN_LONG;
+	}
 }
 
 /* ---- Parking --------------------------------------------------------------------------------- */
@@ -92,13 +102,15 @@ static void park(struct belay__runner *runner)
 {
 	struct thread *me = belay__container(runner, struct thread, runner);
 	int64_t since;
+	bool spun;
 
 	if (take_token(me))
 		return;
 	since = belay_now();
-	if (!spin(me, since + me->spin))
+	spun = spin(me, since + me->spin.ns);
+	if (!spun)
 		sleep_until_woken(me);
-	me->spin = belay__spin_learn(me->spin, belay_now() - since);
+	belay__spin_learn(&me->spin, spun, belay_now() - since);
 }
 
 static void wake(struct belay__runner *runner)
@@ -110,7 +122,7 @@ static void wake(struct belay__runner *runner)
 }
 
 static _Thread_local struct thread me = {{park, wake, BELAY__WHY_OTHER}, EMPTY,
-					 BELAY__SPIN_LEAST};
+					 BELAY__SPIN_INIT};
 
 struct belay__runner *belay__self(void)
 {

@@ -60,14 +60,20 @@ struct belay__runner *belay__self(void);
 extern _Thread_local struct belay__runner *belay__current_task
 	__attribute__((tls_model("initial-exec")));
 
-/* How long to spin before a sleep, in nanoseconds, given how long that was last time and how long
- * was waited then, asleep or not: longer where waits are about as short as a sleep is dear. */
-enum {
-	BELAY__SPIN_LEAST = 500,
-	BELAY__SPIN_MOST = 20000,
-	BELAY__SPIN_SHORT = 50000,
+/* How long to spin before a sleep: long where that was not in vain last time, or where the sleep was
+ * so short that it need not have been. The more often a long one was in vain, the longer it is not
+ * tried again: whoever is waited for may need the processor that the spin takes. */
+struct belay__spin {
+	int32_t ns;
+	uint8_t penalty, left; /* how many waits to leave out after the next failure; from now on */
 };
-int64_t belay__spin_learn(int64_t spin, int64_t waited);
+
+enum { BELAY__SPIN_SHORT = 500, BELAY__SPIN_LONG = 20000, BELAY__SPIN_PENALTY = 63 };
+
+#define BELAY__SPIN_INIT {BELAY__SPIN_SHORT, 0, 0}
+
+/* After a wait of that many nanoseconds in all; spun: it ended before the spin was over. */
+void belay__spin_learn(struct belay__spin *spin, bool spun, int64_t waited);
 
 struct belay__wait;
 
