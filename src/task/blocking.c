@@ -108,6 +108,7 @@ static void *thread_main(void *unused)
 {
 	struct belay__job *job;
 
+	belay__own_thread = true;
 	take();
 	while ((job = next_job())) {
 		give();

@@ -25,6 +25,7 @@
  */
 #include "task/worker.h"
 
+#include "base/thread.h"
 #include "context/context.h"
 #include "task/overflow.h"
 #include "task/stack_use.h"
@@ -316,6 +317,7 @@ void *belay__worker_main(void *arg)
 	struct worker *worker = arg;
 	stack_t before;
 
+	belay__own_thread = true;
 	belay__worker = worker;
 	worker->locale = LC_GLOBAL_LOCALE;
 	belay__fiber_init_thread(&worker->fiber);
