@@ -7,7 +7,7 @@ DESTDIR ?=
 ADDRESS ?= $(or $(STORE_LISTEN),127.0.0.1:8080)
 BUILD = build
 
-.PHONY: build help run test check check-asan check-tsan check-valgrind check-oom check-storm model bench bench-docs install clean
+.PHONY: build help run test check check-asan check-tsan check-valgrind check-cross check-oom check-storm model bench bench-docs install clean
 
 build:
 	@scripts/build $(BUILD)
@@ -22,6 +22,7 @@ help:
 	@echo 'make check-valgrind  the suite under valgrind'
 	@echo 'make check-oom       each test again with each of its allocations failing, plain and under asan'
 	@echo 'make check-storm     threads and tasks at random on channels, for STORM_SECONDS (60)'
+	@echo 'make check-cross     the core for aarch64 and riscv64, under qemu-user; and with the portable switch'
 	@echo 'make model           search models of the protocols, and the real code, for errors in any order'
 	@echo 'make bench           measure the core beside its peers (ARGS=--help: which, how often)'
 	@echo 'make bench-docs      the same at full size, into docs/performance.md'
@@ -60,6 +61,9 @@ check-storm:
 	@STORM_SECONDS=$${STORM_SECONDS:-60} meson test -C $(BUILD) --no-rebuild --print-errorlogs \
 	--timeout-multiplier 10 --suite storm
 
+check-cross:
+	@scripts/test aarch64 riscv64 ucontext
+
 model:
 	@scripts/model
 
@@ -80,4 +84,4 @@ install: build
 	@if [ -z '$(DESTDIR)' ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
 
 clean:
-	rm -rf build build-asan build-tsan build-valgrind build-bench
+	rm -rf build build-asan build-tsan build-valgrind build-aarch64 build-riscv64 build-ucontext build-bench

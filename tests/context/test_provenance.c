@@ -143,7 +143,8 @@ static void a_later_cancel_moves_nothing(void **state)
 static void a_deadline_has_no_place(void **state)
 {
 	belay_ctx *ctx = belay_with_timeout(belay_background(), BELAY_MS(1));
-	belay_ctx *caused = belay_with_timeout_cause(ctx, BELAY_S(-1), 7, "too slow");
+	belay_ctx *caused = belay_with_timeout_cause(belay_background(), BELAY_S(-1), 7,
+						     "too slow");
 
 	belay_wait(ctx);
 	assert_placeless(ctx, 0, -ETIME, "context deadline exceeded");
