@@ -153,7 +153,7 @@ static bool is_woken(void *runner)
 	return ((struct runner *)runner)->woken;
 }
 
-static void park(struct belay__runner *runner)
+static void park(struct belay__runner *runner, unsigned why)
 {
 	struct runner *self = belay__container(runner, struct runner, runner);
 

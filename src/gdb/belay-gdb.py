@@ -77,7 +77,7 @@ class Task:
         self.state = state
 
     def waits_for(self):
-        return WAITS[int(self.value["runner"]["why"])] if self.state == "parked" else ""
+        return WAITS[int(self.value["why"])] if self.state == "parked" else ""
 
     def stack_pointer(self):
         return int(self.value["fiber"]["context"]["sp"])

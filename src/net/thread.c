@@ -92,7 +92,7 @@ static void read_event(struct sleeper *sleeper)
 
 /* Whatever is told of the descriptor, also that it is none, the caller's next try finds out; where
  * poll(2) itself fails that try is all that can be done. */
-static void park(struct belay__runner *runner)
+static void park(struct belay__runner *runner, unsigned why)
 {
 	struct sleeper *sleeper = belay__container(runner, struct sleeper, runner);
 

@@ -83,14 +83,14 @@ static char *first_page(char *low)
 /* ---- Both ------------------------------------------------------------------------------------ */
 
 /* Its stack is the one it has now, which it may have inherited. */
-__attribute__((noinline)) void belay__stack_use_run(struct belay__task *task)
+__attribute__((noinline)) void belay__stack_use_run(struct belay__task *task, void *arg)
 {
 	char *low = task->stack.low, *top = low + belay__stack_size();
 	char *here = (char *)__builtin_frame_address(0) - OWN;
 	const char *deepest;
 
 	clear(low, here);
-	task->fn(task->ctx, task->arg);
+	task->fn(task->ctx, arg);
 	deepest = first_used(first_page(low), here);
 	belay__by_site_note(&uses, atomic_load_explicit(&task->site, memory_order_relaxed),
 			    top - deepest);

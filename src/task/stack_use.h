@@ -12,7 +12,7 @@ struct belay__task;
 /* The user has asked for it; constant from before main() on. */
 extern bool belay__stack_use_wanted;
 
-/* Runs what task has to do, on the task's stack, and notes how much of that it used. */
-void belay__stack_use_run(struct belay__task *task);
+/* Runs what task has to do with arg, on the task's stack, and notes how much of that it used. */
+void belay__stack_use_run(struct belay__task *task, void *arg);
 
 #endif

@@ -65,7 +65,7 @@ static void empty_inbox(struct worker *worker)
 	}
 	for (task = oldest; task; task = next) {
 		next = task->next;
-		tally_wake(&worker->tally, task->runner.why);
+		tally_wake(&worker->tally, task->why);
 		line_append(&worker->ready, task);
 	}
 }
@@ -128,13 +128,13 @@ static void set_current(struct belay__runner *runner)
 	__atomic_store_n(&belay__current_task, runner, __ATOMIC_RELEASE);
 }
 
-static void park(struct belay__runner *runner);
+static void park(struct belay__runner *runner, unsigned why);
 static void wake(struct belay__runner *runner);
 
 static void take_over(struct worker *worker, struct belay__task *task)
 {
 	task->worker = worker;
-	task->runner = (struct belay__runner){park, wake, BELAY__WHY_OTHER};
+	task->runner = (struct belay__runner){park, wake};
 	set_current(&task->runner);
 	count_begun(worker);
 }
@@ -188,10 +188,12 @@ static void run_tasks(void *arg)
 		meet_locale(worker, LC_GLOBAL_LOCALE);
 		belay__control_set(&worker->control);
 		errno = 0;
+		arg = task->arg;
+		task->why = BELAY__WHY_OTHER;
 		if (__builtin_expect(belay__stack_use_wanted, 0))
-			belay__stack_use_run(task);
+			belay__stack_use_run(task, arg);
 		else
-			task->fn(task->ctx, task->arg);
+			task->fn(task->ctx, arg);
 		worker->locale = uselocale((locale_t)0);
 		belay_unref(task->ctx);
 		next = next_task(worker);
@@ -249,11 +251,12 @@ static LEVEL void leave(struct belay__task *task)
 	meet_locale(worker, locale);
 }
 
-static void park(struct belay__runner *runner)
+static void park(struct belay__runner *runner, unsigned why)
 {
 	struct belay__task *task = task_of(runner);
 
-	tally_park(&task->worker->tally, runner->why);
+	task->why = (uint8_t)why;
+	tally_park(&task->worker->tally, why);
 	leave(task);
 }
 
@@ -349,7 +352,7 @@ void belay__worker_submit(struct belay__task *task)
 void belay__worker_ready(struct worker *worker, struct belay__task *task)
 {
 	if (worker == belay__worker) {
-		tally_wake(&worker->tally, task->runner.why);
+		tally_wake(&worker->tally, task->why);
 		line_append(&worker->ready, task);
 		return;
 	}

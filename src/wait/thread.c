@@ -98,7 +98,7 @@ static void sleep_until_woken(struct thread *me)
 	}
 }
 
-static void park(struct belay__runner *runner)
+static void park(struct belay__runner *runner, unsigned why)
 {
 	struct thread *me = belay__container(runner, struct thread, runner);
 	int64_t since;
@@ -121,8 +121,7 @@ static void wake(struct belay__runner *runner)
 		belay__futex_wake(&sleeper->token, 1);
 }
 
-static _Thread_local struct thread me = {{park, wake, BELAY__WHY_OTHER}, EMPTY,
-					 BELAY__SPIN_INIT};
+static _Thread_local struct thread me = {{park, wake}, EMPTY, BELAY__SPIN_INIT};
 
 struct belay__runner *belay__self(void)
 {

@@ -33,9 +33,8 @@
 /* Whoever can be parked: a thread, or a task on its worker. Each park() returns after one wake(),
  * whichever came first; nobody wakes a runner that does not park, or will. */
 struct belay__runner {
-	void (*park)(struct belay__runner *runner);
+	void (*park)(struct belay__runner *runner, unsigned why); /* enum belay__why */
 	void (*wake)(struct belay__runner *runner);
-	uint8_t why; /* enum belay__why, of its latest park */
 };
 
 /* What a park waits for: for those who look at a program from outside. */
@@ -155,8 +154,7 @@ void belay__wake_all(struct belay__list *woken);
  * may claim, and not where the caller itself has won the claim. */
 static inline struct belay__wait *belay__waiter_park(struct belay__waiter *waiter)
 {
-	waiter->runner->why = waiter->why;
-	waiter->runner->park(waiter->runner);
+	waiter->runner->park(waiter->runner, waiter->why);
 	/* Relaxed: park() has acquired what the winner's wake released. */
 	return atomic_load_explicit(&waiter->winner, memory_order_relaxed);
 }
