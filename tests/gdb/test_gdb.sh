@@ -5,7 +5,7 @@
 # core.
 set -u
 . "$(dirname "$0")/../package/tap.sh"
-stopped=$1 script=$2 source=$(dirname "$0")/stopped.c
+stopped=$(realpath "$1") script=$2 source=$(dirname "$0")/stopped.c
 
 line() { # MARK
 	grep -n "/\* $1 \*/" "$source" | cut -d: -f1
@@ -27,7 +27,7 @@ look_at_process() {
 # The kernel's core: gdb's own ends at the first guard page. Where the machine puts cores elsewhere,
 # there is none to look at.
 look_at_core() {
-	(ulimit -c unlimited && cd "$folder" && exec "$stopped" dump) 2>/dev/null
+	(ulimit -c unlimited && cd "$folder" && exec "$stopped" dump) >/dev/null 2>&1
 	local dumps=("$folder"/core*)
 
 	[ -f "${dumps[0]}" ] && debug -c "${dumps[0]}" "${look[@]}" "$stopped" >"$folder/dump"
