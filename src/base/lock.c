@@ -13,7 +13,7 @@
 
 enum { SPINS = 100, YIELDS = 20, NAP_NS = 50000 };
 
-static void wait_a_little(unsigned round)
+void belay__lock_pause(unsigned round)
 {
 	struct timespec nap = {.tv_nsec = NAP_NS};
 
@@ -43,7 +43,7 @@ void belay__lock_slow(struct belay__lock *lock)
 			break;
 		if (word == 1 && round >= SPINS) /* it takes long enough to be said */
 			change(lock, 1, 2);
-		wait_a_little(round);
+		belay__lock_pause(round);
 	}
 	errno = saved;
 }
@@ -54,7 +54,7 @@ void belay__lock_await_slow(struct belay__lock *lock)
 
 	for (unsigned round = 0;
 	     atomic_load_explicit(&lock->word, memory_order_acquire) != 0; round++)
-		wait_a_little(round);
+		belay__lock_pause(round);
 	errno = saved;
 }
 
@@ -68,7 +68,7 @@ void belay__lock_give_way(struct belay__lock *lock, enum belay__rank rank)
 	for (unsigned round = 0; waited_for && round <= SPINS + YIELDS + 2; round++) {
 		if (atomic_load_explicit(&lock->word, memory_order_relaxed) != 0)
 			break;
-		wait_a_little(round);
+		belay__lock_pause(round);
 	}
 	errno = saved;
 }

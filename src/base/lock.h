@@ -32,6 +32,10 @@ struct belay__lock {
 
 #define BELAY__LOCK_INIT {0}
 
+/* For loops that look again and again: a pause, longer from round to round, that lets others run,
+ * also those of lower priority in the end. May change errno. */
+void belay__lock_pause(unsigned round);
+
 void belay__lock_slow(struct belay__lock *lock);
 void belay__lock_await_slow(struct belay__lock *lock);
 

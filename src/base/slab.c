@@ -11,7 +11,8 @@
  *             What is half empty comes first when slots are taken, what is empty last.
  * Locking     slab->lock guards it and its chunks. A cache belongs to its thread. The system is
  *             asked for memory, and given it back, without the lock. threads.lock guards the ring
- *             of threads.
+ *             of threads and the table of slabs. A fork(2) takes all of them, so that the child
+ *             finds nothing half done by threads that it doesn't have.
  * Dropping    belay__slab_drop() reads a count of 1 and stores 0: a visitor's reference must not
  *             come between. So it says that it is dropping, then looks for visitors; a visitor says
  *             that he visits, then looks who is dropping, and waits for them to be through. Either
@@ -19,17 +20,20 @@
  *             with membarrier(2), which makes every thread of the process run one. (What a thread
  *             stored before its own is visible to the visitor after it; what it loads after its own
  *             sees that somebody visits.) A thread that is new in the ring came after the visitor's
- *             look, and by the lock sees him.
+ *             look, and by the lock sees him. Where membarrier(2) fails after it has worked (a
+ *             filter of system calls may have come) nobody drops any more, and the visitor waits
+ *             for what was stored before to arrive.
  */
 #include "base/slab.h"
 
 #include "base/ring.h"
 
+#include <errno.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
-#include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { CHUNK = 256 << 10, RESERVE = 4, BATCH = BELAY__SLAB_CACHE / 2 };
@@ -49,7 +53,10 @@ _Atomic uint32_t belay__slab_visitors = 1;
 static struct {
 	struct belay__lock lock;
 	struct belay__list *ring;
+	struct belay__slab *slabs[BELAY__SLABS_MAX]; /* that a thread has used; NULL: none yet */
 } threads;
+
+static bool can_drop; /* guarded by threads.lock: visitors are all that belay__slab_visitors counts */
 
 static void **link_of(void *slot)
 {
@@ -256,29 +263,50 @@ static void leave_at_exit(void *arg)
 	belay__free(self);
 }
 
-/* In the child of a fork(2) there is no other thread any more that could be dropping. */
-static void forget_the_others(void)
+static pthread_key_t exit_key;
+static bool have_exit_key;
+
+static void lock_all(void)
+{
+	belay__lock_take(&threads.lock, BELAY__RANK_LEAF);
+	for (int i = 0; i < BELAY__SLABS_MAX; i++)
+		if (threads.slabs[i])
+			belay__lock_take(&threads.slabs[i]->lock, BELAY__RANK_LEAF);
+}
+
+static void unlock_all(void)
+{
+	for (int i = 0; i < BELAY__SLABS_MAX; i++)
+		if (threads.slabs[i])
+			belay__lock_give(&threads.slabs[i]->lock, BELAY__RANK_LEAF);
+	belay__lock_give(&threads.lock, BELAY__RANK_LEAF);
+}
+
+/* In the child of a fork(2) no other thread is left that could be dropping, or visit. */
+static void unlock_child(void)
 {
 	struct belay__list *link = threads.ring;
 
-	atomic_store_explicit(&threads.lock.word, 0, memory_order_relaxed);
+	atomic_store_explicit(&belay__slab_visitors, can_drop ? 0 : 1, memory_order_relaxed);
 	if (link)
 		do
 			atomic_store_explicit(&belay__container(link, struct belay__slab_thread,
 								link)->dropping,
 					      false, memory_order_relaxed);
 		while ((link = link->next) != threads.ring);
+	unlock_all();
 }
-
-static pthread_key_t exit_key;
-static bool have_exit_key;
 
 static void start_threads(void)
 {
 	have_exit_key = pthread_key_create(&exit_key, leave_at_exit) == 0;
-	if (pthread_atfork(NULL, NULL, forget_the_others) == 0 &&
-	    membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0)
-		atomic_fetch_sub_explicit(&belay__slab_visitors, 1, memory_order_relaxed);
+	if (pthread_atfork(lock_all, unlock_all, unlock_child) != 0 ||
+	    membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) != 0)
+		return;
+	belay__lock_take(&threads.lock, BELAY__RANK_LEAF);
+	can_drop = true;
+	atomic_fetch_sub_explicit(&belay__slab_visitors, 1, memory_order_relaxed);
+	belay__lock_give(&threads.lock, BELAY__RANK_LEAF);
 }
 
 /* NULL: out of memory, or of what it takes to learn of its exit. */
@@ -301,13 +329,22 @@ static struct belay__slab_thread *thread_new(void)
 	return self;
 }
 
+static void open_cache(struct belay__slab_thread *self, struct belay__slab *slab)
+{
+	belay__lock_take(&threads.lock, BELAY__RANK_LEAF);
+	threads.slabs[slab->id] = slab;
+	belay__lock_give(&threads.lock, BELAY__RANK_LEAF);
+	self->caches[slab->id].slab = slab;
+}
+
 static struct belay__slab_cache *cache_of(struct belay__slab *slab)
 {
 	if (!belay__slab_self)
 		belay__slab_self = thread_new();
 	if (!belay__slab_self)
 		return NULL;
-	belay__slab_self->caches[slab->id].slab = slab;
+	if (!belay__slab_self->caches[slab->id].slab)
+		open_cache(belay__slab_self, slab);
 	return &belay__slab_self->caches[slab->id];
 }
 
@@ -341,24 +378,46 @@ void belay__slab_free_slow(struct belay__slab *slab, void *object)
 
 /* ---- All slots ------------------------------------------------------------------------------- */
 
-/* Nobody drops any more without looking. The window that is waited for is a few instructions, unless
- * its thread has lost its processor there. */
+/* Processors keep a store to themselves for less than a microsecond. Other visitors wait too, by
+ * the lock. */
+static void drop_no_more(void)
+{
+	const struct timespec long_enough = {.tv_nsec = 10000000};
+
+	belay__lock_take(&threads.lock, BELAY__RANK_LEAF);
+	if (can_drop) {
+		can_drop = false;
+		atomic_fetch_add_explicit(&belay__slab_visitors, 1, memory_order_relaxed);
+		nanosleep(&long_enough, NULL);
+	}
+	belay__lock_give(&threads.lock, BELAY__RANK_LEAF);
+}
+
+/* A few instructions, unless its thread has lost its processor there. */
+static void await_drop(struct belay__slab_thread *thread)
+{
+	for (unsigned round = 0;
+	     atomic_load_explicit(&thread->dropping, memory_order_acquire); round++)
+		belay__lock_pause(round);
+}
+
+/* Nobody drops any more without looking. */
 static void begin_visit(void)
 {
 	struct belay__list *link;
+	int saved = errno;
 
 	atomic_fetch_add_explicit(&belay__slab_visitors, 1, memory_order_seq_cst);
-	membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+	if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0)
+		drop_no_more();
 	belay__lock_take(&threads.lock, BELAY__RANK_LEAF);
 	link = threads.ring;
 	if (link)
 		do
-			while (atomic_load_explicit(
-				&belay__container(link, struct belay__slab_thread, link)->dropping,
-				memory_order_acquire))
-				sched_yield();
+			await_drop(belay__container(link, struct belay__slab_thread, link));
 		while ((link = link->next) != threads.ring);
 	belay__lock_give(&threads.lock, BELAY__RANK_LEAF);
+	errno = saved;
 }
 
 static void end_visit(void)

@@ -89,8 +89,9 @@ static inline void belay__slab_free(struct belay__slab *slab, void *object)
 
 /* Gives up the only reference there is to an object, where nobody can come by one but a visitor.
  * False: it has not, since there are more, or somebody visits: then an atomic subtraction will. The
- * protocol with the visitors stands in slab.c. Acquire pairs with the releases of those who had
- * references before. */
+ * protocol with the visitors stands in slab.c. Acquire of refs pairs with the releases of those who
+ * had references before; of visitors, with the release in the end of a visit: who does not see the
+ * visitor any more sees what he has taken. */
 static inline bool belay__slab_drop(_Atomic uint32_t *refs)
 {
 	struct belay__slab_thread *self = belay__slab_self;
@@ -100,7 +101,7 @@ static inline bool belay__slab_drop(_Atomic uint32_t *refs)
 		return false;
 	atomic_store_explicit(&self->dropping, true, memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);
-	if (atomic_load_explicit(&belay__slab_visitors, memory_order_relaxed) == 0 &&
+	if (atomic_load_explicit(&belay__slab_visitors, memory_order_acquire) == 0 &&
 	    atomic_load_explicit(refs, memory_order_acquire) == 1) {
 		atomic_store_explicit(refs, 0, memory_order_relaxed);
 		dropped = true;

@@ -8,10 +8,18 @@
 #include "base/alloc.h"
 #include "base/slab.h"
 
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 struct object {
 	_Atomic uint32_t refs;
@@ -169,7 +177,7 @@ static void a_thread_that_exits_leaves_its_slots_to_the_others(void **unused)
 
 /* ---- Visitors -------------------------------------------------------------------------------- */
 
-enum { VISITED = 64, VISITS = 300, TURNS = 200000 };
+enum { VISITED = 64, VISITS = 300, FORKS = 300, TURNS = 200000 };
 
 static _Atomic bool visits_over;
 
@@ -191,6 +199,17 @@ static void *come_and_go(void *arg)
 		atomic_store(&object->refs, 1);
 		if (!check(object->bytes[0] == 1))
 			break;
+		give_up(object);
+	}
+	return arg;
+}
+
+static void *make_one(void *arg)
+{
+	struct object *object = belay__slab_alloc(&slab);
+
+	if (check(object != NULL)) {
+		atomic_store(&object->refs, 1);
 		give_up(object);
 	}
 	return arg;
@@ -251,6 +270,143 @@ static void the_only_reference_is_dropped_and_no_other(void **unused)
 	belay__slab_trim(&slab);
 }
 
+/* Each with a cache that it leaves, over and over. */
+static void *start_threads_that_exit(void *arg)
+{
+	while (!atomic_load(&visits_over)) {
+		pthread_t thread;
+
+		if (!check(pthread_create(&thread, NULL, make_one, NULL) == 0))
+			break;
+		pthread_join(thread, NULL);
+	}
+	return arg;
+}
+
+static void threads_exit_while_somebody_visits(void **unused)
+{
+	pthread_t threads[3];
+
+	atomic_store(&visits_over, false);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, start_threads_that_exit, NULL), 0);
+	for (int i = 0; i < VISITS; i++)
+		assert_in_range(live(), 0, 3);
+	atomic_store(&visits_over, true);
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(live(), 0);
+	belay__slab_trim(&slab);
+	assert_int_equal(belay__slab_total(&slab), 0);
+}
+
+/* The status of a child that has run fn: what it returns. */
+static int in_child(int (*fn)(void))
+{
+	pid_t child = fork();
+	int status;
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		alarm(60);
+		_exit(fn());
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* With more than a cache has: so the slab's lock is taken all the time. */
+static void *make_and_drop_until_over(void *arg)
+{
+	while (!atomic_load(&visits_over) && make_and_drop(&slab))
+		;
+	return arg;
+}
+
+static void *visit_all(void *arg)
+{
+	while (!atomic_load(&visits_over))
+		check(live() >= 0);
+	return arg;
+}
+
+/* More than a cache has, so that the slab's lock is taken; and nobody visits. 0: all is well. */
+static int use_and_visit(void)
+{
+	struct object *objects[2 * BELAY__SLAB_CACHE];
+	int before = live();
+
+	for (int i = 0; i < 2 * BELAY__SLAB_CACHE; i++)
+		objects[i] = make(i);
+	if (live() != before + 2 * BELAY__SLAB_CACHE)
+		return 1;
+	for (int i = 0; i < 2 * BELAY__SLAB_CACHE; i++)
+		give_up(objects[i]);
+	return live() == before ? 0 : 2;
+}
+
+static void the_child_of_a_fork_finds_nothing_half_done(void **unused)
+{
+	pthread_t threads[3];
+
+	atomic_store(&visits_over, false);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL,
+						i < 2 ? make_and_drop_until_over : visit_all, NULL),
+				 0);
+	for (int i = 0; i < FORKS; i++)
+		assert_int_equal(in_child(use_and_visit), 0);
+	atomic_store(&visits_over, true);
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(live(), 0);
+	belay__slab_trim(&slab);
+}
+
+/* False: nobody may forbid system calls here. */
+static bool forbid_membarrier(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+enum { FORBIDDEN_IN_VAIN = 77 };
+
+static int visit_without_membarrier(void)
+{
+	struct object *object = make(1);
+
+	if (!forbid_membarrier())
+		return FORBIDDEN_IN_VAIN;
+	if (live() != 1)
+		return 1;
+	if (belay__slab_drop(&object->refs))
+		return 2;
+	give_up(object);
+	return live() == 0 && use_and_visit() == 0 ? 0 : 3;
+}
+
+static void where_membarrier_fails_nobody_drops_any_more(void **unused)
+{
+	int status;
+
+	drop(make(1));
+	status = in_child(visit_without_membarrier);
+	belay__slab_trim(&slab);
+	if (status == FORBIDDEN_IN_VAIN)
+		skip();
+	assert_int_equal(status, 0);
+}
+
 static void drop_at_exit(void *object)
 {
 	drop(object);
@@ -304,6 +460,9 @@ BELAY_TEST_MAIN(cmocka_unit_test(objects_do_not_overlap),
 		cmocka_unit_test(holes_are_filled_again),
 		cmocka_unit_test(a_visitor_keeps_what_he_has_taken),
 		cmocka_unit_test(the_only_reference_is_dropped_and_no_other),
+		cmocka_unit_test(threads_exit_while_somebody_visits),
+		cmocka_unit_test(the_child_of_a_fork_finds_nothing_half_done),
+		cmocka_unit_test(where_membarrier_fails_nobody_drops_any_more),
 		cmocka_unit_test(a_thread_that_exits_leaves_its_slots_to_the_others),
 		cmocka_unit_test(so_does_one_that_frees_in_a_destructor_of_its_exit),
 		cmocka_unit_test(the_nth_allocation_fails_and_it_alone))
