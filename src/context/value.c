@@ -85,6 +85,17 @@ static int64_t earlier_deadline(const struct node *first, const struct node *sec
 	return a < b ? a : b;
 }
 
+/* Under the lock, so that either this sees the end, or the end sees all that stands in lists. */
+static bool ended_meanwhile(struct node *node)
+{
+	bool ended;
+
+	belay__lock_take(&node->done.gate.lock, BELAY__RANK_NODE);
+	ended = node_err(node) != 0;
+	belay__lock_give(&node->done.gate.lock, BELAY__RANK_NODE);
+	return ended;
+}
+
 belay_ctx *belay_with_merge_at(belay_ctx *first, belay_ctx *second, const struct belay_site *site)
 {
 	struct node *above, *other;
@@ -110,7 +121,7 @@ belay_ctx *belay_with_merge_at(belay_ctx *first, belay_ctx *second, const struct
 	belay__node_join(&merge->node, &merge->node.place, above);
 	if (other != above)
 		belay__node_join(&merge->node, &merge->place, other);
-	if (node_err(&merge->node) != 0)
+	if (other && ended_meanwhile(&merge->node))
 		belay__node_leave(&merge->node); /* the other parent's list */
 	return ctx;
 }
