@@ -13,10 +13,10 @@
  *             when its derivation returns. Nothing is used after it was freed, everything is freed
  *             exactly once, nobody waits for ever.
  * Broken      NO_SECOND_LOOK  a place's list is not looked at again under its lock
- *             COUNT_LATE      a child's reference is counted after its list was unlocked
  *             UNLIST_EARLY    the end takes a child off its list before what is below it is done
  *             UNLIST_LOCKED   it does so while it still holds the child's own lock
  *             JOIN_BLIND      a derivation lists its child without looking at the parent's error
+ *             SECOND_RETURNS  who finds it ended returns without a look at the list
  * Mirrors     src/context/{end,branch,tree}.c; see node.inc.
  */
 #define NODES 4
@@ -25,13 +25,16 @@
 #define LEAF 2
 #define LATE 3
 #define HAS_CHILD(n) (IS_BELOW(MIDDLE, n) || IS_BELOW(LEAF, n) || IS_BELOW(LATE, n))
-/* In the order of the list: leaf was there first. */
-#define FIRST_CHILD(kid, n) HAS_CHILD(n) ->                                     \
-	kid = (IS_BELOW(MIDDLE, n) -> MIDDLE : (IS_BELOW(LEAF, n) -> LEAF : LATE))
+/* Not in the batch yet; in the order of the list: leaf was there first. */
+#define NEXT(c, n) (IS_BELOW(c, n) && !IN_BATCH(c))
+#define ANY_CHILD(n) (NEXT(MIDDLE, n) || NEXT(LEAF, n) || NEXT(LATE, n))
+#define FIRST_CHILD(kid, n) ANY_CHILD(n) ->                                     \
+	kid = (NEXT(MIDDLE, n) -> MIDDLE : (NEXT(LEAF, n) -> LEAF : LATE))
 
 #include "node.inc"
 
-#define DONE(n) assert(freed[n] || err[n])
+/* Or given up by its last user, who needs no end. */
+#define DONE(n) assert(refs[n] == 0 || err[n])
 
 proctype cancels_root()
 {
@@ -41,7 +44,7 @@ proctype cancels_root()
 	atomic {
 		DONE(MIDDLE);
 		DONE(LEAF);
-		assert(!listed[LATE] || err[LATE])
+		assert(!linked[LATE] || err[LATE])
 	};
 	unref(ROOT)
 }
@@ -53,7 +56,7 @@ proctype cancels_middle()
 	node_end(MIDDLE);
 	atomic {
 		DONE(LEAF);
-		assert(!listed[LATE] || err[LATE])
+		assert(!linked[LATE] || err[LATE])
 	};
 	unref(MIDDLE)
 }
@@ -62,8 +65,7 @@ proctype ends_leaf()
 {
 	LOCALS;
 
-	node_end(LEAF);
-	unref(LEAF)
+	end(LEAF)
 }
 
 proctype derives()
@@ -94,6 +96,7 @@ init
 		refs[ROOT] = ROOT_USERS; refs[MIDDLE] = 2; refs[LEAF] = 1;
 		is_parent[ROOT] = 1; is_parent[MIDDLE] = 1;
 		listed[MIDDLE] = 1; listed[LEAF] = 1;
+		linked[MIDDLE] = 1; linked[LEAF] = 1;
 		run cancels_root();
 #ifdef TWICE
 		run cancels_root();

@@ -11,12 +11,19 @@
  *             CLAIM_UNLOCKED   the clock takes its reference after giving the wheel's lock back
  *             CLAIM_BLIND      it takes one also where the last one has gone
  *             FREED_ARMED      the freeing thread does not disarm
- * Mirrors     src/context/deadline.c: claim(), fire(), arm(), with_deadline(); src/wait/clock.c:
- *             claim_batch(), belay__timer_arm(), belay__timer_disarm(); the end and the freeing of
- *             one child as in end.c, tree.c and branch.c.
+ *             DISARMED_EARLY   the timer is said to be off for good before it is taken off
+ *             DISARMED_IN_VAIN it is said to be off by one who has not found it armed
+ *             DROP_ARMED       the only reference is dropped, without an atomic subtraction, where
+ *                              the timer may be armed
+ * Mirrors     src/context/deadline.c: claim(), fire(), arm(), belay__deadline_disarm(),
+ *             with_deadline(); src/wait/clock.c: claim_batch(), belay__timer_arm(),
+ *             belay__timer_disarm(); the end and the freeing of one child as in end.c, tree.c
+ *             (is_hidden(), give_up_only(), belay__ctx_is_private()) and branch.c. The parent is the
+ *             test's.
  */
 byte refs = 1;
 bit err, parent_err, listed, freed, armed;
+bit disarmed; /* for good */
 bit node_lock, branch_lock, wheel_lock, parent_over;
 
 #define TOUCH assert(!freed)
@@ -25,10 +32,27 @@ bit node_lock, branch_lock, wheel_lock, parent_over;
 
 inline disarm()
 {
-	take(wheel_lock);
 	TOUCH;
-	armed = 0;
-	give(wheel_lock)
+	got = disarmed;
+	if
+	:: !got ->
+#ifdef BROKEN_DISARMED_EARLY
+		disarmed = 1;
+#endif
+		take(wheel_lock);
+		TOUCH;
+		got = armed;
+		armed = 0;
+		give(wheel_lock);
+#ifdef BROKEN_DISARMED_IN_VAIN
+		got = 1;
+#endif
+		if
+		:: got -> TOUCH; disarmed = 1
+		:: else
+		fi
+	:: else
+	fi
 }
 
 inline leave()
@@ -41,9 +65,34 @@ inline leave()
 	fi
 }
 
+/* last: it was the only reference, and nothing but a visit could have found it. */
+inline drop()
+{
+	last = 0;
+	if
+#ifndef BROKEN_DROP_ARMED
+	:: disarmed ->
+#else
+	:: true ->
+#endif
+		atomic { TOUCH; last = (refs == 1) };
+		if
+		:: last -> refs = 0
+		:: else
+		fi
+#ifndef BROKEN_DROP_ARMED
+	:: else
+#endif
+	fi
+}
+
 inline unref()
 {
-	atomic { TOUCH; assert(refs > 0); refs--; last = (refs == 0) };
+	drop();
+	if
+	:: !last -> atomic { TOUCH; assert(refs > 0); refs--; last = (refs == 0) }
+	:: else
+	fi;
 	if
 	:: last ->
 #ifndef BROKEN_FREED_ARMED
@@ -97,6 +146,8 @@ proctype makes()
 	assert(!parent_over || !err || !armed);
 	if
 	:: true -> node_end()
+	/* belay_end() of one who has the only reference; else he gives up without an end. */
+	:: refs == 1 -> disarm()
 	:: true
 	fi;
 	/* Not where another that has won is still on its way to the wheel. */
@@ -107,6 +158,8 @@ proctype makes()
 /* end_child() with the timer; the parent itself is the test's. */
 proctype ends_parent()
 {
+	bit got;
+
 	take(branch_lock);
 	parent_err = 1;
 	give(branch_lock);

@@ -7,11 +7,14 @@
  *             one queue. The sleeper is a thread with a futex that also wakes for no reason; or, as
  *             the run defines:
  *             TASK    a task: a park leaves, a wake queues, and its worker runs what is queued
+ *             SOLE    the sleeper has one reason, which is claimed by a plain store under its
+ *                     queue's lock
  * Checked     Each wait ends with exactly one claim and one wake; nobody touches a wait, or its
  *             waiter, after the sleeper has returned from it; a wake that comes before the park is
  *             not lost, nor found by the next wait; nobody waits for ever; a task is queued once.
  * Broken      LEAVE_LATE   the sleeper does not take its other wait off that queue
  *             WAKE_LOSER   a waker whose claim was lost wakes as well
+ *             SOLE_OF_TWO  a reason is taken for the sole one while there is another
  *             PLAIN_CLAIM  the claim looks, then stores, in place of compare-and-swap
  *             PLAIN_PARK   the park stores that it sleeps, in place of compare-and-swap
  *             PLAIN_WAKE   the wake looks whether somebody sleeps, then stores, in place of an
@@ -44,6 +47,12 @@ byte wakes;
 /* ok: reason q has won the waiter of round r. */
 inline claim(q, r)
 {
+#ifdef SOLE
+	TOUCH(r);
+	assert(winner == NOBODY);
+	winner = q;
+	ok = 1
+#else
 #ifdef BROKEN_PLAIN_CLAIM
 	TOUCH(r);
 	ok = (winner == NOBODY);
@@ -60,6 +69,7 @@ inline claim(q, r)
 		:: else
 		fi
 	}
+#endif
 #endif
 }
 
@@ -189,7 +199,9 @@ proctype waits()
 	:: round < ROUNDS ->
 		winner = NOBODY;
 		enqueue(0);
+#if !defined(SOLE) || defined(BROKEN_SOLE_OF_TWO)
 		enqueue(1);
+#endif
 		park();
 		atomic { assert(winner != NOBODY); assert(wakes == round + 1) };
 #ifndef BROKEN_LEAVE_LATE

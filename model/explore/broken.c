@@ -6,6 +6,7 @@
 
 #include "base/list.h"
 #include "base/lock.h"
+#include "base/slab.h"
 #include "wait/wait.h"
 
 #include <stdlib.h>
@@ -90,6 +91,36 @@ static void bring(void)
 		belay__wait_wake(wait);
 }
 
+static _Atomic uint32_t refs;
+static bool taken;
+
+static void have_one_reference(void)
+{
+	refs = 1;
+	taken = false;
+}
+
+static void drop(void)
+{
+	belay__slab_drop(&refs);
+}
+
+/* Does not wait for those who drop. */
+static void visit_carelessly(void)
+{
+	uint32_t one = 1;
+
+	atomic_fetch_add_explicit(&belay__slab_visitors, 1, memory_order_seq_cst);
+	taken = atomic_compare_exchange_strong_explicit(&refs, &one, 2, memory_order_acquire,
+							memory_order_relaxed);
+	atomic_fetch_sub_explicit(&belay__slab_visitors, 1, memory_order_release);
+}
+
+static void taken_is_there(void)
+{
+	EXPECT(!taken || refs > 0);
+}
+
 const struct scenario broken_scenarios[] = {
 	{"broken: an addition in two steps", setup,
 	 {add_unlocked, add_unlocked}, both_added, 1, 2, true},
@@ -97,5 +128,7 @@ const struct scenario broken_scenarios[] = {
 	 {first_then_second, second_then_first}, NULL, 1, 2, true},
 	{"broken: a look and a wait in two lock sections", empty_queue,
 	 {wait_carelessly, bring}, NULL, 1, 2, true},
+	{"broken: a visit that waits for nobody", have_one_reference,
+	 {drop, visit_carelessly}, taken_is_there, 1, 2, true},
 	{0},
 };

@@ -115,6 +115,7 @@ static void note(int who)
 static void leave_for(struct belay__fiber *from, int next, int last)
 {
 	current = next;
+	rooms_switch(next);
 	if (next >= 0)
 		note(next);
 	came_from = from;

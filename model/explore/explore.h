@@ -47,6 +47,9 @@ size_t explore_choose(size_t n);
 int explore_self(void);
 int explore_cpu(void);
 
+/* rooms.c: thread next goes on; -1: none of them. */
+void rooms_switch(int next);
+
 /* rooms.c: before each run, and after it; the latter fails where anything is left alive. */
 void rooms_reset(void);
 void rooms_check(void);

@@ -6,6 +6,9 @@
  * Runners     Each thread of a scenario has one: a wake is a bit, as a token is.
  * Memory      Every context has a block of its own from malloc, so that the address sanitizer knows
  *             of a use after its end. What is left alive after a run is counted.
+ * Visits      Each thread of a scenario has what it drops references with, and a visit waits for
+ *             those who drop as slab.c's does. What is freed meanwhile is kept for the visitor, but
+ *             for its count it is poisoned.
  * Clock       Stands still at NOW, and its thread is whichever thread of a scenario calls
  *             rooms_run_clock(): there all that is armed is due. One wheel, its lock as in clock.c.
  */
@@ -101,27 +104,97 @@ int belay__thread_start(pthread_t *ret, const char *name, void *(*fn)(void *arg)
 }
 
 _Thread_local struct belay__slab_thread *belay__slab_self;
-_Atomic uint32_t belay__slab_visitors = 1;
+_Atomic uint32_t belay__slab_visitors;
+
+enum { SLOTS = 64 };
+
+static struct belay__slab_thread slab_threads[THREADS_MAX];
+static struct slot {
+	struct belay__slab *slab; /* NULL: this one is unused            */
+	void *object;
+	bool freed;               /* and kept, since somebody visits     */
+} slots[SLOTS];
+
+void rooms_switch(int next)
+{
+	belay__slab_self = next < 0 ? NULL : &slab_threads[next];
+}
+
+static struct slot *slot_of(const void *object)
+{
+	struct slot *slot = slots;
+
+	while (slot->object != object || (!object && slot->slab))
+		if (++slot == slots + SLOTS)
+			abort();
+	return slot;
+}
 
 void *belay__slab_alloc_slow(struct belay__slab *slab)
 {
-	return belay__calloc(1, slab->size);
+	void *object = belay__calloc(1, slab->size);
+
+	*slot_of(NULL) = (struct slot){.slab = slab, .object = object};
+	return object;
 }
 
+static void empty_slot(struct slot *slot)
+{
+	BELAY__UNPOISON(slot->object, slot->slab->size);
+	belay__free(slot->object);
+	*slot = (struct slot){0};
+}
+
+/* A visitor may be about to look at its count. */
 void belay__slab_free_slow(struct belay__slab *slab, void *object)
 {
-	(void)slab;
-	belay__free(object);
+	struct slot *slot = slot_of(object);
+
+	BELAY__POISON((char *)object + BELAY__SLAB_HEAD, slab->size - BELAY__SLAB_HEAD);
+	EXPECT(!slot->freed && *(uint32_t *)object == 0);
+	slot->freed = true;
+	if (belay__slab_visitors == 0)
+		empty_slot(slot);
+}
+
+static bool is_through(void *thread)
+{
+	return !((struct belay__slab_thread *)thread)->dropping;
+}
+
+static void begin_visit(void)
+{
+	atomic_fetch_add_explicit(&belay__slab_visitors, 1, memory_order_seq_cst);
+	for (int i = 0; i < THREADS_MAX; i++)
+		while (slab_threads[i].dropping)
+			explore_wait(is_through, &slab_threads[i]);
+}
+
+static void end_visit(void)
+{
+	if (atomic_fetch_sub_explicit(&belay__slab_visitors, 1, memory_order_release) > 1)
+		return;
+	for (int i = 0; i < SLOTS; i++)
+		if (slots[i].freed)
+			empty_slot(&slots[i]);
 }
 
 void belay__slab_visit(struct belay__slab *slab, void (*visit)(void *arg, void *object), void *arg)
 {
-	(void)slab, (void)visit, (void)arg;
+	begin_visit();
+	for (int i = 0; i < SLOTS; i++)
+		if (slots[i].slab == slab)
+			visit(arg, slots[i].object);
+	end_visit();
 }
 
 size_t belay__slab_total(struct belay__slab *slab)
 {
-	return slab->total;
+	size_t total = 0;
+
+	for (int i = 0; i < SLOTS; i++)
+		total += slots[i].slab == slab;
+	return total;
 }
 
 void belay__slab_trim(struct belay__slab *slab)
@@ -290,6 +363,11 @@ size_t belay__random_below(size_t n)
 void rooms_reset(void)
 {
 	alive = 0;
+	belay__slab_visitors = 0;
+	for (int i = 0; i < THREADS_MAX; i++)
+		slab_threads[i] = (struct belay__slab_thread){0};
+	for (int i = 0; i < SLOTS; i++)
+		slots[i] = (struct slot){0};
 	clock_wheel.lock.word = 0;
 	belay__list_init(&clock_wheel.armed);
 	for (int i = 0; i <= THREADS_MAX; i++)
