@@ -18,8 +18,8 @@
  * Mirrors     src/context/deadline.c: claim(), fire(), arm(), belay__deadline_disarm(),
  *             with_deadline(); src/wait/clock.c: claim_batch(), belay__timer_arm(),
  *             belay__timer_disarm(); the end and the freeing of one child as in end.c, tree.c
- *             (is_hidden(), give_up_only(), belay__ctx_is_private()) and branch.c. The parent is the
- *             test's.
+ *             (is_hidden(), give_up_only(), belay__ctx_is_private()) and branch.c. The parent is
+ *             the test's.
  */
 byte refs = 1;
 bit err, parent_err, listed, freed, armed;

@@ -3,9 +3,9 @@
  * visitor.pml - the only reference is given up without an atomic subtraction while somebody visits
  * all objects and takes references to what he finds.
  *
- * Who         Two threads give up the only reference to an object each; a third, which is new, joins
- *             the ring of threads, makes an object, gives it up and leaves. A visitor takes what
- *             references he can, and gives them up after his visit. As the run defines:
+ * Who         Two threads give up the only reference to an object each; a third, which is new,
+ *             joins the ring of threads, makes an object, gives it up and leaves. A visitor takes
+ *             what references he can, and gives them up after his visit. As the run defines:
  *             TWO       another visitor at the same time, and no third thread
  *             EXPELLED  membarrier(2) works no more, as the visitor finds out
  * Checked     Nobody holds or finds an object that was freed; each is freed exactly once; nobody

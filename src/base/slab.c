@@ -56,7 +56,8 @@ static struct {
 	struct belay__slab *slabs[BELAY__SLABS_MAX]; /* that a thread has used; NULL: none yet */
 } threads;
 
-static bool can_drop; /* guarded by threads.lock: visitors are all that belay__slab_visitors counts */
+/* belay__slab_visitors counts visitors alone. Guarded by threads.lock. */
+static bool can_drop;
 
 static void **link_of(void *slot)
 {
