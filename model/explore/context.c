@@ -508,7 +508,7 @@ const struct scenario context_scenarios[] = {
 	{"unref / unref the child / end its child", make_family,
 	 {unref_parent, unref_child, end_grandchild}, all_gone, 3, 4},
 	{"unref / unref the child / end its child, branches", make_branched,
-	 {unref_parent, unref_child, end_grandchild}, all_gone, 2, 4},
+	 {unref_parent, unref_child, end_grandchild}, all_gone, 2, 3},
 	{"hook_remove / cancel", make_hook, {remove_hook, cancel_parent}, all_done, 3, 4},
 	{"hook_remove / cancel / cancel", make_hook,
 	 {remove_hook, cancel_parent, cancel_child}, all_done, 2, 3},
