@@ -166,6 +166,7 @@ static void cancel_once_started(belay_ctx *ctx, void *arg)
 
 	check_until(atomic_load(&cancelling->wait->started));
 	belay_cancel(cancelling->ctx);
+	belay_unref(cancelling->ctx); /* its own: the other side goes on before the cancel is through */
 }
 
 /* semantics 4.3 5.1: the end of a context here is the end of the one there. */
@@ -180,6 +181,7 @@ static void cancelling_a_call_ends_its_request_at_the_server(void **state)
 	site_init(&site);
 	assert_int_equal(belay_router_add(site.router, "GET /", wait_for_the_end, &wait), 0);
 	site_start(&site, belay_background(), NULL);
+	belay_ref(cancelling.ctx);
 	assert_int_equal(belay_go(belay_background(), cancel_once_started, &cancelling), 0);
 	assert_int_equal(get(cancelling.ctx, client, &site, "/", &reply), -ECANCELED);
 	assert_true(check_until(atomic_load(&wait.ended)));
