@@ -138,7 +138,9 @@ BELAY_EXPORT belay_ctx *belay_with_merge_at(BELAY_BORROWED belay_ctx *first,
 
 /* Ends ctx and everything below it with -ECANCELED. On return all of them are done; the work that
  * was told to stop is not waited for. True: this call ended it. False: it was done before, or it
- * has no end of its own (background, todo, a value, a without-cancel). Hooks run on this thread. */
+ * has no end of its own (background, todo, a value, a without-cancel). Hooks run on this thread.
+ * Who waits for the end may go on before this returns: who cancels what another owns needs a
+ * reference of its own (belay_ref()). */
 BELAY_EXPORT bool belay_cancel(BELAY_BORROWED belay_ctx *ctx);
 BELAY_EXPORT bool belay_cancel_at(BELAY_BORROWED belay_ctx *ctx, const struct belay_site *site);
 #define belay_cancel(...) belay_cancel_at((__VA_ARGS__), BELAY_HERE)

@@ -135,6 +135,7 @@ static void cancel_in_a_task(belay_ctx *ctx, void *arg)
 	while (!atomic_load(&started))
 		belay_yield();
 	belay_cancel(arg);
+	belay_unref(arg); /* its own: the other goes on before the cancel is through */
 }
 
 static void run_in_a_task(belay_ctx *ctx, void *arg)
@@ -144,7 +145,7 @@ static void run_in_a_task(belay_ctx *ctx, void *arg)
 	belay_ctx *child = belay_with_cancel(ctx);
 
 	atomic_store(&started, false);
-	check(belay_go(ctx, cancel_in_a_task, child) == 0);
+	check(belay_go(ctx, cancel_in_a_task, belay_ref(child)) == 0);
 	check(belay_sqlite_exec(child, conn,
 				"with recursive n(i) as (select started() union all select i + 1 "
 				"from n) select count(*) from n") == -ECANCELED);
