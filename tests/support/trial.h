@@ -13,6 +13,7 @@
 
 #include "check.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -27,10 +28,11 @@ enum trial_end {
 	TRIAL_NEEDS_MEMORY,   /* check_needs_memory()                              */
 };
 
-/* What the process tells besides; in memory shared with it. */
+/* What the process tells besides; in memory shared with it. Any thread of it may be the one that
+ * ends it. */
 struct trial_note {
-	long allocations; /* how many the test made; -1: it did not get to say            */
-	bool died;        /* it, or a child that it forked, by a crash or a sanitizer     */
+	atomic_long allocations; /* how many the test made; -1: it did not get to say        */
+	atomic_bool died;        /* it, or a child that it forked, by a crash or a sanitizer */
 };
 
 /* Runs the test with the nth allocation, and with rest all after it, failing; then ends this
