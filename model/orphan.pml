@@ -18,6 +18,7 @@
  *             NO_AWAIT         it does not wait for who has emptied the list and holds its lock
  *             DROP_FOUND       it drops its reference where a walk could take one
  *             COUNT_LATE       children are listed nowhere before their references are counted
+ *             ANCHOR_LATE      a walk takes its anchor once the children have gone
  * Mirrors     src/context/{tree,branch}.c: give_up(), belay__branches_orphan(),
  *             belay__place_fini(); see node.inc.
  */

@@ -27,6 +27,13 @@ static void make_family(void)
 	late = NULL;
 }
 
+/* Four, one below the other: an end goes down more than one from lock to lock. */
+static void make_line(void)
+{
+	make_family();
+	late = belay_with_cancel(grandchild);
+}
+
 /* As make_family(), and parent has a branch for each processor; child stands in one of them. */
 static void make_branched(void)
 {
@@ -407,6 +414,12 @@ static void three_left_done(void)
 	unref_all();
 }
 
+static void late_has_gone(void)
+{
+	late = NULL;
+	all_done();
+}
+
 static void only_parent(void)
 {
 	child = grandchild = late = NULL;
@@ -560,6 +573,13 @@ const struct scenario context_scenarios[] = {
 	 {cancel_parent_alone, unref_child, end_grandchild}, parent_left_done, 2, 3},
 	{"cancel / unref the child / end its children", make_two_grandchildren,
 	 {cancel_parent_alone, unref_child, end_grandchild, end_late}, parent_left_done, 1, 2},
+	{"a line: cancel / cancel the child / end the last", make_line,
+	 {cancel_parent, cancel_child, end_late}, late_has_gone, 2, 3},
+	{"a line: cancel / cancel / unref the third", make_line,
+	 {cancel_above_the_leaving, cancel_above_the_leaving, unref_grandchild},
+	 three_left_done, 2, 3},
+	{"a line: cancel / unref the second / unref the third / end the last", make_line,
+	 {cancel_parent_alone, unref_child, unref_grandchild, end_late}, parent_left_done, 1, 2},
 	{"unref the child / end its children", make_two_grandchildren,
 	 {unref_child, end_grandchild, end_late}, only_parent, 2, 3},
 	{"unref the child / end its children, branches", make_branched_child,

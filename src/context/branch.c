@@ -193,6 +193,13 @@ bool belay__has_children(const struct node *node)
 	return children != 0 && children != EMPTIED;
 }
 
+bool belay__has_own_children(const struct node *node)
+{
+	uintptr_t children = atomic_load_explicit(&node->children, memory_order_relaxed);
+
+	return children != 0 && !(children & (MANY | EMPTIED));
+}
+
 /* ---- Places ---------------------------------------------------------------------------------- */
 
 void belay__place_init(struct place *place, bool is_second)
@@ -302,7 +309,7 @@ static void count_references(struct node *node, unsigned branch, uint32_t count)
 }
 
 /* Once one is listed nowhere its thread may give up the reference: so all are counted first. */
-void belay__branch_release(struct node *node, unsigned branch, uint32_t count)
+void belay__branch_release(struct node *node, unsigned branch, uint32_t count, uint32_t more)
 {
 	struct belay__list *first = first_of(node, branch), *last = first->prev, *end = first;
 
@@ -315,7 +322,7 @@ void belay__branch_release(struct node *node, unsigned branch, uint32_t count)
 		last->next = end;
 		set_first(node, branch, end);
 	}
-	count_references(node, branch, count);
+	count_references(node, branch, count + more);
 	for (uint32_t i = 0; i < count; i++) {
 		struct belay__list *next = first->next;
 
@@ -325,12 +332,12 @@ void belay__branch_release(struct node *node, unsigned branch, uint32_t count)
 	}
 }
 
-void belay__place_release(struct place *place, struct node *parent, uint32_t references)
+void belay__place_release(struct place *place, struct node *parent)
 {
 	unsigned branch = atomic_load_explicit(&place->listed, memory_order_relaxed) - 1u;
 
 	unlink_place(parent, branch, place);
-	count_references(parent, branch, references);
+	count_references(parent, branch, 1);
 	unlist(place);
 }
 
@@ -340,7 +347,7 @@ void belay__place_leave(struct place *place, struct node *parent)
 
 	if (!belay__place_lock(place, parent, &branch))
 		return;
-	belay__place_release(place, parent, 1);
+	belay__place_release(place, parent);
 	belay__lock_give(belay__branch_lock(parent, branch), BELAY__RANK_NODE);
 }
 

@@ -46,6 +46,10 @@ unsigned belay__branch_count(struct node *node);
  * they have left sees what was done to them. */
 bool belay__has_children(const struct node *node);
 
+/* True: some are listed, and the node has but one branch, whose lock is its own, which is held. Does
+ * not look at branches, so the node may be dying. */
+bool belay__has_own_children(const struct node *node);
+
 /* The lock of a branch, for the four below. */
 struct belay__lock *belay__branch_lock(struct node *node, unsigned branch);
 
@@ -54,14 +58,14 @@ struct place *belay__branch_first(struct node *node, unsigned branch);
 struct place *belay__branch_next(struct node *node, unsigned branch, struct place *place);
 
 /* The first count children leave the branch and live on: each has a counted reference to node
- * instead, and no more may be done to it. The caller has a reference to node. */
-void belay__branch_release(struct node *node, unsigned branch, uint32_t count);
+ * instead, and no more may be done to it. The caller gets so many more; where that is none he has
+ * one. */
+void belay__branch_release(struct node *node, unsigned branch, uint32_t count, uint32_t more);
 
-/* Locks the branch where place is listed, for belay__place_release(): place leaves it, and there
- * are so many counted references to parent more, one of them instead. False: it is listed
- * nowhere. */
+/* Locks the branch where place is listed, for belay__place_release(): place leaves it, and there is
+ * a counted reference to parent instead. False: it is listed nowhere. */
 bool belay__place_lock(struct place *place, struct node *parent, unsigned *ret_branch);
-void belay__place_release(struct place *place, struct node *parent, uint32_t references);
+void belay__place_release(struct place *place, struct node *parent);
 
 /* Gives node a branch for each processor, as its first contention does. */
 void belay__branches_grow(struct node *node);

@@ -14,7 +14,11 @@
  * Locking     A node's lock, then its branches' (branch.c), before its children's. Walking up takes
  *             one lock at a time. Hooks and wakes run with none.
  * Walk        Down to the first child that may have something below it, up when nothing is left; no
- *             recursion, no memory. A reference to the node at hand keeps the path above it alive.
+ *             recursion, no memory. Going down, the child's lock is taken before the parent's is
+ *             given: what is listed below a node pins it, and can't leave while that one's own lock
+ *             is held. Where the walk stops, to wake somebody or because nothing is left below, it
+ *             takes a reference, its anchor. That keeps the whole path above it alive, all the way
+ *             up again.
  *             Children with nothing below them are ended a batch at a time under their branch's
  *             lock, which is free for others between batches. On the way up a node leaves its
  *             parent's list in the lock section that ends the parent's next batch.
@@ -58,14 +62,23 @@ static bool has_more(const struct node *node)
 	return node->ctx.kind == KIND_MERGE || node->hooks || belay__has_children(node);
 }
 
-/* Where a walk goes down to next, referenced. */
+/* Its lock held: no more is to be done with it than to go through its own branch, which that lock
+ * guards too. */
+static bool is_plain(const struct node *node)
+{
+	return node->ctx.kind != KIND_MERGE && !node->hooks && belay__has_own_children(node);
+}
+
+/* Where a walk goes down to next. */
 struct visit {
 	struct node *node; /* NULL: nowhere */
+	bool locked;       /* its lock is held; else it is referenced */
 	bool hooks;        /* it had some when it was marked */
+	bool more;         /* it may have children */
 };
 
 /* Ends node as parent was, its branch locked. Where it may have something below it, or hooks, it is
- * the next to visit. */
+ * the next to visit: with its lock held on return, unless somebody is to be woken before. */
 static void end_child(struct node *node, struct node *parent, struct belay__list *woken,
 		      struct visit *next)
 {
@@ -74,13 +87,19 @@ static void end_child(struct node *node, struct node *parent, struct belay__list
 		mark_below(node, parent, woken);
 		disarm(node);
 	}
+	if (is_plain(node) && belay__list_empty(woken)) {
+		*next = (struct visit){.node = node, .locked = true};
+		return;
+	}
 	if (has_more(node) && belay__try_ref(&node->ctx))
-		*next = (struct visit){node, node->hooks != NULL};
+		*next = (struct visit){.node = node, .hooks = node->hooks != NULL, .more = true};
 	belay__lock_give(&node->done.gate.lock, BELAY__RANK_NODE);
 }
 
-/* One batch of the children in a branch, which is locked. True: there are more. */
-static bool end_some(struct node *parent, unsigned branch, struct belay__list *woken,
+/* One batch of the children in a branch, which is locked. True: there are more. Where the walk goes
+ * down no further here, and is to have an anchor, it gets a reference to parent before the children
+ * go, which may be all that has kept it. */
+static bool end_some(struct node *parent, unsigned branch, bool anchor, struct belay__list *woken,
 		     struct visit *next)
 {
 	struct place *place = belay__branch_first(parent, branch);
@@ -95,8 +114,33 @@ static bool end_some(struct node *parent, unsigned branch, struct belay__list *w
 		place = belay__branch_next(parent, branch, place);
 	}
 	if (left > 0)
-		belay__branch_release(parent, branch, left);
+		belay__branch_release(parent, branch, left, anchor && !next->node);
 	return place != NULL;
+}
+
+/* Gives the lock of a branch where a batch was ended. */
+static void give_branch(struct belay__lock *lock, const struct visit *next)
+{
+	if (next->locked)
+		belay__lock_give(lock, BELAY__RANK_NODE);
+	else
+		belay__lock_give_way(lock, BELAY__RANK_NODE);
+}
+
+/* Where next is locked: on down from there, to one that is referenced. */
+static void go_down(struct visit *next, struct belay__list *woken)
+{
+	while (next->locked) {
+		struct node *node = next->node;
+		bool more;
+
+		next->node = NULL;
+		next->locked = false;
+		more = end_some(node, 0, true, woken, next);
+		if (!next->node)
+			*next = (struct visit){.node = node, .more = more};
+		give_branch(&node->done.gate.lock, next);
+	}
 }
 
 /* One batch of node's children. True: there may be more, and next may name one to go down to. */
@@ -111,9 +155,10 @@ static bool end_batch(struct node *node, struct visit *next)
 		struct belay__lock *lock = belay__branch_lock(node, i);
 
 		belay__lock_take(lock, BELAY__RANK_NODE);
-		more = end_some(node, i, &woken, next) || more;
-		belay__lock_give_way(lock, BELAY__RANK_NODE);
+		more = end_some(node, i, false, &woken, next) || more;
+		give_branch(lock, next);
 	}
+	go_down(next, &woken);
 	belay__wake_all(&woken);
 	return more;
 }
@@ -157,7 +202,7 @@ static struct node *way_up(struct node *node, struct node *root)
 }
 
 /* Takes node, which has nothing below it any more, off its parent's list, and ends the next batch
- * there, with a reference to parent more. Returns as end_batch(). */
+ * there. Returns as end_batch(). */
 static bool go_up(struct node *node, struct node *parent, struct visit *next)
 {
 	struct belay__list woken;
@@ -166,14 +211,13 @@ static bool go_up(struct node *node, struct node *parent, struct visit *next)
 
 	if (merge_of(node))
 		belay__node_leave(node);
-	if (merge_of(node) || !belay__place_lock(&node->place, parent, &branch)) {
-		belay_ref(&parent->ctx);
+	if (merge_of(node) || !belay__place_lock(&node->place, parent, &branch))
 		return true;
-	}
 	belay__list_init(&woken);
-	belay__place_release(&node->place, parent, 2); /* its own, and the walk's */
-	more = end_some(parent, branch, &woken, next);
-	belay__lock_give_way(belay__branch_lock(parent, branch), BELAY__RANK_NODE);
+	belay__place_release(&node->place, parent);
+	more = end_some(parent, branch, false, &woken, next);
+	give_branch(belay__branch_lock(parent, branch), next);
+	go_down(next, &woken);
 	belay__wake_all(&woken);
 	return more || belay__branch_count(parent) > 1;
 }
@@ -181,32 +225,32 @@ static bool go_up(struct node *node, struct node *parent, struct visit *next)
 /* Everything below root is done on return. */
 static void walk(struct node *root, bool hooks)
 {
-	struct node *node = root;
-	struct visit next = {NULL, false};
+	struct node *node = root, *anchor = node_of(belay_ref(&root->ctx));
+	struct visit next = {.node = NULL};
 	bool more = true;
 
-	belay_ref(&root->ctx);
 	if (hooks)
 		belay__hooks_run(root);
 	for (;;) {
-		struct node *left = node;
-
 		while (more && !next.node)
 			more = end_batch(node, &next);
 		if (next.node) {
-			node = next.node;
+			belay_unref(&anchor->ctx);
+			node = anchor = next.node;
+			more = next.more;
 			if (next.hooks)
 				belay__hooks_run(node);
 			next.node = NULL;
-			more = true;
 		} else if (node != root) {
-			node = way_up(left, root);
-			more = go_up(left, node, &next);
+			struct node *up = way_up(node, root);
+
+			more = go_up(node, up, &next);
+			node = up;
+		} else {
+			break;
 		}
-		belay_unref(&left->ctx);
-		if (node == left)
-			return;
 	}
+	belay_unref(&anchor->ctx);
 }
 
 /* Who ends it, its lock held. */
