@@ -40,7 +40,10 @@ belay_ctx *belay_with_value_at(belay_ctx *parent, const belay_key *key, void *va
 
 void belay__value_fini(struct value *value)
 {
-	belay__value_index_free(atomic_load_explicit(&value->index, memory_order_relaxed));
+	struct value_index *index = atomic_load_explicit(&value->index, memory_order_relaxed);
+
+	if (index)
+		belay__value_index_free(index);
 	if (value->key->destroy)
 		value->key->destroy(value->value);
 }
