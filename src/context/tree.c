@@ -249,16 +249,6 @@ static void give_up(belay_ctx *ctx, belay_ctx **dead)
 	*dead = ctx;
 }
 
-/* The node below which ctx is listed a second time: a merge's; NULL: none. */
-static struct node *second_node(const belay_ctx *ctx)
-{
-	const struct merge *merge = belay__container(ctx, struct merge, node.ctx);
-
-	if (ctx->kind != KIND_MERGE || nearest_node(merge->second) == nearest_node(ctx->parent))
-		return NULL;
-	return nearest_node(merge->second);
-}
-
 /* What a kind has besides, once nobody can find the context any more. */
 static void fini_kind(belay_ctx *ctx)
 {
@@ -286,28 +276,43 @@ static void destroy_plain(belay_ctx *ctx, belay_ctx **dead)
 	give_up(parent, dead);
 }
 
+/* The node below which a merge is listed a second time; NULL: none. */
+static struct node *second_node(const struct merge *merge)
+{
+	struct node *other = nearest_node(merge->second);
+
+	return other == nearest_node(merge->node.ctx.parent) ? NULL : other;
+}
+
+static void leave_second(struct merge *merge, belay_ctx **dead)
+{
+	struct node *other = second_node(merge);
+
+	if (other && belay__place_fini(&merge->place, other))
+		give_up(&other->ctx, dead);
+	give_up(merge->second, dead);
+}
+
 /* Its places last, since they are what keeps the parents, and with them what deferred calls may
  * use. */
 static void destroy_node(belay_ctx *ctx, belay_ctx **dead)
 {
-	struct merge *merge = belay__container(ctx, struct merge, node.ctx);
-	belay_ctx *parent = counts_parent(ctx->kind, ctx->parent) ? ctx->parent : NULL;
-	belay_ctx *second = ctx->kind == KIND_MERGE ? merge->second : NULL;
-	struct node *above = nearest_node(ctx->parent), *other = second_node(ctx);
+	belay_ctx *parent = ctx->parent;
+	struct node *above = nearest_node(parent);
 
 	if (ctx->kind == KIND_DEADLINE)
 		belay__deadline_disarm(belay__container(ctx, struct deadline, node.ctx));
 	run_owned(ctx);
 	fini_kind(ctx);
+	if (ctx->kind == KIND_MERGE)
+		leave_second(belay__container(ctx, struct merge, node.ctx), dead);
 	if (above && !belay__place_fini(&node_of(ctx)->place, above))
 		above = NULL;
-	if (other && !belay__place_fini(&merge->place, other))
-		other = NULL;
 	belay__slab_free(&slabs[slab_of_kind[ctx->kind]], ctx);
-	give_up(parent, dead);
-	give_up(second, dead);
-	give_up(above ? &above->ctx : NULL, dead);
-	give_up(other ? &other->ctx : NULL, dead);
+	if (!is_node(parent))
+		give_up(parent, dead);
+	if (above)
+		give_up(&above->ctx, dead);
 }
 
 static void destroy(belay_ctx *ctx, belay_ctx **dead)
