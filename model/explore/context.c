@@ -111,7 +111,7 @@ static void derive_and_end(void)
 static void one_has_won(void)
 {
 	EXPECT(won[0] + won[1] == 1);
-	EXPECT(!belay__has_children(node_of(parent)));
+	EXPECT(!has_children(node_of(parent)));
 	unref_all();
 }
 
@@ -403,7 +403,7 @@ static void end_late(void)
 static void parent_left_done(void)
 {
 	child = grandchild = late = NULL;
-	EXPECT(is_done(parent) && !belay__has_children(node_of(parent)));
+	EXPECT(is_done(parent) && !has_children(node_of(parent)));
 	unref_all();
 }
 

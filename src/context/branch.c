@@ -8,9 +8,10 @@
  * processor it is made on. So the root of a server's requests costs each processor a lock that
  * nobody else takes.
  *
- * Layout      node->children is 0 before the first child; then the own branch's ring, or EMPTIED;
- *             or, with bit 0 set, the address of struct branches, to which that ring has moved. A
- *             ring's nodes don't know its head, so nothing else changes with the move.
+ * Layout      node->children is 0 before the first child; then the own branch's ring, or
+ *             BRANCH_EMPTIED; or, with BRANCHES_MANY set, the address of struct branches, to which
+ *             that ring has moved. A ring's nodes don't know its head, so nothing else changes with
+ *             the move.
  * References  A listed child is a reference to its parent, and costs no count: the parent can't be
  *             freed while a branch is not empty. Who takes a child off its list while it lives on
  *             (the end does) counts one first, then says that it is listed nowhere.
@@ -36,7 +37,6 @@
 #include <unistd.h>
 
 enum { BRANCHES_MOST = 64, LINE = 64 };
-enum { MANY = 1, EMPTIED = 2 };
 
 struct branch {
 	struct belay__lock lock;
@@ -57,7 +57,7 @@ static struct branches *branches_of(struct node *node)
 {
 	uintptr_t children = atomic_load_explicit(&node->children, memory_order_acquire);
 
-	return children & MANY ? (struct branches *)(children - MANY) : NULL;
+	return children & BRANCHES_MANY ? (struct branches *)(children - BRANCHES_MANY) : NULL;
 }
 
 static struct branch *branch_at(struct node *node, unsigned branch)
@@ -83,9 +83,9 @@ static struct belay__list *first_of(struct node *node, unsigned branch)
 
 	if (branch > 0)
 		return branch_at(node, branch)->children;
-	if (children & MANY)
+	if (children & BRANCHES_MANY)
 		return branches_of(node)->own;
-	return children == EMPTIED ? NULL : (struct belay__list *)children;
+	return children == BRANCH_EMPTIED ? NULL : (struct belay__list *)children;
 }
 
 static void set_first(struct node *node, unsigned branch, struct belay__list *first)
@@ -97,7 +97,7 @@ static void set_first(struct node *node, unsigned branch, struct belay__list *fi
 	else if (branches)
 		branches->own = first;
 	else
-		atomic_store_explicit(&node->children, first ? (uintptr_t)first : EMPTIED,
+		atomic_store_explicit(&node->children, first ? (uintptr_t)first : BRANCH_EMPTIED,
 				      memory_order_release);
 }
 
@@ -164,9 +164,9 @@ void belay__branches_grow(struct node *node)
 		return;
 	belay__lock_take(&node->done.gate.lock, BELAY__RANK_NODE);
 	own = atomic_load_explicit(&node->children, memory_order_relaxed);
-	if (!(own & MANY)) {
+	if (!(own & BRANCHES_MANY)) {
 		branches->own = first_of(node, 0);
-		atomic_store_explicit(&node->children, (uintptr_t)branches | MANY,
+		atomic_store_explicit(&node->children, (uintptr_t)branches | BRANCHES_MANY,
 				      memory_order_release);
 		branches = NULL;
 	}
@@ -184,20 +184,6 @@ unsigned belay__branch_count(struct node *node)
 	struct branches *branches = branches_of(node);
 
 	return branches ? 1 + branches->count : 1;
-}
-
-bool belay__has_children(const struct node *node)
-{
-	uintptr_t children = atomic_load_explicit(&node->children, memory_order_acquire);
-
-	return children != 0 && children != EMPTIED;
-}
-
-bool belay__has_own_children(const struct node *node)
-{
-	uintptr_t children = atomic_load_explicit(&node->children, memory_order_relaxed);
-
-	return children != 0 && !(children & (MANY | EMPTIED));
 }
 
 /* ---- Places ---------------------------------------------------------------------------------- */
@@ -382,7 +368,7 @@ void belay__branches_orphan(struct node *node)
 {
 	unsigned count = belay__branch_count(node);
 
-	if (!belay__has_children(node))
+	if (!has_children(node))
 		belay__lock_await(&node->done.gate.lock);
 	else
 		for (unsigned i = 0; i < count; i++)

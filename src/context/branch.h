@@ -15,6 +15,9 @@
 
 struct node;
 
+/* What node->children holds besides a ring; see branch.c. */
+enum { BRANCHES_MANY = 1, BRANCH_EMPTIED = 2 };
+
 /* A child's place below a parent. */
 struct place {
 	struct belay__list link;
@@ -40,15 +43,6 @@ bool belay__place_fini(struct place *place, struct node *parent);
 /* ---- A parent's branches, numbered from 0 on ------------------------------------------------- */
 
 unsigned belay__branch_count(struct node *node);
-
-/* False: none are listed, and of a node that is done or has no users none will be. True: some may
- * be, and with the node's lock held that is exact where it has one branch. Acquire: who sees that
- * they have left sees what was done to them. */
-bool belay__has_children(const struct node *node);
-
-/* True: some are listed, and the node has but one branch, whose lock is its own, which is held. Does
- * not look at branches, so the node may be dying. */
-bool belay__has_own_children(const struct node *node);
 
 /* The lock of a branch, for the four below. */
 struct belay__lock *belay__branch_lock(struct node *node, unsigned branch);

@@ -40,7 +40,8 @@ enum { BATCH = 64 };
 static void mark(struct node *node, int err, struct belay__list *woken)
 {
 	atomic_store_explicit(&node->done.gate.closed, (int16_t)err, memory_order_release);
-	belay__ring_claim_all(&node->done.receivers, woken);
+	if (node->done.receivers)
+		belay__ring_claim_all(&node->done.receivers, woken);
 }
 
 /* As parent was ended. */
@@ -59,14 +60,7 @@ static void disarm(struct node *node)
 /* Something to visit it for, its lock held. A merge is to be taken off its other list as well. */
 static bool has_more(const struct node *node)
 {
-	return node->ctx.kind == KIND_MERGE || node->hooks || belay__has_children(node);
-}
-
-/* Its lock held: no more is to be done with it than to go through its own branch, which that lock
- * guards too. */
-static bool is_plain(const struct node *node)
-{
-	return node->ctx.kind != KIND_MERGE && !node->hooks && belay__has_own_children(node);
+	return node->ctx.kind == KIND_MERGE || node->hooks || has_children(node);
 }
 
 /* Where a walk goes down to next. */
@@ -77,8 +71,20 @@ struct visit {
 	bool more;         /* it may have children */
 };
 
+/* To node, which is locked and has more. With its lock still held, where no more is to be done than
+ * to go through its own branch, which that lock guards too, and nobody is to be woken before. */
+static struct visit visit_of(struct node *node, const struct belay__list *woken)
+{
+	if (node->ctx.kind != KIND_MERGE && !node->hooks && has_own_children(node) &&
+	    belay__list_empty(woken))
+		return (struct visit){.node = node, .locked = true};
+	if (belay__try_ref(&node->ctx))
+		return (struct visit){.node = node, .hooks = node->hooks != NULL, .more = true};
+	return (struct visit){.node = NULL};
+}
+
 /* Ends node as parent was, its branch locked. Where it may have something below it, or hooks, it is
- * the next to visit: with its lock held on return, unless somebody is to be woken before. */
+ * the next to visit. */
 static void end_child(struct node *node, struct node *parent, struct belay__list *woken,
 		      struct visit *next)
 {
@@ -87,13 +93,10 @@ static void end_child(struct node *node, struct node *parent, struct belay__list
 		mark_below(node, parent, woken);
 		disarm(node);
 	}
-	if (is_plain(node) && belay__list_empty(woken)) {
-		*next = (struct visit){.node = node, .locked = true};
-		return;
-	}
-	if (has_more(node) && belay__try_ref(&node->ctx))
-		*next = (struct visit){.node = node, .hooks = node->hooks != NULL, .more = true};
-	belay__lock_give(&node->done.gate.lock, BELAY__RANK_NODE);
+	if (has_more(node))
+		*next = visit_of(node, woken);
+	if (!next->locked)
+		belay__lock_give(&node->done.gate.lock, BELAY__RANK_NODE);
 }
 
 /* One batch of the children in a branch, which is locked. True: there are more. Where the walk goes
@@ -269,7 +272,7 @@ bool belay__node_end(struct node *node, const struct ending *ending)
 	struct belay__list woken;
 	bool won, more, hooks;
 
-	if (node_err(node) != 0 && !belay__has_children(node))
+	if (node_err(node) != 0 && !has_children(node))
 		return false;
 	belay__list_init(&woken);
 	belay__lock_take(&node->done.gate.lock, BELAY__RANK_NODE);

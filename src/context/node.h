@@ -132,6 +132,25 @@ static inline int node_err(const struct node *node)
 	return atomic_load_explicit(&node->done.gate.closed, memory_order_acquire);
 }
 
+/* False: none are listed, and of a node that is done or has no users none will be. True: some may
+ * be, and with the node's lock held that is exact where it has one branch. Acquire: who sees that
+ * they have left sees what was done to them. */
+static inline bool has_children(const struct node *node)
+{
+	uintptr_t children = atomic_load_explicit(&node->children, memory_order_acquire);
+
+	return children != 0 && children != BRANCH_EMPTIED;
+}
+
+/* True: some are listed, and the node has but one branch, whose lock is its own, which is held. Does
+ * not look at branches, so the node may be dying. */
+static inline bool has_own_children(const struct node *node)
+{
+	uintptr_t children = atomic_load_explicit(&node->children, memory_order_relaxed);
+
+	return children != 0 && !(children & (BRANCHES_MANY | BRANCH_EMPTIED));
+}
+
 /* Of a node that is done: where its end began. */
 static inline struct node *origin_of(struct node *node)
 {

@@ -208,7 +208,7 @@ static bool is_hidden(const belay_ctx *ctx)
 {
 	if (!is_node(ctx))
 		return true;
-	if (belay__has_children(node_of(ctx)) ||
+	if (has_children(node_of(ctx)) ||
 	    atomic_load_explicit(&ctx->owned, memory_order_relaxed))
 		return false;
 	return ctx->kind == KIND_CANCEL ||
