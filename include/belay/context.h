@@ -277,8 +277,8 @@ BELAY_EXPORT const char *belay_strerror(int err);
 
 /* ---- Memory and clean-up tied to a context ------------------------------------------------------
  *
- * Freed, and run, when the context's last reference goes: last in, first out. Not for background
- * or todo, which never go: there they fail with NULL or -EINVAL. */
+ * When the context's last reference goes the calls run, last in, first out; then memory is freed.
+ * Not for background or todo, which never go: there they fail with NULL or -EINVAL. */
 
 /* size zeroed bytes, aligned for any type. NULL: out of memory. */
 BELAY_EXPORT void *belay_alloc(BELAY_BORROWED belay_ctx *ctx, size_t size);
@@ -287,8 +287,9 @@ BELAY_EXPORT char *belay_sprintf(BELAY_BORROWED belay_ctx *ctx, const char *fmt,
 	BELAY_PRINTF(2, 3);
 
 /* Runs fn(arg) then, on the thread or task that gives up the last reference, or on one of Belay's
- * own; it may block. A chain of contexts whose deferred calls each give up the next one nests as
- * deep as it is long. 0, or -ENOMEM or -EINVAL: fn will not run. */
+ * own; it may block. It may use ctx as before, also to derive from it; what keeps a reference keeps
+ * the context, and its memory, until that goes too. A chain of contexts whose deferred calls each
+ * give up the next one nests as deep as it is long. 0, or -ENOMEM or -EINVAL: fn will not run. */
 BELAY_EXPORT int belay_defer(BELAY_BORROWED belay_ctx *ctx, void (*fn)(void *arg), void *arg);
 
 /* ---- What runs when a context is done -------------------------------------------------------- */

@@ -496,6 +496,40 @@ static void make_timed(void)
 	child = belay_with_timeout(parent, BELAY_S(1));
 }
 
+/* ---- Deferred calls -------------------------------------------------------------------------- */
+
+/* What is left alive keeps the context whose last user had gone. */
+static void derive_from_dying(void *dying)
+{
+	belay_ctx *made = belay_with_cancel(dying);
+
+	late = belay_with_cancel(dying);
+	belay_end(made);
+}
+
+static void make_deferring(void)
+{
+	make_alone();
+	child = belay_with_cancel(parent);
+	belay_defer(child, derive_from_dying, child);
+}
+
+static void make_deferring_timed(void)
+{
+	make_timed();
+	belay_defer(child, derive_from_dying, child);
+}
+
+static void late_keeps_the_child(void)
+{
+	EXPECT(late && late->parent == child);
+	EXPECT(is_done(late) == is_done(child));
+	EXPECT(!is_done(parent) || is_done(late));
+	EXPECT(late->parent->parent == parent);
+	child = NULL;
+	unref_all();
+}
+
 const struct scenario context_scenarios[] = {
 	{"cancel / cancel", make_family, {cancel_parent, cancel_parent}, one_has_won, 3, 4},
 	{"cancel / cancel / cancel the child", make_family,
@@ -601,5 +635,11 @@ const struct scenario context_scenarios[] = {
 	 {visit, end_child, rooms_run_clock}, only_parent, 2, 3},
 	{"visit / end the child, timed / cancel", make_timed,
 	 {visit, end_child, cancel_parent_alone}, parent_left_done, 2, 3},
+	{"cancel / unref the child, which defers a derivation", make_deferring,
+	 {cancel_parent_alone, unref_child}, late_keeps_the_child, 3, 3},
+	{"expiry / end the child, which defers a derivation", make_deferring_timed,
+	 {rooms_run_clock, end_child}, late_keeps_the_child, 2, 3},
+	{"visit / cancel / unref the child, which defers a derivation", make_deferring,
+	 {visit, cancel_parent_alone, unref_child}, late_keeps_the_child, 2, 2},
 	{0},
 };

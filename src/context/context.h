@@ -49,6 +49,10 @@ bool belay__try_ref(belay_ctx *ctx);
 bool belay__hook_add_own(belay_ctx *ctx, struct belay_hook *hook,
 			 void (*fn)(struct belay_hook *hook));
 
+/* belay_defer() for a room's own: fn runs after the program's, when nobody can come by ctx any
+ * more: so neither its end nor its hooks run beside fn. */
+int belay__defer_last(belay_ctx *ctx, void (*fn)(void *arg), void *arg);
+
 /* Gives pooled memory back where no context is alive. */
 void belay__ctx_trim(void);
 

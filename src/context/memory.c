@@ -4,6 +4,10 @@
  *
  * owned is a stack that is only pushed to, by anybody, until the last reference has gone; so a
  * compare-and-swap is enough. Its release pairs with the acquire of the exchange that takes all.
+ *
+ * Deferred calls run before that, one after the other, while whoever runs them has a reference:
+ * they may use the context, and may keep it. Each stays where it is, without its function. When the
+ * last reference has gone for good the memory goes, and what the house has to do with it.
  */
 #include "base/alloc.h"
 #include "context/node.h"
@@ -15,7 +19,7 @@
 
 struct owned {
 	struct owned *next;
-	void (*fn)(void *bytes); /* NULL: nothing to call */
+	void (*fn)(void *bytes); /* NULL: nothing to call, or it has been */
 	enum owned_kind kind;
 	_Alignas(max_align_t) char bytes[];
 };
@@ -59,18 +63,52 @@ struct owned *belay__owned_find(const belay_ctx *ctx, enum owned_kind kind)
 	return owned;
 }
 
-/* Until nothing is left: a deferred call may defer another. */
-void belay__owned_run(belay_ctx *ctx)
+static bool is_to_run(const struct owned *owned)
+{
+	return owned->kind == OWNED_CALL && owned->fn;
+}
+
+bool belay__owned_has_calls(const belay_ctx *ctx)
+{
+	struct owned *owned = atomic_load_explicit(&ctx->owned, memory_order_acquire);
+
+	while (owned && !is_to_run(owned))
+		owned = owned->next;
+	return owned != NULL;
+}
+
+static void run(struct owned *owned)
+{
+	void (*fn)(void *bytes) = owned->fn;
+
+	owned->fn = NULL;
+	fn(owned->bytes);
+}
+
+/* Down to those that have been seen; then what these have pushed. */
+void belay__owned_run_calls(belay_ctx *ctx)
+{
+	struct owned *seen = NULL, *first;
+
+	while ((first = atomic_load_explicit(&ctx->owned, memory_order_acquire)) != seen) {
+		for (struct owned *owned = first; owned != seen; owned = owned->next)
+			if (is_to_run(owned))
+				run(owned);
+		seen = first;
+	}
+}
+
+void belay__owned_free(belay_ctx *ctx)
 {
 	struct owned *owned, *next;
 
-	while ((owned = atomic_exchange_explicit(&ctx->owned, NULL, memory_order_acquire)))
-		for (; owned; owned = next) {
-			next = owned->next;
-			if (owned->fn)
-				owned->fn(owned->bytes);
-			belay__free(owned);
-		}
+	owned = atomic_exchange_explicit(&ctx->owned, NULL, memory_order_acquire);
+	for (; owned; owned = next) {
+		next = owned->next;
+		if (owned->fn)
+			owned->fn(owned->bytes);
+		belay__free(owned);
+	}
 }
 
 /* ---- For the user ---------------------------------------------------------------------------- */
@@ -126,7 +164,7 @@ static void run_call(void *bytes)
 	call->fn(call->arg);
 }
 
-int belay_defer(belay_ctx *ctx, void (*fn)(void *arg), void *arg)
+static int defer(belay_ctx *ctx, enum owned_kind kind, void (*fn)(void *arg), void *arg)
 {
 	struct owned *owned;
 
@@ -134,10 +172,20 @@ int belay_defer(belay_ctx *ctx, void (*fn)(void *arg), void *arg)
 		return -EINVAL;
 	if (is_static(ctx))
 		return belay_err(ctx) ? belay_err(ctx) : -EINVAL;
-	owned = belay__owned_new(OWNED_CALL, sizeof(struct call), run_call);
+	owned = belay__owned_new(kind, sizeof(struct call), run_call);
 	if (!owned)
 		return -ENOMEM;
 	*(struct call *)belay__owned_bytes(owned) = (struct call){fn, arg};
 	belay__owned_push(ctx, owned);
 	return 0;
+}
+
+int belay__defer_last(belay_ctx *ctx, void (*fn)(void *arg), void *arg)
+{
+	return defer(ctx, OWNED_LAST_CALL, fn, arg);
+}
+
+int belay_defer(belay_ctx *ctx, void (*fn)(void *arg), void *arg)
+{
+	return defer(ctx, OWNED_CALL, fn, arg);
 }

@@ -207,6 +207,7 @@ bool belay__node_end(struct node *node, const struct ending *ending);
 enum owned_kind {
 	OWNED_MEMORY,
 	OWNED_CALL,       /* the user's */
+	OWNED_LAST_CALL,  /* a room's: context.h */
 	OWNED_MESSAGE,    /* of its cause */
 	OWNED_DESCRIPTOR, /* done.c */
 };
@@ -218,7 +219,12 @@ void *belay__owned_bytes(struct owned *owned);
 void belay__owned_push(belay_ctx *ctx, struct owned *owned);
 /* The last of a kind; NULL: none. */
 struct owned *belay__owned_find(const belay_ctx *ctx, enum owned_kind kind);
-void belay__owned_run(belay_ctx *ctx);
+/* Calls of the user's that have not run; who asks, or runs them, has the only reference, or got it
+ * last. They run last in first out, and then those that were deferred meanwhile. */
+bool belay__owned_has_calls(const belay_ctx *ctx);
+void belay__owned_run_calls(belay_ctx *ctx);
+/* All of it, once they have run and the last reference has gone. */
+void belay__owned_free(belay_ctx *ctx);
 
 /* ---- hook.c, deadline.c ---------------------------------------------------------------------- */
 

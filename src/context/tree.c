@@ -12,7 +12,8 @@
  *             everything done with the context comes before its memory is freed. publish() releases
  *             what was filled in.
  * Freeing     goes up a chain of a million parents without recursion: those that die are linked
- *             through next_dead.
+ *             through next_dead. One that has deferred calls gets a reference again while they run,
+ *             since they may use it like any other, and dies when that goes, if nobody kept one.
  */
 #include "base/probe.h"
 #include "base/report.h"
@@ -260,17 +261,22 @@ static void fini_kind(belay_ctx *ctx)
 		belay__value_fini(value_of(ctx));
 }
 
-static void run_owned(belay_ctx *ctx)
+static bool owns_some(const belay_ctx *ctx)
 {
-	if (atomic_load_explicit(&ctx->owned, memory_order_relaxed))
-		belay__owned_run(ctx);
+	return atomic_load_explicit(&ctx->owned, memory_order_relaxed);
+}
+
+static void free_owned(belay_ctx *ctx)
+{
+	if (owns_some(ctx))
+		belay__owned_free(ctx);
 }
 
 static void destroy_plain(belay_ctx *ctx, belay_ctx **dead)
 {
 	belay_ctx *parent = ctx->parent;
 
-	run_owned(ctx);
+	free_owned(ctx);
 	fini_kind(ctx);
 	belay__slab_free(&slabs[slab_of_kind[ctx->kind]], ctx);
 	give_up(parent, dead);
@@ -302,7 +308,7 @@ static void destroy_node(belay_ctx *ctx, belay_ctx **dead)
 
 	if (ctx->kind == KIND_DEADLINE)
 		belay__deadline_disarm(belay__container(ctx, struct deadline, node.ctx));
-	run_owned(ctx);
+	free_owned(ctx);
 	fini_kind(ctx);
 	if (ctx->kind == KIND_MERGE)
 		leave_second(belay__container(ctx, struct merge, node.ctx), dead);
@@ -324,12 +330,27 @@ static void destroy(belay_ctx *ctx, belay_ctx **dead)
 		destroy_plain(ctx, dead);
 }
 
-static bool runs_foreign_code(const belay_ctx *ctx)
+static bool has_calls(const belay_ctx *ctx)
 {
-	if (atomic_load_explicit(&ctx->owned, memory_order_relaxed) &&
-	    belay__owned_find(ctx, OWNED_CALL))
+	return owns_some(ctx) && belay__owned_has_calls(ctx);
+}
+
+/* Something in its destruction may. */
+static bool may_block(const belay_ctx *ctx)
+{
+	if (owns_some(ctx) && belay__owned_find(ctx, OWNED_LAST_CALL))
 		return true;
 	return ctx->kind == KIND_VALUE && value_of(ctx)->key->destroy;
+}
+
+/* Release pairs with the acquire in belay__try_ref(): whoever may find it, finds it whole. Which
+ * line made it is not known any more: the link of the dead has stood there. */
+static void run_calls(belay_ctx *ctx, belay_ctx **dead)
+{
+	ctx->site = NULL;
+	atomic_store_explicit(&ctx->refs, 1, memory_order_release);
+	belay__owned_run_calls(ctx);
+	give_up(ctx, dead);
 }
 
 void belay__ctx_destroy_all(belay_ctx *dead)
@@ -337,9 +358,13 @@ void belay__ctx_destroy_all(belay_ctx *dead)
 	belay_ctx *ctx;
 
 	while ((ctx = dead)) {
+		bool calls = has_calls(ctx);
+
 		dead = ctx->next_dead;
-		if (runs_foreign_code(ctx) && belay__on_clock_thread())
+		if ((calls || may_block(ctx)) && belay__on_clock_thread())
 			belay__reap(ctx);
+		else if (calls)
+			run_calls(ctx, &dead);
 		else
 			destroy(ctx, &dead);
 	}

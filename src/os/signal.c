@@ -272,7 +272,7 @@ static int join(belay_ctx *ctx, uint64_t signals)
 	if (!entry)
 		return -ENOMEM;
 	*entry = (struct entry){.ctx = ctx, .signals = signals, .left = true};
-	err = belay_defer(ctx, leave, entry);
+	err = belay__defer_last(ctx, leave, entry);
 	if (err == 0)
 		err = open_event(entry);
 	if (err < 0)

@@ -239,6 +239,91 @@ static void a_deferred_call_may_end_another_context(void **state)
 	assert_string_equal(journal, "ae");
 }
 
+static const belay_key shown = {.name = "shown"};
+
+/* As a clean-up does that takes time of its own, and tells others. */
+static void use(void *arg)
+{
+	belay_ctx *ctx = arg;
+	belay_ctx *clean = belay_without_cancel(ctx);
+	belay_ctx *timed = belay_with_timeout(clean, BELAY_S(9));
+	belay_ctx *value = belay_with_value(ctx, &shown, NULL);
+	belay_ctx *child = belay_with_cancel(ctx);
+
+	assert_int_equal(belay_err(timed), 0);
+	assert_int_equal(belay_err(child), belay_err(ctx));
+	belay_unref(belay_ref(ctx));
+	belay_end(child);
+	belay_end(value);
+	belay_end(timed);
+	belay_end(clean);
+	strcat(journal, "u");
+}
+
+static void a_deferred_call_may_use_its_context(void **state)
+{
+	for (int kind = 0; kind < 5; kind++)
+		for (int live = 0; live < 2; live++) {
+			belay_ctx *top = check_live(belay_with_cancel(belay_background()));
+			belay_ctx *ctx = kind == 0   ? belay_with_cancel(top)
+					 : kind == 1 ? belay_with_timeout(top, BELAY_S(9))
+					 : kind == 2 ? belay_with_value(top, &shown, NULL)
+					 : kind == 3 ? belay_without_cancel(top)
+						     : belay_with_merge(top, top);
+
+			journal[0] = '\0';
+			assert_int_equal(belay_defer(ctx, use, ctx), 0);
+			assert_int_equal(belay_defer(ctx, write_a, NULL), 0);
+			live ? belay_unref(ctx) : belay_end(ctx);
+			assert_string_equal(journal, "au");
+			belay_end(top);
+		}
+}
+
+static belay_ctx *kept;
+
+static void keep(void *arg)
+{
+	kept = belay_ref(arg);
+	strcat(journal, "k");
+}
+
+static void a_deferred_call_may_keep_its_context(void **state)
+{
+	belay_ctx *ctx = check_live(belay_with_cancel(belay_background()));
+	char *text = check_made(belay_strdup(ctx, "text"));
+	belay_cause cause;
+
+	journal[0] = '\0';
+	assert_int_equal(belay_defer(ctx, keep, ctx), 0);
+	belay_cancel_cause(ctx, 5, "a reason of %d words", 5);
+	belay_end(ctx);
+	assert_string_equal(journal, "k");
+	assert_string_equal(text, "text");
+	assert_int_equal(belay_cause_of(kept, &cause), 0);
+	assert_string_equal(cause.message, "a reason of 5 words");
+	assert_int_equal(belay_defer(kept, write_a, NULL), 0);
+	belay_end(kept);
+	assert_string_equal(journal, "ka");
+}
+
+static void defer_b(void *arg)
+{
+	strcat(journal, "d");
+	assert_int_equal(belay_defer(arg, write_b, NULL), 0);
+}
+
+static void what_a_deferred_call_defers_runs_after_the_others(void **state)
+{
+	belay_ctx *ctx = belay_with_cancel(belay_background());
+
+	journal[0] = '\0';
+	assert_int_equal(belay_defer(ctx, write_a, NULL), 0);
+	assert_int_equal(belay_defer(ctx, defer_b, ctx), 0);
+	belay_end(ctx);
+	assert_string_equal(journal, "dab");
+}
+
 static void the_roots_hold_no_memory(void **state)
 {
 	belay_ctx *roots[] = {belay_background(), belay_todo()};
@@ -275,5 +360,8 @@ BELAY_TEST_MAIN(cmocka_unit_test(memory_is_zeroed_and_aligned_for_any_type),
 		cmocka_unit_test(a_parents_deferred_calls_run_after_its_childs),
 		cmocka_unit_test(a_child_keeps_its_parents_until_its_deferred_calls_have_run),
 		cmocka_unit_test(a_deferred_call_may_end_another_context),
+		cmocka_unit_test(a_deferred_call_may_use_its_context),
+		cmocka_unit_test(a_deferred_call_may_keep_its_context),
+		cmocka_unit_test(what_a_deferred_call_defers_runs_after_the_others),
 		cmocka_unit_test(the_roots_hold_no_memory),
 		cmocka_unit_test(null_arguments_are_refused))
