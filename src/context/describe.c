@@ -70,7 +70,7 @@ static int format_value(const belay_ctx *ctx, char *part)
 
 static int format_deadline(const struct node *node, char *part)
 {
-	double seconds = (double)(node->deadline - belay_now()) / 1e9;
+	double seconds = (double)belay__until(node->deadline) / 1e9;
 
 	if (seconds >= 0)
 		return snprintf(part, PART, "with_deadline(in %.3fs)", seconds);

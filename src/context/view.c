@@ -122,7 +122,7 @@ static void print_text(FILE *out, const belay_ctx *ctx, unsigned depth)
 	}
 	fprintf(out, "  age %.3fs", (double)belay__ctx_age(ctx) / 1e9);
 	if (belay_deadline(ctx, &when))
-		fprintf(out, "  deadline %+.3fs", (double)(when - belay_now()) / 1e9);
+		fprintf(out, "  deadline %+.3fs", (double)belay__until(when) / 1e9);
 	if (belay_cause_of(ctx, &cause) == 0)
 		print_end(out, ctx, &cause);
 	if (ctx->site)
@@ -173,7 +173,7 @@ static void print_times(FILE *out, const belay_ctx *ctx)
 
 	fprintf(out, ",\"age_ns\":%" PRId64, belay__ctx_age(ctx));
 	if (belay_deadline(ctx, &when))
-		fprintf(out, ",\"deadline_ns\":%" PRId64, when - belay_now());
+		fprintf(out, ",\"deadline_ns\":%" PRId64, belay__until(when));
 	else
 		fputs(",\"deadline_ns\":null", out);
 }

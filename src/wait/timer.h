@@ -14,6 +14,8 @@
 #include "base/list.h"
 #include "wait/wait.h"
 
+#include <belay/time.h>
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -62,5 +64,13 @@ void belay__wait_timer_arm(struct belay__wait_timer *timer, struct belay__waiter
 
 /* now + ns, or BELAY_FOREVER where that is past the end of the clock. */
 int64_t belay__moment(int64_t ns);
+
+/* when - now, or the least there is where that is less: deadlines may be of any age. */
+static inline int64_t belay__until(int64_t when)
+{
+	int64_t left;
+
+	return __builtin_sub_overflow(when, belay_now(), &left) ? INT64_MIN : left;
+}
 
 #endif

@@ -103,6 +103,22 @@ static void a_deadline_that_has_passed_says_how_long_ago(void **state)
 	belay_end(ctx);
 }
 
+static void the_oldest_deadline_there_is_is_in_the_past(void **state)
+{
+	belay_ctx *all[] = {
+		belay_with_deadline(belay_background(), INT64_MIN),
+		belay_with_timeout(belay_background(), INT64_MIN),
+	};
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		char buf[64];
+
+		belay_format(all[i], buf, sizeof buf);
+		assert_string_equal(buf, "background.with_deadline(9223372036.855s ago)");
+		belay_end(all[i]);
+	}
+}
+
 static void a_deadline_not_before_the_parents_is_a_plain_child(void **state)
 {
 	belay_ctx *parent = belay_with_timeout(belay_background(), BELAY_S(3600));
@@ -383,6 +399,7 @@ BELAY_TEST_MAIN(cmocka_unit_test(a_path_names_each_derivation_from_the_root),
 		cmocka_unit_test(a_path_may_start_at_todo),
 		cmocka_unit_test(a_deadline_says_how_long_from_now),
 		cmocka_unit_test(a_deadline_that_has_passed_says_how_long_ago),
+		cmocka_unit_test(the_oldest_deadline_there_is_is_in_the_past),
 		cmocka_unit_test(a_deadline_not_before_the_parents_is_a_plain_child),
 		cmocka_unit_test(a_failed_derivation_says_why),
 		cmocka_unit_test(a_null_context_is_null),

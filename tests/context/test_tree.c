@@ -210,6 +210,18 @@ static void text_shows_who_ended_it_and_how_far_up(void **state)
 	free(tree);
 }
 
+static void the_oldest_deadline_there_is_is_in_the_past(void **state)
+{
+	belay_ctx *ctx = belay_with_deadline(belay_background(), INT64_MIN);
+	char *tree = written(belay_tree), *json = written(belay_tree_json);
+
+	assert_non_null(strstr(tree, "  deadline -9223372036.855s"));
+	assert_non_null(strstr(json, "\"deadline_ns\":-9223372036854775808,"));
+	belay_end(ctx);
+	free(json);
+	free(tree);
+}
+
 static void json_tells_who_ended_it_and_how_far_up(void **state)
 {
 	belay_ctx *parent = belay_with_cancel(belay_background());
@@ -372,6 +384,7 @@ BELAY_TEST_MAIN(cmocka_unit_test(json_of_nothing_is_an_empty_array),
 		cmocka_unit_test(text_indents_children_below_their_parents),
 		cmocka_unit_test(text_shows_the_cause_of_what_is_done),
 		cmocka_unit_test(text_shows_who_ended_it_and_how_far_up),
+		cmocka_unit_test(the_oldest_deadline_there_is_is_in_the_past),
 		cmocka_unit_test(json_tells_who_ended_it_and_how_far_up),
 		cmocka_unit_test(json_tells_kind_place_parent_and_deadline),
 		cmocka_unit_test(json_escapes_names_values_and_causes),
