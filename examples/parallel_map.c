@@ -23,7 +23,8 @@ enum {
 /* ---- The map --------------------------------------------------------------------------------- */
 
 /* Calls fn(ctx, item) in a task for each of n items of size bytes, at most at_once at the same
- * time. Returns when all that began have returned: 0, the first error of an fn, or the context's. */
+ * time. Returns when all that began have returned: 0, the first error of an fn, or the
+ * context's. */
 static int parallel_map(belay_ctx *ctx, int (*fn)(belay_ctx *ctx, void *item), void *items,
 			size_t size, size_t n, unsigned at_once)
 {

@@ -20,8 +20,8 @@
  *             PLAIN_WAKE   the wake looks whether somebody sleeps, then stores, in place of an
  *                          exchange
  * Mirrors     src/wait/wait.c; src/wait/thread.c: park(), wake(), without the spinning;
- *             src/task/worker.c: belay__worker_leave(), belay__worker_ready(); a lock of each queue as chan.c's and
- *             belay__done_leave()'s.
+ *             src/task/worker.c: belay__worker_leave(), belay__worker_ready(); a lock of each queue
+ *             as chan.c's and belay__done_leave()'s.
  */
 #define EMPTY 0
 #define WOKEN 1

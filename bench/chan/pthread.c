@@ -3,7 +3,8 @@
  * pthread.c - what threads have for a channel: a ring under a mutex, and conditions.
  *
  * Locking     lock guards all of a queue.
- * Rendezvous  Capacity 0 is a ring of one place, whose sender also waits until its element is taken.
+ * Rendezvous  Capacity 0 is a ring of one place, whose sender also waits until its element is
+ *             taken.
  */
 #include "bench.h"
 

@@ -70,7 +70,8 @@ double bench_cpu(bench_work *work, void *arg);
 double bench_wall(int threads, bench_work *work, void *arg);
 
 /* What the work is measured by, which its argument `wall` says: the clock on the wall, or the time
- * of all processors. The calling thread, or task, does all n operations, with whose help it likes. */
+ * of all processors. The calling thread, or task, does all n operations, with whose help it
+ * likes. */
 double bench_here(bench_work *work, void *arg);
 
 /* The processors that this process may use. */

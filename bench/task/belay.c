@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * belay.c - Belay's tasks: to start and join them, to change over, to sleep, to wait by the million,
- * and to call what blocks.
+ * belay.c - Belay's tasks: to start and join them, to change over, to sleep, to wait by the
+ * million, and to call what blocks.
  */
 #include "tasks.h"
 

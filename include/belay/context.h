@@ -32,7 +32,7 @@ BELAY_EXPORT belay_ctx *belay_background(void);
 /* The same, for code that does not know yet which context it should use. */
 BELAY_EXPORT belay_ctx *belay_todo(void);
 
-/* ---- The end of a reference -------------------------------------------------------------------- */
+/* ---- The end of a reference ------------------------------------------------------------------ */
 
 /* Cancels what is ctx's own, then gives up the caller's reference. NULL is fine. To use ctx longer,
  * under another reference, keep that in a variable of its own: compilers take this for the end of

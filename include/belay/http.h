@@ -306,9 +306,9 @@ BELAY_EXPORT unsigned belay_recorder_flushes(const belay_recorder *rec);
 /* ---- A look inside ------------------------------------------------------------------------------
  *
  * Handlers to be put where only those get to them who may know: what the process is doing in
- * numbers, as belay_stats_text() has them (for Prometheus, too), and all contexts that are alive, as
- * belay_tree() draws them. With ?format=json, or "Accept: application/json", as JSON; another format
- * is answered with 400.
+ * numbers, as belay_stats_text() has them (for Prometheus, too), and all contexts that are alive,
+ * as belay_tree() draws them. With ?format=json, or "Accept: application/json", as JSON; another
+ * format is answered with 400.
  *
  *     belay_router_add(router, "GET /debug/stats", belay_stats_handler, NULL);
  */

@@ -9,7 +9,8 @@
  *     stacks    the most stack that tasks have used, of each line that spawns some
  *
  * Each comes with the lines that made them, on standard error. Without the variable nothing is said
- * and nothing measured. hogs costs a look at each worker every 2 ms; stacks two system calls a task.
+ * and nothing measured. hogs costs a look at each worker every 2 ms; stacks two system calls a
+ * task.
  */
 #ifndef BELAY_REPORT_H
 #define BELAY_REPORT_H

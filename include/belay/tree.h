@@ -22,8 +22,8 @@ BELAY_BEGIN_DECLS
 BELAY_EXPORT int belay_tree(FILE *out);
 
 /* As one JSON array of objects: {"id", "parent", "kind", "age_ns", "deadline_ns" (from now; null),
- * "err" (null while live), "cause", "name" and "value" (with_value), "file", "line", "func"}; once it
- * is done also "code", "levels_up", "end_file", "end_line" and "end_func", as of belay_cause. */
+ * "err" (null while live), "cause", "name" and "value" (with_value), "file", "line", "func"}; once
+ * it is done also "code", "levels_up", "end_file", "end_line" and "end_func", as of belay_cause. */
 BELAY_EXPORT int belay_tree_json(FILE *out);
 
 /* How many contexts are alive, roots not counted. */

@@ -45,8 +45,8 @@
  * where nobody says otherwise, it is a union of one member: callers may pass what that member could
  * be initialised with, and everything else is an error. C++ needs no such thing; clang's analyzer
  * loses sight of what such a pointer points to; and ISO C (-std=c11), which knows no such thing,
- * leaves it to the compiler: an error since gcc 14 and clang 16, before that a warning, and an error
- * with -Werror=incompatible-pointer-types. */
+ * leaves it to the compiler: an error since gcc 14 and clang 16, before that a warning, and an
+ * error with -Werror=incompatible-pointer-types. */
 #if defined(__cplusplus) || defined(__STRICT_ANSI__) || defined(__clang_analyzer__)
 #define BELAY__STRICT(id, ...)     typedef __VA_ARGS__ id
 #define BELAY__STRICT_POINTER(arg) (arg)

@@ -22,7 +22,8 @@ SEMAPHORE(deadline_fire);
 
 static const struct belay_site unknown;
 
-/* Reads all of a text that is to be shown: a tracer in the kernel sees only pages that are there. */
+/* Reads all of a text that is to be shown: a tracer in the kernel sees only pages that are
+ * there. */
 static const char *touched(const char *text)
 {
 	if (text)

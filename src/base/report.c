@@ -71,8 +71,8 @@ __attribute__((constructor)) static void complain(void)
 
 	while (list && (word = next_word(&list, &length)))
 		if (!is_known(word, length))
-			fprintf(stderr, "belay: BELAY_REPORT: there is no report \"%.*s\", only leaks, "
-				"hogs and stacks\n", (int)length, word);
+			fprintf(stderr, "belay: BELAY_REPORT: there is no report \"%.*s\", only "
+				"leaks, hogs and stacks\n", (int)length, word);
 }
 
 /* ---- Printing -------------------------------------------------------------------------------- */

@@ -13,7 +13,8 @@
 extern _Thread_local bool belay__own_thread;
 
 /* Runs fn(arg) on a new thread of that name (at most 15 characters), which takes none of the
- * program's signals but those that a fault of its own raises. 0, or pthread_create(3)'s error, negative: nothing was started then. */
+ * program's signals but those that a fault of its own raises. 0, or pthread_create(3)'s error,
+ * negative: nothing was started then. */
 int belay__thread_start(pthread_t *ret, const char *name, void *(*fn)(void *arg), void *arg);
 
 #endif

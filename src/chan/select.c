@@ -9,11 +9,12 @@
  *             3. Join the done channels one by one, arm the timer for the nearest time, and block:
  *                the first to claim the waiter has decided.
  *             4. Leave every queue.
- * Why so      Between the look at a channel and the wait in its queue nobody may get in, and if it is
- *             told that nothing is ready, that must have been so at one moment: hence all locks at
- *             once in pass 2. A done channel is only ever closed, so it needs no such care: it is
- *             open when joined, or the case is ready and competes by the claim. That keeps nodes'
- *             locks, which are ordered by the tree, out of the set that is ordered by address.
+ * Why so      Between the look at a channel and the wait in its queue nobody may get in, and if it
+ *             is told that nothing is ready, that must have been so at one moment: hence all locks
+ *             at once in pass 2. A done channel is only ever closed, so it needs no such care: it
+ *             is open when joined, or the case is ready and competes by the claim. That keeps
+ *             nodes' locks, which are ordered by the tree, out of the set that is ordered by
+ *             address.
  * Locking     Channels by address, each once, though it may stand in several cases.
  * No self     A select meets others' waits in passes 1 and 2, before its own are queued, and claims
  *             nothing in pass 3 but its own: so it never matches itself.

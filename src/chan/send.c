@@ -3,8 +3,8 @@
  * send.c - send and receive: the move at once if it can be, else a wait in the channel's queue.
  *
  * The wait is queued in the same lock section that found the move impossible, so that no peer can
- * come in between. Then belay__block() adds the context's end as the other reason; where the context
- * has none, the wait is the sole reason.
+ * come in between. Then belay__block() adds the context's end as the other reason; where the
+ * context has none, the wait is the sole reason.
  */
 #include "chan/move.h"
 #include "context/context.h"

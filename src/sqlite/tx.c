@@ -7,8 +7,8 @@
  *             same end interrupts. The connection then answers every call with err, because a
  *             statement that came later would be committed by itself; that lasts until the owner
  *             has given up the transaction.
- * Memory      The rollback is compiled before the transaction begins, since it must not fail for want
- *             of memory: others would wait for the lock for ever.
+ * Memory      The rollback is compiled before the transaction begins, since it must not fail for
+ *             want of memory: others would wait for the lock for ever.
  * Lifetime    The owner's commit or rollback frees it, after it has stopped the after-func or,
  *             where that runs already, waited for its element in rolled_back.
  */

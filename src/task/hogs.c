@@ -2,10 +2,10 @@
  *
  * hogs.c - BELAY_REPORT=hogs: tasks that keep a worker for long without giving it up.
  *
- * A timer looks at every worker each LOOK_EVERY. One that goes on with the same task, without a turn
- * in between, is held by that task: for as long as its thread computes, or sleeps in the kernel, but
- * not while the machine gives it no processor, which is nobody's fault here. Up to two LOOK_EVERY less
- * than the truth are told. The timer is the clock thread's, which no task can hold.
+ * A timer looks at every worker each LOOK_EVERY. One that goes on with the same task, without a
+ * turn in between, is held by that task: for as long as its thread computes, or sleeps in the
+ * kernel, but not while the machine gives it no processor, which is nobody's fault here. Up to two
+ * LOOK_EVERY less than the truth are told. The timer is the clock thread's, which no task can hold.
  *
  * Locking     A worker's watch is the clock thread's; armed is guarded by lock.
  */

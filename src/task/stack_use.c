@@ -3,9 +3,9 @@
  * stack_use.c - BELAY_REPORT=stacks: how much of their stacks tasks have used.
  *
  * What lies below the frame in which a task begins is zero then: whole pages are given back to the
- * system, the rest of one is cleared. When the task has ended, the lowest byte that is not zero is as
- * deep as it got. The system knows which pages were touched (mincore(2)), so that those that were not
- * need no look, and get no memory.
+ * system, the rest of one is cleared. When the task has ended, the lowest byte that is not zero is
+ * as deep as it got. The system knows which pages were touched (mincore(2)), so that those that
+ * were not need no look, and get no memory.
  *
  * A task counts once it has ended. Frames that are never written to don't count; nor does, of what
  * ran below the frame where the task begins, anything but its depth: the frames of the scheduler

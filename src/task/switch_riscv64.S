@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * switch_riscv64.S - RISC-V ELF psABI, section 1 (LP64D): s0-s11, fs0-fs11 and sp belong to the caller;
- * so does the rounding mode in fcsr.
+ * switch_riscv64.S - RISC-V ELF psABI, section 1 (LP64D): s0-s11, fs0-fs11 and sp belong to the
+ * caller; so does the rounding mode in fcsr.
  *
  * A saved stack, from its top: fcsr, ra, s0-s11, fs0-fs11: 208 bytes.
  */

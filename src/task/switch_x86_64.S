@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * switch_x86_64.S - System V AMD64 psABI, section 3.2.1: rbx, rbp, r12-r15, the x87 control word and
- * mxcsr's control bits belong to the caller.
+ * switch_x86_64.S - System V AMD64 psABI, section 3.2.1: rbx, rbp, r12-r15, the x87 control word
+ * and mxcsr's control bits belong to the caller.
  *
  * A saved stack, from its top: mxcsr and control word (8 bytes), r15, r14, r13, r12, rbx, rbp,
- * return address. The words are loaded only where they differ (but for mxcsr's flags, its lowest six bits,
- * which belong to nobody): loading them takes as long as all the rest.
+ * return address. The words are loaded only where they differ (but for mxcsr's flags, its lowest
+ * six bits, which belong to nobody): loading them takes as long as all the rest.
  */
 	.text
 

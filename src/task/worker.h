@@ -31,8 +31,8 @@ struct belay__task {
 	belay_ctx *ctx;           /* referenced */
 	void (*fn)(belay_ctx *ctx, void *arg);
 	union {
-		void *arg;   /* until it begins                                                    */
-		uint8_t why; /* then: enum belay__why of its latest park                           */
+		void *arg;   /* until it begins */
+		uint8_t why; /* then: enum belay__why of its latest park */
 		struct belay__task *next_batch; /* while it is free: cache.c */
 	};
 	_Atomic(const struct belay_site *) site; /* the line that spawned it; NULL: it is free */

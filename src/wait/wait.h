@@ -59,9 +59,9 @@ struct belay__runner *belay__self(void);
 extern _Thread_local struct belay__runner *belay__current_task
 	__attribute__((tls_model("initial-exec")));
 
-/* How long to spin before a sleep: long where that was not in vain last time, or where the sleep was
- * so short that it need not have been. The more often a long one was in vain, the longer it is not
- * tried again: whoever is waited for may need the processor that the spin takes. */
+/* How long to spin before a sleep: long where that was not in vain last time, or where the sleep
+ * was so short that it need not have been. The more often a long one was in vain, the longer it is
+ * not tried again: whoever is waited for may need the processor that the spin takes. */
 struct belay__spin {
 	int32_t ns;
 	uint8_t penalty, left; /* how many waits to leave out after the next failure; from now on */

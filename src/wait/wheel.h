@@ -19,7 +19,7 @@ enum {
 };
 
 struct belay__wheel {
-	_Alignas(64) struct belay__lock lock;     /* no line is shared with the next wheel          */
+	_Alignas(64) struct belay__lock lock;     /* no line is shared with the next wheel        */
 	uint64_t tick;                            /* all up to this one have been dealt with      */
 	uint64_t occupied[BELAY__WHEEL_LEVELS];   /* bit i: slot i is not empty                   */
 	struct belay__list slots[BELAY__WHEEL_LEVELS][BELAY__WHEEL_SLOTS];

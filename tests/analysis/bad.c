@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * bad.c - mistakes that compilers are to find: test_analysis.sh. The comment at the end of a line says
- * who finds what there; a leak is found where the variable is last read, or where the function
+ * bad.c - mistakes that compilers are to find: test_analysis.sh. The comment at the end of a line
+ * says who finds what there; a leak is found where the variable is last read, or where the function
  * returns. No BELAY_SCOPED in here.
  */
 #include <belay.h>

@@ -100,7 +100,8 @@ static void its_cases_stand_beside_all_others_in_a_select(void **state)
 	bool ok = false;
 
 	assert_int_equal(belay_select(bg(), name_chan_case_recv(names, &name),
-				      job_chan_case_send(jobs, &job), BELAY_TIMEOUT(BELAY_S(60))), 1);
+				      job_chan_case_send(jobs, &job),
+				      BELAY_TIMEOUT(BELAY_S(60))), 1);
 	job = (struct job){0};
 	assert_int_equal(belay_try_select(name_chan_case_recv(names, &name), BELAY_DONE(bg()),
 					  job_chan_case_recv_ok(jobs, &job, &ok)), 2);

@@ -85,7 +85,7 @@ static belay_ctx *derive(belay_ctx *parent, unsigned *seed)
 	}
 }
 
-/* ---- What is done to a context ----------------------------------------------------------------- */
+/* ---- What is done to a context --------------------------------------------------------------- */
 
 static void replace(belay_ctx *ctx, unsigned *seed)
 {
@@ -159,7 +159,7 @@ static void *use(void *arg)
 	return NULL;
 }
 
-/* ---- The onlooker, and those who come and go --------------------------------------------------- */
+/* ---- The onlooker, and those who come and go ------------------------------------------------- */
 
 static void *look_at_all(void *arg)
 {

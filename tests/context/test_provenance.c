@@ -3,8 +3,8 @@
  * test_provenance.c - who ended it, and from where: for every way in which a context can end.
  *
  * semantics 1.31. An end that the program ordered names the program's line. One that it did not
- * order (a deadline, a signal, a peer that left) has no line, and a message that says what happened;
- * never a line of Belay's own.
+ * order (a deadline, a signal, a peer that left) has no line, and a message that says what
+ * happened; never a line of Belay's own.
  */
 #include "check.h"
 #include "fuse.h"

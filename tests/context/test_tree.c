@@ -201,7 +201,8 @@ static void text_shows_who_ended_it_and_how_far_up(void **state)
 	belay_ctx *child = belay_with_cancel(parent);
 	char *tree, place[256];
 
-	snprintf(place, sizeof place, "(felled) at %s:%d %s() 1 up", __FILE__, __LINE__ + 1, __func__);
+	snprintf(place, sizeof place, "(felled) at %s:%d %s() 1 up", __FILE__, __LINE__ + 2,
+		 __func__);
 	belay_cancel_cause(parent, 5, "felled");
 	tree = written(belay_tree);
 	assert_non_null(strstr(tree, place));
@@ -229,7 +230,8 @@ static void json_tells_who_ended_it_and_how_far_up(void **state)
 	char *tree, end[256];
 
 	snprintf(end, sizeof end,
-		 "\"code\":5,\"levels_up\":1,\"end_file\":\"%s\",\"end_line\":%d,\"end_func\":\"%s\"",
+		 "\"code\":5,\"levels_up\":1,\"end_file\":\"%s\",\"end_line\":%d,"
+		 "\"end_func\":\"%s\"",
 		 __FILE__, __LINE__ + 1, __func__);
 	belay_cancel_cause(parent, 5, "felled");
 	tree = written(belay_tree_json);

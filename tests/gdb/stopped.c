@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * stopped.c - a program to look into: it stops in look_now() with a task in each state, and dumps core
- * there where it has an argument.
+ * stopped.c - a program to look into: it stops in look_now() with a task in each state, and dumps
+ * core there where it has an argument.
  */
 #include <belay.h>
 

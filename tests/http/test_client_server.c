@@ -166,7 +166,8 @@ static void cancel_once_started(belay_ctx *ctx, void *arg)
 
 	check_until(atomic_load(&cancelling->wait->started));
 	belay_cancel(cancelling->ctx);
-	belay_unref(cancelling->ctx); /* its own: the other side goes on before the cancel is through */
+	/* Its own: the other side goes on before the cancel is through. */
+	belay_unref(cancelling->ctx);
 }
 
 /* semantics 4.3 5.1: the end of a context here is the end of the one there. */

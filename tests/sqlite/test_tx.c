@@ -107,7 +107,8 @@ static void an_interrupted_write_ends_its_transaction(void **state)
 	belay_ctx *ctx;
 
 	assert_int_equal(run_sql(conn, "insert into t values (1)"), 0);
-	/* Long enough that the write has begun also on a busy machine: else it would end nothing. */
+	/* Long enough that the write has begun also on a busy machine: else it would end
+	 * nothing. */
 	ctx = belay_with_timeout(bg(), BELAY_MS(300));
 	assert_int_equal(belay_sqlite_exec(ctx, conn,
 					   "with recursive n(i) as (select 1 union all "

@@ -7,8 +7,8 @@
  * sweep goes on until a few trials in a row have ended before the one that was to fail. Where there
  * are more allocations than trials, the first ones fail one by one and the rest at even distances.
  *
- * A trial is a fork of this process, which never runs a test itself and so never has a second thread.
- * What it prints goes to a file in memory, and is shown where the trial is a finding.
+ * A trial is a fork of this process, which never runs a test itself and so never has a second
+ * thread. What it prints goes to a file in memory, and is shown where the trial is a finding.
  */
 #include "sweep.h"
 

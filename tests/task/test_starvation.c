@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * test_starvation.c - what a crowd or a flood on a worker may not keep from happening there: no
- * task gets much more than its share, and new tasks, descriptors, sleeps and deadlines come through.
+ * task gets much more than its share, and new tasks, descriptors, sleeps and deadlines come
+ * through.
  *
  * What is counted is turns and not time, so that a busy machine can't be mistaken for an unfair
  * worker; where only time could tell, that it happens at all.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_threads.c - what a C program keeps by thread or by process stays right in tasks: errno, locale,
- * thread-local variables, signals, children, names of threads.
+ * test_threads.c - what a C program keeps by thread or by process stays right in tasks: errno,
+ * locale, thread-local variables, signals, children, names of threads.
  */
 #include "check.h"
 

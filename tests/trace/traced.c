@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * traced.c - a few contexts for a tracer to watch: test_probes.sh. Prints the lines that the tracer is
- * to print, "late CONTEXT" but for how late.
+ * traced.c - a few contexts for a tracer to watch: test_probes.sh. Prints the lines that the tracer
+ * is to print, "late CONTEXT" but for how late.
  */
 #include <belay.h>
 
