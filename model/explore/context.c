@@ -595,7 +595,7 @@ const struct scenario context_scenarios[] = {
 	{"merge of a merge: cancel one parent / cancel the other / cancel the merge", make_merges,
 	 {cancel_first, cancel_second, cancel_merge}, all_done, 1, 2},
 	{"merge of a merge: end one parent / end the other / end the merge", make_merges,
-	 {end_parent, end_child, end_grandchild}, late_left_done, 2, 3},
+	 {end_parent, end_child, end_grandchild}, late_left_done, 2, 2},
 	{"cancel / cancel, two children", make_wide, {cancel_wide, cancel_wide}, one_has_won, 2, 3},
 	{"cancel / cancel / end a child of a child", make_two_grandchildren,
 	 {cancel_above_the_leaving, cancel_above_the_leaving, end_grandchild},
