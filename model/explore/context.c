@@ -520,6 +520,29 @@ static void make_deferring_timed(void)
 	belay_defer(child, derive_from_dying, child);
 }
 
+static void keep(void *arg)
+{
+	late = belay_ref(arg);
+}
+
+static void make_kept_with_fd(void)
+{
+	make_alone();
+	child = belay_with_cancel(parent);
+	belay_done_fd(child);
+	belay_defer(child, keep, child);
+}
+
+static void kept_is_readable(void)
+{
+	struct pollfd polled = {.fd = belay_done_fd(late), .events = POLLIN};
+
+	EXPECT(late == child && is_done(late));
+	EXPECT(poll(&polled, 1, 0) == 1);
+	child = NULL;
+	unref_all();
+}
+
 static void late_keeps_the_child(void)
 {
 	EXPECT(late && late->parent == child);
@@ -637,6 +660,8 @@ const struct scenario context_scenarios[] = {
 	 {visit, end_child, cancel_parent_alone}, parent_left_done, 2, 3},
 	{"cancel / unref the child, which defers a derivation", make_deferring,
 	 {cancel_parent_alone, unref_child}, late_keeps_the_child, 3, 3},
+	{"cancel / unref the child, kept by what it defers, with a descriptor", make_kept_with_fd,
+	 {cancel_parent_alone, unref_child}, kept_is_readable, 3, 4},
 	{"expiry / end the child, which defers a derivation", make_deferring_timed,
 	 {rooms_run_clock, end_child}, late_keeps_the_child, 2, 3},
 	{"visit / cancel / unref the child, which defers a derivation", make_deferring,

@@ -361,9 +361,9 @@ static void orphan(struct node *node, unsigned branch)
 	belay__lock_give(belay__branch_lock(node, branch), BELAY__RANK_NODE);
 }
 
-/* The last to leave a branch uses its lock until he gives it back, though it is empty by then: he is
- * waited for. He held it when he made it empty; so where it is free after that was seen, it is he
- * who has freed it. */
+/* The last to leave a branch uses its lock until he gives it back, though it is empty by then: he
+ * is waited for. He held it when he made it empty; so where it is free after that was seen, it is
+ * he who has freed it. */
 void belay__branches_orphan(struct node *node)
 {
 	unsigned count = belay__branch_count(node);

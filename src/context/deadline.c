@@ -23,7 +23,8 @@ static struct deadline *deadline_of(struct belay__timer *timer)
 
 static void expire(struct deadline *deadline)
 {
-	struct ending ending = {.err = -ETIME, .code = deadline->code, .message = deadline->message};
+	struct ending ending = {.err = -ETIME, .code = deadline->code,
+				.message = deadline->message};
 
 	if (belay__node_end(&deadline->node, &ending))
 		deadline->message = NULL; /* the node's now */

@@ -24,9 +24,9 @@
  *             parent's list in the lock section that ends the parent's next batch.
  * Dying       A child whose last reference has gone stays listed until its freeing thread gets the
  *             branch's lock: until then it is valid memory. It has no children (they would hold
- *             references), so it needs no visit of its own, only its mark. Taking it off the list
- *             is the walk's last use of it: its freeing thread sees that without a lock, and goes
- *             on.
+ *             references), so it needs no visit of its own, only its mark; where deferred calls
+ *             bring it back, that thread looks for the mark (tree.c). Taking it off the list is the
+ *             walk's last use of it: its freeing thread sees that without a lock, and goes on.
  * Merges      are listed twice. From one whose parents are both done it is not known through which
  *             list the walk came, so it starts again at its root, whose subtree has shrunk by then.
  */

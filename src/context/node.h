@@ -55,7 +55,7 @@ struct belay_ctx {
 	uint32_t born;                 /* belay__ctx_age()                                        */
 	union {
 		int code;              /* a node's that ended here                                */
-		uint32_t depth;        /* a value's: how many from here up to the end of the chain */
+		uint32_t depth;        /* a value's: how many there are from here up      */
 	};
 };
 
@@ -142,8 +142,8 @@ static inline bool has_children(const struct node *node)
 	return children != 0 && children != BRANCH_EMPTIED;
 }
 
-/* True: some are listed, and the node has but one branch, whose lock is its own, which is held. Does
- * not look at branches, so the node may be dying. */
+/* True: some are listed, and the node has but one branch, whose lock is its own, which is held.
+ * Does not look at branches, so the node may be dying. */
 static inline bool has_own_children(const struct node *node)
 {
 	uintptr_t children = atomic_load_explicit(&node->children, memory_order_relaxed);

@@ -203,8 +203,8 @@ static bool had_children(const struct node *node)
 	return atomic_load_explicit(&node->children, memory_order_acquire) != 0;
 }
 
-/* Nothing but a visit of the slabs could find ctx and take a reference: neither the end of a parent,
- * which visits those with something to be told, nor the clock. */
+/* Nothing but a visit of the slabs could find ctx and take a reference: neither the end of a
+ * parent, which visits those with something to be told, nor the clock. */
 static bool is_hidden(const belay_ctx *ctx)
 {
 	if (!is_node(ctx))
@@ -343,12 +343,27 @@ static bool may_block(const belay_ctx *ctx)
 	return ctx->kind == KIND_VALUE && value_of(ctx)->key->destroy;
 }
 
+/* An end that found it dying has told no hook. Either that came before under the lock, and is seen
+ * here; or it finds the reference that there is now. */
+static void tell_hooks(struct node *node)
+{
+	bool untold;
+
+	belay__lock_take(&node->done.gate.lock, BELAY__RANK_NODE);
+	untold = node_err(node) != 0 && node->hooks;
+	belay__lock_give(&node->done.gate.lock, BELAY__RANK_NODE);
+	if (untold)
+		belay__hooks_run(node);
+}
+
 /* Release pairs with the acquire in belay__try_ref(): whoever may find it, finds it whole. Which
  * line made it is not known any more: the link of the dead has stood there. */
 static void run_calls(belay_ctx *ctx, belay_ctx **dead)
 {
 	ctx->site = NULL;
 	atomic_store_explicit(&ctx->refs, 1, memory_order_release);
+	if (is_node(ctx))
+		tell_hooks(node_of(ctx));
 	belay__owned_run_calls(ctx);
 	give_up(ctx, dead);
 }
