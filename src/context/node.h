@@ -55,7 +55,7 @@ struct belay_ctx {
 	uint32_t born;                 /* belay__ctx_age()                                        */
 	union {
 		int code;              /* a node's that ended here                                */
-		uint32_t depth;        /* a value's: how many there are from here up      */
+		uint32_t depth;        /* a value's: how many there are from here up         */
 	};
 };
 

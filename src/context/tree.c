@@ -299,12 +299,11 @@ static void leave_second(struct merge *merge, belay_ctx **dead)
 	give_up(merge->second, dead);
 }
 
-/* Its places last, since they are what keeps the parents, and with them what deferred calls may
- * use. */
+/* Its places last: they are what keeps the parents, and with them what the last calls may use. */
 static void destroy_node(belay_ctx *ctx, belay_ctx **dead)
 {
-	belay_ctx *parent = ctx->parent;
-	struct node *above = nearest_node(parent);
+	belay_ctx *counted = counts_parent(ctx->kind, ctx->parent) ? ctx->parent : NULL;
+	struct node *above = nearest_node(ctx->parent);
 
 	if (ctx->kind == KIND_DEADLINE)
 		belay__deadline_disarm(belay__container(ctx, struct deadline, node.ctx));
@@ -315,10 +314,8 @@ static void destroy_node(belay_ctx *ctx, belay_ctx **dead)
 	if (above && !belay__place_fini(&node_of(ctx)->place, above))
 		above = NULL;
 	belay__slab_free(&slabs[slab_of_kind[ctx->kind]], ctx);
-	if (!is_node(parent))
-		give_up(parent, dead);
-	if (above)
-		give_up(&above->ctx, dead);
+	give_up(counted, dead);
+	give_up(above ? &above->ctx : NULL, dead);
 }
 
 static void destroy(belay_ctx *ctx, belay_ctx **dead)
