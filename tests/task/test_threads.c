@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_threads.c - what a C program keeps by thread or by process stays right in tasks: errno,
- * locale, thread-local variables, signals, children, names of threads.
+ * test_threads.c - what a C program keeps by thread or by process is right in tasks: locale, signals,
+ * children, names of threads. What is so after each call that blocks: test_calls.c.
  */
 #include "check.h"
 
 #include <dirent.h>
 #include <locale.h>
-#include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,182 +30,7 @@ static int default_workers(void **state)
 	return unsetenv("BELAY_WORKERS");
 }
 
-/* ---- After every call that blocks ------------------------------------------------------------ */
-
-enum { THEIRS = 4242, MINE = 2424 };
-
-static belay_chan *chan;
-static belay_mutex mutex = BELAY_MUTEX_INIT;
-static belay_rwlock rwlock = BELAY_RWLOCK_INIT;
-static belay_sem sem = BELAY_SEM_INIT(0);
-static belay_wg wg = BELAY_WG_INIT;
-static belay_cond cond = BELAY_COND_INIT;
-static belay_ctx *ends;
-static int fds[2];
-static atomic_bool meddles;
-static locale_t mine, theirs;
-static _Thread_local int local;
-
-/* On the only worker, between the call and its return, again and again. */
-static void meddle(belay_ctx *ctx, void *arg)
-{
-	while (atomic_load(&meddles)) {
-		errno = THEIRS;
-		uselocale(theirs);
-		belay_yield();
-		check(uselocale((locale_t)0) == theirs);
-	}
-}
-
-static void do_send(void) { check(belay_send(bg(), chan, NULL) == 0); }
-static void do_recv(void) { check(belay_recv(bg(), chan, NULL) == 0); }
-static void do_select(void) { check(belay_select(bg(), BELAY_RECV(chan, NULL)) == 0); }
-static void do_sleep(void) { check(belay_sleep(bg(), BELAY_MS(1)) == 0); }
-static void do_wait(void) { check(belay_wait(ends) == -ECANCELED); }
-static void do_end(void) { belay_cancel(ends); }
-static void do_unlock(void) { belay_mutex_unlock(&mutex); }
-static void do_rdlock(void) { check(belay_rwlock_read_lock(bg(), &rwlock) == 0); }
-static void do_rdunlock(void) { belay_rwlock_write_unlock(&rwlock); }
-static void do_acquire(void) { check(belay_sem_acquire(bg(), &sem, 1) == 0); }
-static void do_release(void) { belay_sem_release(&sem, 1); }
-static void do_wg_wait(void) { check(belay_wg_wait(bg(), &wg) == 0); }
-static void do_wg_done(void) { belay_wg_done(&wg); }
-static void do_signal(void) { belay_cond_signal(&cond); }
-static void do_nothing(void) { }
-
-static void do_lock(void)
-{
-	check(belay_mutex_lock(bg(), &mutex) == 0);
-	belay_mutex_unlock(&mutex);
-}
-
-static void do_cond(void)
-{
-	check(belay_mutex_lock(bg(), &mutex) == 0);
-	check(belay_cond_wait(bg(), &cond, &mutex) == 0);
-	belay_mutex_unlock(&mutex);
-}
-
-static void do_poll(void)
-{
-	check(belay_wait_fd(bg(), fds[0], POLLIN) >= 0);
-}
-
-static void do_read(void)
-{
-	char byte;
-
-	check(belay_read(bg(), fds[0], &byte, 1) == 1);
-}
-
-static void do_write(void)
-{
-	check(write(fds[1], "x", 1) == 1);
-}
-
-static void meddle_elsewhere(void *arg)
-{
-	errno = THEIRS;
-}
-
-static void do_blocking(void)
-{
-	check(belay_blocking(bg(), meddle_elsewhere, NULL) == 0);
-}
-
-static int member(belay_ctx *ctx, void *arg)
-{
-	errno = THEIRS;
-	return belay_sleep(ctx, BELAY_MS(1));
-}
-
-static void do_group(void)
-{
-	belay_group *group = check_made(belay_group_new(bg()));
-
-	check(belay_group_go(group, member, NULL) == 0);
-	check(belay_group_wait(group) == 0);
-}
-
-static void do_first(void)
-{
-	void *args[] = {NULL, NULL};
-
-	check(belay_first(bg(), member, args, 2, 0) >= 0);
-}
-
-struct call {
-	const char *name;
-	void (*block)(void), (*release)(void); /* in a task of its own, once the call blocks */
-};
-
-static void release(belay_ctx *ctx, void *arg)
-{
-	((const struct call *)arg)->release();
-}
-
-/* Of errno it is enough that nobody else's shows: a call may leave its own there. */
-static void call(belay_ctx *ctx, void *arg)
-{
-	const struct call *at = arg;
-	int *address = &local;
-	pid_t thread = gettid();
-	bool same;
-
-	check(uselocale((locale_t)0) == LC_GLOBAL_LOCALE);
-	uselocale(mine);
-	check(belay_go(bg(), release, arg) == 0);
-	errno = MINE;
-	local = MINE;
-	at->block();
-	same = errno != THEIRS && uselocale((locale_t)0) == mine && address == &local &&
-	       local == MINE && gettid() == thread;
-	if (!check(same))
-		fprintf(stderr, "after %s\n", at->name);
-}
-
-static void run_call(const struct call *at)
-{
-	atomic_store(&meddles, true);
-	assert_int_equal(belay_go(bg(), meddle, NULL), 0);
-	check_in_task(call, (void *)at);
-	atomic_store(&meddles, false);
-}
-
-static void errno_locale_and_thread_are_the_same_after_every_call(void **state)
-{
-	static const struct call calls[] = {
-		{"send", do_send, do_recv},       {"recv", do_recv, do_send},
-		{"select", do_select, do_send},   {"sleep", do_sleep, do_nothing},
-		{"yield", belay_yield, do_nothing}, {"wait", do_wait, do_end},
-		{"rdlock", do_rdlock, do_rdunlock}, {"sem", do_acquire, do_release},
-		{"wg", do_wg_wait, do_wg_done},   {"cond", do_cond, do_signal},
-		{"mutex", do_lock, do_unlock},    {"wait_fd", do_poll, do_write},
-		{"read", do_read, do_nothing},    {"blocking", do_blocking, do_nothing},
-		{"group", do_group, do_nothing},  {"first", do_first, do_nothing},
-	};
-
-	mine = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-	theirs = newlocale(LC_ALL_MASK, "POSIX", (locale_t)0);
-	theirs = theirs == mine ? newlocale(LC_ALL_MASK, "C.UTF-8", (locale_t)0) : theirs;
-	assert_true(mine && theirs && mine != theirs);
-	chan = check_made(belay_chan_new(0, 0));
-	ends = check_live(belay_with_cancel(bg()));
-	assert_int_equal(pipe(fds), 0);
-	belay_wg_add(&wg, 1);
-	assert_int_equal(belay_rwlock_write_lock(bg(), &rwlock), 0);
-	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
-		if (calls[i].block == do_lock)
-			assert_int_equal(belay_mutex_lock(bg(), &mutex), 0);
-		run_call(&calls[i]);
-	}
-	belay_rwlock_read_unlock(&rwlock);
-	belay_shutdown();
-	close(fds[0]), close(fds[1]);
-	belay_end(ends);
-	belay_chan_unref(chan);
-	freelocale(mine), freelocale(theirs);
-}
+/* ---- Locale ---------------------------------------------------------------------------------- */
 
 static void set_locale(belay_ctx *ctx, void *arg)
 {
@@ -261,10 +85,15 @@ static bool thread_is_there(const char *wanted)
 	return found;
 }
 
+static void nothing(void *arg)
+{
+}
+
+/* So that all threads are there that a task may need. */
 static void sleep_and_block(belay_ctx *ctx, void *arg)
 {
-	do_sleep();
-	do_blocking();
+	check(belay_sleep(ctx, BELAY_MS(1)) == 0);
+	check(belay_blocking(ctx, nothing, NULL) == 0);
 }
 
 static void its_threads_are_named(void **state)
@@ -336,20 +165,29 @@ static const char script[] =
 	"for fd in /proc/$$/fd/*; do case $(readlink $fd) in *eventpoll*|*eventfd*|*timerfd*) exit 4;; esac;"
 	"done; exit 0";
 
-static void fork_and_exec(belay_ctx *ctx, void *arg)
+static char *const shell[] = {"sh", "-c", (char *)script, NULL};
+extern char **environ;
+
+static void await_success(pid_t pid)
 {
-	pid_t pid;
 	int status;
 
-	do_sleep(), do_blocking();
-	pid = fork();
-	if (pid == 0) {
-		execl("/bin/sh", "sh", "-c", script, (char *)NULL);
-		_exit(127);
-	}
 	check(waitpid(pid, &status, 0) == pid);
 	if (!check(status == 0))
 		fprintf(stderr, "status %x\n", (unsigned)status);
+}
+
+static void fork_and_exec(belay_ctx *ctx, void *arg)
+{
+	pid_t pid;
+
+	sleep_and_block(ctx, NULL);
+	pid = fork();
+	if (pid == 0) {
+		execv("/bin/sh", shell);
+		_exit(127);
+	}
+	await_success(pid);
 }
 
 static void a_child_of_a_task_has_the_programs_signals_and_none_of_belays_descriptors(void **state)
@@ -357,12 +195,68 @@ static void a_child_of_a_task_has_the_programs_signals_and_none_of_belays_descri
 	check_in_task(fork_and_exec, NULL);
 }
 
+static void fork_on_a_blocking_thread(void *arg)
+{
+	fork_and_exec(bg(), NULL);
+}
+
+static void block_and_fork(belay_ctx *ctx, void *arg)
+{
+	check(belay_blocking(ctx, fork_on_a_blocking_thread, NULL) == 0);
+}
+
+static void so_has_one_of_a_blocking_thread(void **state)
+{
+	check_in_task(block_and_fork, NULL);
+}
+
+static void spawn_with_own_mask(belay_ctx *ctx, void *arg)
+{
+	posix_spawnattr_t attributes;
+	sigset_t none;
+	pid_t pid;
+
+	sleep_and_block(ctx, NULL);
+	sigemptyset(&none);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+	if (check(posix_spawn(&pid, "/bin/sh", NULL, &attributes, shell, environ) == 0))
+		await_success(pid);
+	posix_spawnattr_destroy(&attributes);
+}
+
+static void a_spawned_one_has_the_signals_that_it_is_given(void **state)
+{
+	check_in_task(spawn_with_own_mask, NULL);
+}
+
+/* Of popen(3), too: whoever makes children in ways that fork's handlers don't see. */
+static void system_with_own_mask(belay_ctx *ctx, void *arg)
+{
+	sigset_t none, before, after;
+
+	sleep_and_block(ctx, NULL);
+	sigemptyset(&none);
+	check(pthread_sigmask(SIG_SETMASK, &none, &before) == 0);
+	check(system(script) == 0);
+	check(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+	check(pthread_sigmask(SIG_SETMASK, NULL, &after) == 0);
+	check(sigismember(&after, SIGTERM) == 1);
+}
+
+static void so_has_one_of_system_where_the_task_takes_off_the_mask_meanwhile(void **state)
+{
+	check_in_task(system_with_own_mask, NULL);
+}
+
 BELAY_TEST_MAIN(
 	cmocka_unit_test(a_fault_in_a_task_reaches_the_programs_handler),
-	cmocka_unit_test_setup_teardown(errno_locale_and_thread_are_the_same_after_every_call,
-					one_worker, default_workers),
 	cmocka_unit_test_setup_teardown(a_locale_that_a_task_leaves_behind_is_nobody_elses,
 					one_worker, default_workers),
 	cmocka_unit_test(its_threads_are_named),
 	cmocka_unit_test(signals_reach_the_programs_own_thread),
-	cmocka_unit_test(a_child_of_a_task_has_the_programs_signals_and_none_of_belays_descriptors))
+	cmocka_unit_test(a_child_of_a_task_has_the_programs_signals_and_none_of_belays_descriptors),
+	cmocka_unit_test(so_has_one_of_a_blocking_thread),
+	cmocka_unit_test(a_spawned_one_has_the_signals_that_it_is_given),
+	cmocka_unit_test(so_has_one_of_system_where_the_task_takes_off_the_mask_meanwhile))
