@@ -11,7 +11,17 @@
 
 #include <belay/context.h>
 
+#include <stddef.h>
+
+#define BELAY_STACK_LEAST ((size_t)16 << 10)
+#define BELAY_STACK_MOST  ((size_t)1 << 30)
+
 BELAY_BEGIN_DECLS
+
+/* Zeros stand for the defaults in brackets. Copied. */
+struct belay_task_options {
+	size_t stack_size; /* bytes, at the least, for all that the task calls [192 KiB]        */
+};
 
 /* Starts fn(ctx, arg) in a task. The task holds a reference to ctx as long as it runs; ending ctx
  * tells it to stop, nothing more. 0; -ENOMEM; -EAGAIN: no worker thread could be started; -EINVAL:
@@ -23,6 +33,26 @@ BELAY_EXPORT int belay_go(BELAY_BORROWED belay_ctx *ctx, void (*fn)(belay_ctx *c
 BELAY_EXPORT int belay_go_at(BELAY_BORROWED belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg),
 			     void *arg, const struct belay_site *site);
 #define belay_go(ctx, fn, ...) belay_go_at((ctx), (fn), (__VA_ARGS__), BELAY_HERE)
+
+/* Starts a task with a stack of at least options->stack_size bytes, rounded up to whole pages; as
+ * belay_go in all else, which it is where options are NULL or all zeros. A stack takes memory as it is
+ * touched, so that a large one costs addresses, no more. Guarded below, kept for a while after the
+ * task's end for the next one of that size, then given back to the system. Each that is larger than
+ * the default is a mapping of its own, of which the system bears some ten thousand at once
+ * (vm.max_map_count). -EINVAL also: a size that is neither 0 nor from BELAY_STACK_LEAST to
+ * BELAY_STACK_MOST.
+ *
+ *     belay_go_with(ctx, parse, text, &(struct belay_task_options){ .stack_size = 4 << 20 });
+ */
+BELAY_EXPORT int belay_go_with(BELAY_BORROWED belay_ctx *ctx,
+			       void (*fn)(belay_ctx *ctx, void *arg), void *arg,
+			       const struct belay_task_options *options);
+BELAY_EXPORT int belay_go_with_at(BELAY_BORROWED belay_ctx *ctx,
+				  void (*fn)(belay_ctx *ctx, void *arg), void *arg,
+				  const struct belay_task_options *options,
+				  const struct belay_site *site);
+#define belay_go_with(ctx, fn, arg, ...)                                                           \
+	belay_go_with_at((ctx), (fn), (arg), (__VA_ARGS__), BELAY_HERE)
 
 /* Lets the others run that are ready on this worker; on a plain thread: sched_yield(2). */
 BELAY_EXPORT void belay_yield(void);
@@ -45,6 +75,7 @@ BELAY_END_DECLS
  * calls. */
 #ifdef BELAY_ANALYZE
 #undef belay_go
+#undef belay_go_with
 #endif
 
 #endif

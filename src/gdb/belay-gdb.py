@@ -114,19 +114,27 @@ def states():
     return found
 
 
-def tasks():
-    begun = states()
+def places():
+    """Where tasks are or may be: ordinary ones, then those with a stack of another size."""
     slab = need(static("belay__task_take", "pool"))["slabs"]
     while int(slab):
         members = slab["tasks"]
         low, high = members.type.range()
         for i in range(low, high + 1):
-            task = members[i]
-            if not int(plain(task["site"])):
-                continue
+            yield members[i]
+        slab = slab["next"]
+    sized = need(static("belay__sized_take", "sized"))["made"]
+    while int(sized):
+        yield sized["task"]
+        sized = sized["next_made"]
+
+
+def tasks():
+    begun = states()
+    for task in places():
+        if int(plain(task["site"])):
             state = "parked" if int(task["worker"]) else "new"
             yield Task(task, begun.get(int(task.address), state))
-        slab = slab["next"]
 
 
 def numbered():

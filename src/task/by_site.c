@@ -45,7 +45,8 @@ static struct belay__by_site_entry *find(struct by_site *table, const struct bel
 }
 
 struct belay__by_site_entry *belay__by_site_note(struct by_site *table,
-						 const struct belay_site *site, int64_t amount)
+						 const struct belay_site *site, int64_t amount,
+						 int64_t limit)
 {
 	struct belay__by_site_entry *entry;
 
@@ -55,8 +56,10 @@ struct belay__by_site_entry *belay__by_site_note(struct by_site *table,
 		table->lost++;
 	} else {
 		entry->count++;
-		if (amount > entry->most)
+		if (amount > entry->most) {
 			entry->most = amount;
+			entry->limit = limit;
+		}
 	}
 	give(table);
 	return entry;

@@ -19,6 +19,7 @@ struct belay__by_site_entry {
 	const struct belay_site *site;
 	uint64_t count; /* how often something was noted; guarded by the table's lock, as is most */
 	int64_t most;   /* the largest of it */
+	int64_t limit;  /* that it could not have passed; 0: none */
 };
 
 /* Zeroed is empty. */
@@ -28,9 +29,10 @@ struct by_site {
 	size_t lost; /* notes for which there was no memory */
 };
 
-/* Notes an amount for site. NULL: out of memory. */
+/* Notes an amount for site, which could not have passed limit (0: none). NULL: out of memory. */
 struct belay__by_site_entry *belay__by_site_note(struct by_site *table,
-						 const struct belay_site *site, int64_t amount);
+						 const struct belay_site *site, int64_t amount,
+						 int64_t limit);
 
 /* The amount of entry's latest note was more, in the end. */
 void belay__by_site_raise(struct by_site *table, struct belay__by_site_entry *entry,

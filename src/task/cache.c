@@ -2,7 +2,8 @@
  *
  * cache.c - tasks with their stacks, used again and again.
  *
- * Tasks are made 64 at a time, with a mapping of 64 stacks. A worker keeps up to two batches of 64
+ * Those with a stack of another size are sized.c's. The others are made 64 at a time, with a mapping of
+ * 64 stacks. A worker keeps up to two batches of 64
  * for itself, and takes and gives whole batches from and to the pool, so that neither costs more
  * the more of them there are (J. Bonwick, J. Adams: "Magazines and Vmem", 2001). Last in, first
  * out, while stacks are warm in the processor's cache.
@@ -21,6 +22,7 @@
 
 #include "base/alloc.h"
 #include "base/sanitizer.h"
+#include "task/sized.h"
 #include "task/worker.h"
 
 enum { BATCH = BELAY__STACKS };
@@ -170,6 +172,7 @@ void belay__tasks_tend(void)
 	unlock();
 	if (unasked)
 		clear_batch();
+	belay__sized_tend();
 }
 
 bool belay__tasks_warm(const struct belay__cache *cache)
@@ -179,14 +182,15 @@ bool belay__tasks_warm(const struct belay__cache *cache)
 	lock();
 	warm = pool.warm_count > 0;
 	unlock();
-	return warm || is_warm(cache->current.first) || is_warm(cache->spare.first);
+	return warm || is_warm(cache->current.first) || is_warm(cache->spare.first) ||
+	       belay__sized_warm();
 }
 
 bool belay__tasks_cool(struct belay__cache *cache)
 {
 	clear(cache->current.first);
 	clear(cache->spare.first);
-	return clear_batch();
+	return clear_batch() || belay__sized_cool();
 }
 
 /* ---- Without a cache ------------------------------------------------------------------------- */
@@ -256,6 +260,10 @@ static void spill(struct belay__cache *cache)
 
 void belay__task_give(struct belay__cache *cache, struct belay__task *task)
 {
+	if (__builtin_expect(belay__is_sized(task), 0)) {
+		belay__sized_give(task);
+		return;
+	}
 	atomic_store_explicit(&task->site, NULL, memory_order_relaxed);
 	if (!cache) {
 		give_loose(task);
@@ -290,6 +298,7 @@ static void visit_all(void (*visit)(void *arg, const struct belay_site *site), v
 				visit(arg, site);
 		}
 	unlock();
+	belay__sized_visit(visit, arg);
 }
 
 const struct belay_site belay__unknown_site;
@@ -344,4 +353,5 @@ void belay__tasks_trim(void)
 	lock();
 	free_all();
 	unlock();
+	belay__sized_trim();
 }

@@ -112,7 +112,7 @@ static void look(struct worker *worker, void *arg)
 	if (watch->hog)
 		belay__by_site_raise(&hogs, watch->hog, watch->held);
 	else if (watch->held >= LONG)
-		watch->hog = belay__by_site_note(&hogs, site, watch->held);
+		watch->hog = belay__by_site_note(&hogs, site, watch->held, 0);
 }
 
 /* ---- The timer ------------------------------------------------------------------------------- */

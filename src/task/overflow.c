@@ -10,7 +10,7 @@
  * hands on.
  *
  * Limits      A program that sets a handler of its own while workers run has replaced this one. A
- *             frame of more than a page can step over the guard, unless it was compiled with
+ *             frame of more than the guard can step over it, unless it was compiled with
  *             -fstack-clash-protection.
  * Signals     The handler calls nothing but what signal-safety(7) allows. previous is written
  *             before the handler is installed, and after it was taken off again.
@@ -54,14 +54,15 @@ static void add_number(struct text *text, unsigned long number)
 	add(text, at);
 }
 
-static void say(const struct belay_site *site)
+static void say(const struct belay__task *task)
 {
+	const struct belay_site *site = atomic_load_explicit(&task->site, memory_order_relaxed);
 	struct text text = {.length = 0};
 	int saved = errno;
 
 	add(&text, "belay: a task needs more than its ");
-	add_number(&text, belay__stack_size() >> 10);
-	add(&text, " KiB of stack: it was started at ");
+	add_number(&text, belay__stack_size(&task->stack) >> 10);
+	add(&text, " KiB of stack, and belay_go_with() gives it more: it was started at ");
 	if (site && site->file) {
 		add(&text, site->file);
 		add(&text, ":");
@@ -88,7 +89,7 @@ static const struct belay__task *overflown(const void *address)
 		return NULL;
 	task = task_of(belay__current_task);
 	return (const char *)address < task->stack.low &&
-			       (const char *)address >= task->stack.low - belay__page_size()
+			       (const char *)address >= task->stack.low - BELAY__STACK_GUARD
 		       ? task
 		       : NULL;
 }
@@ -120,7 +121,7 @@ static void handle(int signal, siginfo_t *info, void *context)
 	const struct belay__task *task = info->si_code > 0 ? overflown(info->si_addr) : NULL;
 
 	if (task)
-		say(atomic_load_explicit(&task->site, memory_order_relaxed));
+		say(task);
 	hand_on(signal, info, context);
 }
 

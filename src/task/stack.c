@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * stack.c - the stacks of tasks: 256 KiB of addresses each, committed as they are touched.
+ * stack.c - the stacks of tasks: addresses, of which memory is committed as they are touched.
  *
- * Stacks are carved from mappings of 64, so that a million of them stay under vm.max_map_count.
- * Below each is a guard page, made with MADV_GUARD_INSTALL (which splits no mapping) where the
- * kernel has it (6.13), with mprotect elsewhere. Huge pages are refused: one would commit two
- * megabytes for a task that uses four kilobytes.
+ * Ordinary ones are 256 KiB with their guards, and carved from mappings of 64, so that a million of
+ * them stay under vm.max_map_count. One of another size has a mapping of its own.
+ *
+ * Guards      are 64 KiB, since a frame of more than the guard can step over it, and few libraries
+ *             were compiled so that none does (-fstack-clash-protection). They are made with
+ *             MADV_GUARD_INSTALL, which splits no mapping, where the kernel has it (6.13), with
+ *             mprotect elsewhere. They take no memory but the entries of page tables: eight stacks
+ *             share a table of those, and would if their guards were smaller.
+ * Huge pages  are refused: one would commit two megabytes for a task that uses four kilobytes.
  */
 #include "task/stack.h"
 
@@ -25,7 +30,8 @@
 #define MADV_GUARD_INSTALL 102
 #endif
 
-static const size_t mapping_size = (size_t)BELAY__STACKS * BELAY__STACK_SIZE;
+enum { SLOT = BELAY__STACK_GUARD + BELAY__STACK_SIZE };
+
 static size_t page_size;
 
 /* Before main(), and so before any other thread. */
@@ -39,55 +45,95 @@ size_t belay__page_size(void)
 	return page_size;
 }
 
-static bool guard(char *page)
+/* ---- Mappings and guards --------------------------------------------------------------------- */
+
+static char *map(size_t size)
 {
-	return madvise(page, page_size, MADV_GUARD_INSTALL) == 0 ||
-	       mprotect(page, page_size, PROT_NONE) == 0;
+	char *mapping = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+
+	if (mapping == MAP_FAILED)
+		return NULL;
+	madvise(mapping, size, MADV_NOHUGEPAGE);
+	return mapping;
+}
+
+static bool guard(char *at)
+{
+	return madvise(at, BELAY__STACK_GUARD, MADV_GUARD_INSTALL) == 0 ||
+	       mprotect(at, BELAY__STACK_GUARD, PROT_NONE) == 0;
 }
 
 static bool guard_all(char *mapping)
 {
 	for (int i = 0; i < BELAY__STACKS; i++)
-		if (!guard(mapping + (size_t)i * BELAY__STACK_SIZE))
+		if (!guard(mapping + (size_t)i * SLOT))
 			return false;
 	return true;
 }
 
+static void init(struct belay__stack *stack, char *low, size_t size)
+{
+	stack->low = low;
+	stack->used = false;
+	stack->units = (uint32_t)(size >> 12);
+	stack->valgrind_id = VALGRIND_STACK_REGISTER(low, low + size);
+}
+
+/* ---- Ordinary ones --------------------------------------------------------------------------- */
+
 char *belay__stacks_map(void)
 {
-	char *mapping = mmap(NULL, mapping_size, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	char *mapping = map((size_t)BELAY__STACKS * SLOT);
 
-	if (mapping == MAP_FAILED)
-		return NULL;
-	madvise(mapping, mapping_size, MADV_NOHUGEPAGE);
-	if (guard_all(mapping))
+	if (!mapping || guard_all(mapping))
 		return mapping;
-	munmap(mapping, mapping_size);
+	belay__stacks_unmap(mapping);
 	return NULL;
 }
 
 void belay__stacks_unmap(char *mapping)
 {
-	munmap(mapping, mapping_size);
+	munmap(mapping, (size_t)BELAY__STACKS * SLOT);
 }
 
 void belay__stack_init(struct belay__stack *stack, char *mapping, unsigned i)
 {
-	stack->low = mapping + (size_t)i * BELAY__STACK_SIZE + page_size;
-	stack->used = false;
-	stack->valgrind_id =
-		VALGRIND_STACK_REGISTER(stack->low, stack->low + belay__stack_size());
+	init(stack, mapping + (size_t)i * SLOT + BELAY__STACK_GUARD, BELAY__STACK_SIZE);
 }
 
 void belay__stack_fini(struct belay__stack *stack)
 {
 	VALGRIND_STACK_DEREGISTER(stack->valgrind_id);
-	BELAY__UNPOISON(stack->low, belay__stack_size());
+	BELAY__UNPOISON(stack->low, belay__stack_size(stack));
 }
+
+/* ---- Of another size ------------------------------------------------------------------------- */
+
+bool belay__stack_map(struct belay__stack *stack, size_t size)
+{
+	char *mapping = map(BELAY__STACK_GUARD + size);
+
+	if (!mapping)
+		return false;
+	if (!guard(mapping)) {
+		munmap(mapping, BELAY__STACK_GUARD + size);
+		return false;
+	}
+	init(stack, mapping + BELAY__STACK_GUARD, size);
+	return true;
+}
+
+void belay__stack_unmap(struct belay__stack *stack)
+{
+	belay__stack_fini(stack);
+	munmap(stack->low - BELAY__STACK_GUARD, BELAY__STACK_GUARD + belay__stack_size(stack));
+}
+
+/* ---- Both ------------------------------------------------------------------------------------ */
 
 void belay__stack_clear(struct belay__stack *stack)
 {
-	madvise(stack->low, belay__stack_size(), MADV_DONTNEED);
+	madvise(stack->low, belay__stack_size(stack), MADV_DONTNEED);
 	stack->used = false;
 }

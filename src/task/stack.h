@@ -7,24 +7,28 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum {
-	BELAY__STACK_SIZE = 256 << 10, /* of addresses, the guard among them */
-	BELAY__STACKS = 64,            /* in one mapping */
+	BELAY__STACK_GUARD = 64 << 10, /* whole pages, whatever their size */
+	BELAY__STACK_SIZE = 192 << 10, /* what an ordinary task may write to */
+	BELAY__STACKS = 64,            /* ordinary ones in one mapping, each above its guard */
 };
 
-/* The bytes [low, low + belay__stack_size()) may be written; the page below low is a guard. */
+/* The bytes [low, low + belay__stack_size()) may be written; BELAY__STACK_GUARD below low are the
+ * guard. */
 struct belay__stack {
 	char *low;
 	unsigned valgrind_id;
-	bool used; /* may have memory */
+	uint32_t used : 1;   /* may have memory */
+	uint32_t units : 31; /* of 4 KiB */
 };
 
 size_t belay__page_size(void);
 
-static inline size_t belay__stack_size(void)
+static inline size_t belay__stack_size(const struct belay__stack *stack)
 {
-	return BELAY__STACK_SIZE - belay__page_size();
+	return (size_t)stack->units << 12;
 }
 
 /* A mapping with BELAY__STACKS of them; NULL: out of memory. */
@@ -34,6 +38,10 @@ void belay__stacks_unmap(char *mapping);
 /* Each of a mapping's stacks: to be made once before its use, and unmade before the unmapping. */
 void belay__stack_init(struct belay__stack *stack, char *mapping, unsigned i);
 void belay__stack_fini(struct belay__stack *stack);
+
+/* A stack in a mapping of its own, of size bytes, whole pages. False: out of memory. */
+bool belay__stack_map(struct belay__stack *stack, size_t size);
+void belay__stack_unmap(struct belay__stack *stack);
 
 /* Gives its memory back to the system. Nobody may be on it. */
 void belay__stack_clear(struct belay__stack *stack);

@@ -30,6 +30,8 @@
 /* Below the frame that clears and looks: what its own calls may use, and a red zone. */
 enum { OWN = 512 };
 
+enum { SOME = 64 }; /* pages that the system is asked of at once */
+
 bool belay__stack_use_wanted;
 static struct by_site uses;
 
@@ -67,17 +69,22 @@ BELAY__NO_SANITIZE static const char *first_used(const char *from, const char *t
 	return from;
 }
 
-/* The first page at or above low that has memory; all of them, where the system does not tell. */
-static char *first_page(char *low)
+/* The first page of [low, top) that has memory; the first of all, where the system does not tell.
+ * Some at a time: this runs on the stack that it looks at. */
+static char *first_page(char *low, const char *top)
 {
-	unsigned char there[BELAY__STACK_SIZE / 4096];
-	size_t size = belay__stack_size(), page = belay__page_size(), i = 0;
+	unsigned char there[SOME];
+	size_t page = belay__page_size(), i = 0;
 
-	if (mincore(low, size, there) < 0)
-		return low;
-	while (i < size / page && !(there[i] & 1))
-		i++;
-	return low + i * page;
+	for (; low < top; low += page, i++) {
+		size_t left = (size_t)(top - low), some = SOME * page;
+
+		if (i % SOME == 0 && mincore(low, left < some ? left : some, there) < 0)
+			return low;
+		if (there[i % SOME] & 1)
+			return low;
+	}
+	return low;
 }
 
 /* ---- Both ------------------------------------------------------------------------------------ */
@@ -85,34 +92,33 @@ static char *first_page(char *low)
 /* Its stack is the one it has now, which it may have inherited. */
 __attribute__((noinline)) void belay__stack_use_run(struct belay__task *task, void *arg)
 {
-	char *low = task->stack.low, *top = low + belay__stack_size();
+	size_t size = belay__stack_size(&task->stack);
+	char *low = task->stack.low, *top = low + size;
 	char *here = (char *)__builtin_frame_address(0) - OWN;
 	const char *deepest;
 
 	clear(low, here);
 	task->fn(task->ctx, arg);
-	deepest = first_used(first_page(low), here);
+	deepest = first_used(first_page(low, top), here);
 	belay__by_site_note(&uses, atomic_load_explicit(&task->site, memory_order_relaxed),
-			    top - deepest);
+			    top - deepest, (int64_t)size);
 }
 
 /* ---- The report ------------------------------------------------------------------------------ */
 
 static void print_use(FILE *out, const struct belay__by_site_entry *use)
 {
-	fprintf(out, "  %lld bytes, of %llu task%s started at ", (long long)use->most,
-		(unsigned long long)use->count, use->count == 1 ? "" : "s");
+	fprintf(out, "  %lld of %lld bytes, of %llu task%s started at ", (long long)use->most,
+		(long long)use->limit, (unsigned long long)use->count,
+		use->count == 1 ? "" : "s");
 	belay__site_print(out, use->site);
 	fputc('\n', out);
 }
 
 static size_t report(FILE *out)
 {
-	char heading[80];
-
-	snprintf(heading, sizeof heading,
-		 "belay: the most stack that tasks have used, of %zu bytes:\n", belay__stack_size());
-	return belay__by_site_print(&uses, out, heading, print_use);
+	return belay__by_site_print(&uses, out, "belay: the most stack that tasks have used:\n",
+				    print_use);
 }
 
 __attribute__((constructor)) static void register_report(void)

@@ -7,10 +7,21 @@
  */
 #include "base/report.h"
 #include "context/context.h"
-#include "task/worker.h"
+#include "task/sized.h"
 
 #include <errno.h>
 #include <sched.h>
+
+static void fill(struct belay__task *task, belay_ctx *ctx,
+		 void (*fn)(belay_ctx *ctx, void *arg), void *arg, const struct belay_site *site)
+{
+	atomic_store_explicit(&task->site, site ? site : &belay__unknown_site,
+			      memory_order_relaxed);
+	task->worker = NULL;
+	task->ctx = belay_ref(ctx);
+	task->fn = fn;
+	task->arg = arg;
+}
 
 /* NULL: out of memory. */
 static struct belay__task *make(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void *arg,
@@ -18,14 +29,8 @@ static struct belay__task *make(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void 
 {
 	struct belay__task *task = belay__task_take(belay__cache());
 
-	if (!task)
-		return NULL;
-	atomic_store_explicit(&task->site, site ? site : &belay__unknown_site,
-			      memory_order_relaxed);
-	task->worker = NULL;
-	task->ctx = belay_ref(ctx);
-	task->fn = fn;
-	task->arg = arg;
+	if (task)
+		fill(task, ctx, fn, arg, site);
 	return task;
 }
 
@@ -46,6 +51,37 @@ void belay__task_discard(struct belay__task *task)
 
 	belay__task_give(belay__cache(), task);
 	belay_unref(ctx);
+}
+
+/* Whole pages of the stack that options ask for, of which what is ordinary suffices for little. */
+static size_t stack_size(const struct belay_task_options *options)
+{
+	size_t page = belay__page_size();
+
+	return options ? (options->stack_size + page - 1) / page * page : 0;
+}
+
+static bool is_sound(const struct belay_task_options *options)
+{
+	return !options || options->stack_size == 0 ||
+	       (options->stack_size >= BELAY_STACK_LEAST &&
+		options->stack_size <= BELAY_STACK_MOST);
+}
+
+static int go_sized(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void *arg, size_t size,
+		    const struct belay_site *site)
+{
+	struct belay__task *task;
+	int err = belay__workers_start();
+
+	if (err < 0)
+		return err;
+	task = belay__sized_take(size);
+	if (!task)
+		return -ENOMEM;
+	fill(task, ctx, fn, arg, site);
+	belay__worker_submit(task);
+	return 0;
 }
 
 /* ---- Public ---------------------------------------------------------------------------------- */
@@ -71,6 +107,22 @@ int belay_go_at(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void *arg
 int (belay_go)(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void *arg)
 {
 	return belay_go_at(ctx, fn, arg, NULL);
+}
+
+int belay_go_with_at(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void *arg,
+		     const struct belay_task_options *options, const struct belay_site *site)
+{
+	if (!ctx || !fn || !is_sound(options))
+		return -EINVAL;
+	if (stack_size(options) <= BELAY__STACK_SIZE)
+		return belay_go_at(ctx, fn, arg, site);
+	return go_sized(ctx, fn, arg, stack_size(options), site);
+}
+
+int (belay_go_with)(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void *arg,
+		    const struct belay_task_options *options)
+{
+	return belay_go_with_at(ctx, fn, arg, options, NULL);
 }
 
 void belay_yield(void)

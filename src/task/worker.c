@@ -139,6 +139,11 @@ static void take_over(struct worker *worker, struct belay__task *task)
 	count_begun(worker);
 }
 
+static bool can_inherit(const struct belay__task *task, const struct belay__task *ended)
+{
+	return !has_begun(task) && task->stack.units == ended->stack.units;
+}
+
 /* task goes on with the stack of ended, on which this runs; that gets task's, which was not
  * used. */
 static void inherit(struct belay__task *task, struct belay__task *ended)
@@ -158,13 +163,27 @@ static LEVEL void go_to(struct belay__fiber *from, struct belay__fiber *to, bool
 	belay__fiber_switch(from, to, last);
 }
 
+static void run_tasks(void *arg);
+
+static void begin(struct worker *worker, struct belay__task *task)
+{
+	take_over(worker, task);
+	add_live(worker, 1);
+	task->stack.used = true;
+	belay__fiber_init(&task->fiber, task->stack.low, belay__stack_size(&task->stack), run_tasks,
+			  task);
+}
+
 /* Ends for good, on the way to next or the loop. */
 static _Noreturn void finish(struct worker *worker, struct belay__task *task,
 			     struct belay__task *next)
 {
 	add_live(worker, -1);
 	worker->finished = task;
-	set_current(next ? &next->runner : NULL);
+	if (next && !has_begun(next))
+		begin(worker, next); /* its stack has another size */
+	else
+		set_current(next ? &next->runner : NULL);
 	go_to(&task->fiber, next ? &next->fiber : &worker->fiber, true);
 	__builtin_unreachable();
 }
@@ -197,21 +216,13 @@ static void run_tasks(void *arg)
 		worker->locale = uselocale((locale_t)0);
 		belay_unref(task->ctx);
 		next = next_task(worker);
-		if (!next || has_begun(next))
+		if (!next || !can_inherit(next, task))
 			finish(worker, task, next);
 		inherit(next, task);
 		take_over(worker, next);
 		belay__task_give(&worker->cache, task);
 		task = next;
 	}
-}
-
-static void begin(struct worker *worker, struct belay__task *task)
-{
-	take_over(worker, task);
-	add_live(worker, 1);
-	task->stack.used = true;
-	belay__fiber_init(&task->fiber, task->stack.low, belay__stack_size(), run_tasks, task);
 }
 
 /* Leaves from, which is queued somewhere or not to go on yet, for next. */

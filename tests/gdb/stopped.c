@@ -64,6 +64,7 @@ static struct belay_numbers numbers(void)
 /* One worker, so that what it does not come to stays new. */
 int main(int argc, char **argv)
 {
+	const struct belay_task_options large = {.stack_size = 1 << 20};
 	belay_ctx *ctx = belay_with_cancel(belay_background());
 	belay_ctx *value = with_user(ctx, "ada");
 	belay_ctx *done = belay_with_cancel(value);
@@ -72,7 +73,7 @@ int main(int argc, char **argv)
 	belay_cancel(done);
 	never = belay_chan_new(0, 0);
 	belay_go(ctx, receive, NULL);    /* receives */
-	belay_go(ctx, sleep_long, NULL); /* sleeps */
+	belay_go_with(ctx, sleep_long, NULL, &large); /* sleeps */
 	while (numbers().parked < 2)
 		belay_yield();
 	belay_go(ctx, compute_for_ever, NULL); /* computes */

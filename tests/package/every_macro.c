@@ -98,8 +98,10 @@ int typed_channels(belay_ctx *ctx, digest_chan *digests)
 int tasks(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), int (*job)(belay_ctx *ctx, void *arg))
 {
 	belay_group *group = belay_group_new(ctx);
+	struct belay_task_options large = { 1 << 20 };
 	int r = belay_go(ctx, fn, NULL);
 
+	r += belay_go_with(ctx, fn, NULL, &large);
 	r += belay_group_go(group, job, NULL);
 	r += belay_group_try_go(group, job, NULL);
 	return r + belay_group_wait(group);

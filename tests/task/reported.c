@@ -92,6 +92,12 @@ static void use(size_t size)
 	__asm__ volatile("" : : "r"(bytes) : "memory");
 }
 
+static void deeper(belay_ctx *ctx, void *arg)
+{
+	use(1000000);
+	tell_over();
+}
+
 static void shallow(belay_ctx *ctx, void *arg)
 {
 	tell_over();
@@ -106,10 +112,14 @@ static void deep(belay_ctx *ctx, void *arg)
 /* Stacks that a deep task has used are used again by shallow ones. */
 static void stack(void)
 {
+	const struct belay_task_options large = {.stack_size = 4 << 20};
+
 	for (int i = 0; i < 10; i++) {
 		belay_go(belay_background(), deep, NULL); /* the deep ones */
 		await_over();
 		belay_go(belay_background(), shallow, NULL); /* the shallow ones */
+		await_over();
+		belay_go_with(belay_background(), deeper, NULL, &large); /* the deeper ones */
 		await_over();
 	}
 }
@@ -124,6 +134,18 @@ static void leak(void)
 	(void)ctx;
 }
 
+static void wait_for_ever(belay_ctx *ctx, void *arg)
+{
+	belay_recv(ctx, NULL, NULL);
+}
+
+static void leave(void)
+{
+	const struct belay_task_options large = {.stack_size = 4 << 20};
+
+	belay_go_with(belay_background(), wait_for_ever, NULL, &large); /* the one left */
+}
+
 int main(int argc, char **argv)
 {
 	over = belay_chan_new(0, 0);
@@ -136,6 +158,8 @@ int main(int argc, char **argv)
 			stack();
 		else if (!strcmp(argv[i], "leak"))
 			leak();
+		else if (!strcmp(argv[i], "leave"))
+			leave();
 	}
 	belay_chan_unref(over);
 	belay_shutdown();

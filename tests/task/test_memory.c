@@ -42,6 +42,7 @@ struct crowd {
 	belay_chan *ch;
 	atomic_int here, over;
 	bool deep;
+	size_t stack_size;
 };
 
 __attribute__((noinline)) static int descend(int kib)
@@ -65,9 +66,11 @@ static void receive(belay_ctx *ctx, void *arg)
 
 static void gather(struct crowd *crowd, int n)
 {
+	const struct belay_task_options options = {.stack_size = crowd->stack_size};
+
 	crowd->ch = belay_chan_new(0, 0);
 	for (int i = 0; i < n; i++)
-		assert_int_equal(belay_go(bg(), receive, crowd), 0);
+		assert_int_equal(belay_go_with(bg(), receive, crowd, &options), 0);
 	assert_true(check_until(atomic_load(&crowd->here) == n));
 }
 
@@ -108,12 +111,31 @@ static void what_tasks_needed_at_their_deepest_comes_back_when_nobody_needs_it(v
 	assert_true(check_until(memory() - before < most / 10));
 }
 
+static void a_large_stack_takes_what_is_touched_and_gives_it_back(void **state)
+{
+	enum { N = 100 };
+	struct crowd idle = {.stack_size = 8 << 20}, deep = {.deep = true, .stack_size = 8 << 20};
+	long before, most;
+
+	SKIP_IF_SANITIZED();
+	before = memory();
+	gather(&idle, N);
+	assert_true(memory() - before < N * 40000L);
+	gather(&deep, N);
+	most = memory() - before;
+	assert_true(most > N * 100000L);
+	disperse(&idle, N);
+	disperse(&deep, N);
+	assert_true(check_until(memory() - before < most / 10));
+}
+
 /* ---- Where there is none --------------------------------------------------------------------- */
 
 /* In a child, since it leaves no room for anything else. 0: as it should be. */
 static int spawn_until_it_fails(void)
 {
 	const struct rlimit little = {256 << 20, 256 << 20};
+	const struct belay_task_options huge = {.stack_size = BELAY_STACK_MOST};
 	struct crowd crowd = {.ch = belay_chan_new(0, 0)};
 	int n = 0, err;
 
@@ -126,7 +148,9 @@ static int spawn_until_it_fails(void)
 	belay_chan_close(crowd.ch);
 	if (!check_until(atomic_load(&crowd.over) == n + 1))
 		return 3;
-	return belay_go(bg(), receive, &crowd) == 0 ? 0 : 4;
+	if (belay_go_with(bg(), receive, &crowd, &huge) != -ENOMEM)
+		return 4;
+	return belay_go(bg(), receive, &crowd) == 0 ? 0 : 5;
 }
 
 static void where_no_stack_can_be_mapped_spawning_is_an_error_and_the_rest_goes_on(void **state)
@@ -149,4 +173,5 @@ static void where_no_stack_can_be_mapped_spawning_is_an_error_and_the_rest_goes_
 BELAY_TEST_MAIN(
 	cmocka_unit_test(where_no_stack_can_be_mapped_spawning_is_an_error_and_the_rest_goes_on),
 	cmocka_unit_test(a_task_that_waits_takes_little_more_than_a_page),
-	cmocka_unit_test(what_tasks_needed_at_their_deepest_comes_back_when_nobody_needs_it))
+	cmocka_unit_test(what_tasks_needed_at_their_deepest_comes_back_when_nobody_needs_it),
+	cmocka_unit_test(a_large_stack_takes_what_is_touched_and_gives_it_back))

@@ -6,6 +6,8 @@
  */
 #include "check.h"
 
+#include "probed.h"
+
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +83,45 @@ static void start_one_that_overflows(void)
 	pause();
 }
 
+/* Frames of almost the guard's size, of which each touches but the far end. */
+__attribute__((noinline)) static int stride(int depth)
+{
+	volatile char frame[60 << 10];
+
+	frame[0] = (char)depth;
+	return depth < 0 ? 0 : stride(depth + 1) + frame[0];
+}
+
+static void overflow_by_strides(belay_ctx *ctx, void *arg)
+{
+	stride(0);
+}
+
+static void start_one_that_strides(void)
+{
+	belay_go(bg(), overflow_by_strides, NULL);
+	pause();
+}
+
+static void overflow_by_a_leap(belay_ctx *ctx, void *arg)
+{
+	probed_leap(0);
+}
+
+static void start_one_that_leaps(void)
+{
+	belay_go(bg(), overflow_by_a_leap, NULL);
+	pause();
+}
+
+static void start_a_large_one_that_overflows(void)
+{
+	const struct belay_task_options options = {.stack_size = 1000000};
+
+	belay_go_with(bg(), overflow, NULL, &options);
+	pause();
+}
+
 /* The processor is to find it, not the sanitizer. */
 __attribute__((no_sanitize("undefined"))) static void write_to_null(belay_ctx *ctx, void *arg)
 {
@@ -124,9 +165,48 @@ static void a_task_that_needs_more_stack_is_named(void **state)
 
 	run(start_one_that_overflows, &death);
 	assert_true(died_by_sigsegv(&death));
-	assert_non_null(strstr(death.said, "belay: a task needs more than its 252 KiB of stack"));
+	assert_non_null(strstr(death.said, "belay: a task needs more than its 192 KiB of stack"));
 	assert_non_null(strstr(death.said, "test_overflow.c:"));
 	assert_non_null(strstr(death.said, " in start_one_that_overflows()"));
+}
+
+static void what_would_give_it_more_is_named(void **state)
+{
+	static struct death death;
+
+	run(start_one_that_overflows, &death);
+	assert_non_null(strstr(death.said, "belay_go_with() gives it more"));
+}
+
+/* 1000000 bytes, in whole pages: 980 KiB, or on some processors a little more. */
+static void a_task_with_a_larger_stack_is_named_with_its_size(void **state)
+{
+	static struct death death;
+
+	run(start_a_large_one_that_overflows, &death);
+	assert_true(died_by_sigsegv(&death));
+	assert_null(strstr(death.said, "192 KiB"));
+	assert_true(strstr(death.said, "more than its 980 KiB of stack") ||
+		    sysconf(_SC_PAGESIZE) > 4096);
+	assert_non_null(strstr(death.said, " in start_a_large_one_that_overflows()"));
+}
+
+static void a_frame_of_many_pages_does_not_step_over_the_guard(void **state)
+{
+	static struct death death;
+
+	run(start_one_that_strides, &death);
+	assert_true(died_by_sigsegv(&death));
+	assert_non_null(strstr(death.said, " in start_one_that_strides()"));
+}
+
+static void no_frame_steps_over_the_guard_where_the_compiler_probes(void **state)
+{
+	static struct death death;
+
+	run(start_one_that_leaps, &death);
+	assert_true(died_by_sigsegv(&death));
+	assert_non_null(strstr(death.said, " in start_one_that_leaps()"));
 }
 
 static void a_fault_of_another_kind_is_left_alone(void **state)
@@ -170,6 +250,10 @@ static void after_the_shutdown_the_disposition_is_what_it_was(void **state)
 }
 
 BELAY_TEST_MAIN(cmocka_unit_test(a_task_that_needs_more_stack_is_named),
+		cmocka_unit_test(what_would_give_it_more_is_named),
+		cmocka_unit_test(a_task_with_a_larger_stack_is_named_with_its_size),
+		cmocka_unit_test(a_frame_of_many_pages_does_not_step_over_the_guard),
+		cmocka_unit_test(no_frame_steps_over_the_guard_where_the_compiler_probes),
 		cmocka_unit_test(a_fault_of_another_kind_is_left_alone),
 		cmocka_unit_test(the_signal_sent_by_somebody_ends_the_program_as_ever),
 		cmocka_unit_test(the_programs_own_handler_has_the_last_word),

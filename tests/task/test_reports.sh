@@ -27,7 +27,7 @@ not_told() { ! told "$@"; }
 
 # How much stack the report says that the tasks of a line have used.
 used() { # MARK
-	sed -nE "s/^  ([0-9]+) bytes, .*reported\.c:$(line "$1") .*/\1/p" "$folder/told"
+	sed -nE "s/^  ([0-9]+) of [0-9]+ bytes, .*reported\.c:$(line "$1") .*/\1/p" "$folder/told"
 }
 
 a_hog_is_named_by_the_line_that_spawned_it() {
@@ -59,9 +59,19 @@ without_hogs_it_says_so() {
 }
 
 stacks_are_measured_by_line() {
-	report stacks stack && told "^belay: the most stack that tasks have used, of [0-9]* bytes:" &&
+	report stacks stack && told "^belay: the most stack that tasks have used:" &&
 		told 'of 10 tasks started at .* in stack()' &&
 		[ "$(used 'the deep ones')" -gt 100000 ] && [ "$(used 'the deep ones')" -lt 120000 ]
+}
+
+a_large_stack_is_measured_too() {
+	report stacks stack && told "of 4194304 bytes, of 10 tasks started at .*:$(line 'the deeper ones') in" &&
+		[ "$(used 'the deeper ones')" -gt 1000000 ] && [ "$(used 'the deeper ones')" -lt 1020000 ]
+}
+
+a_task_with_a_large_stack_that_waits_for_ever_is_named() {
+	report leaks leave && told '^belay: 1 task is still there:$' &&
+		told "task started at .*:$(line 'the one left') in leave()"
 }
 
 a_stack_used_again_is_measured_anew() {
@@ -82,13 +92,15 @@ an_unknown_word_is_named_and_the_others_work() {
 		told '^belay: nothing is left$'
 }
 
-plan 10
+plan 12
 try a_hog_is_named_by_the_line_that_spawned_it a_hog_is_named_by_the_line_that_spawned_it
 try who_sleeps_in_the_kernel_is_one who_sleeps_in_the_kernel_is_one
 try who_yields_is_no_hog who_yields_is_no_hog
 try a_report_may_be_had_before_the_end a_report_may_be_had_before_the_end
 try without_hogs_it_says_so without_hogs_it_says_so
 try stacks_are_measured_by_line stacks_are_measured_by_line
+try a_large_stack_is_measured_too a_large_stack_is_measured_too
+try a_task_with_a_large_stack_that_waits_for_ever_is_named a_task_with_a_large_stack_that_waits_for_ever_is_named
 try a_stack_used_again_is_measured_anew a_stack_used_again_is_measured_anew
 try several_words_work_together several_words_work_together
 try no_word_says_nothing no_word_says_nothing

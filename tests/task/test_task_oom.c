@@ -42,6 +42,28 @@ static void a_task_starts_and_runs_or_does_not_start_at_all(void **state)
 	assert_true(check_each_allocation(start_some, NULL) > 0);
 }
 
+/* Kept stacks are used again, and given back at the shutdown. */
+static void start_some_with_large_stacks(void *unused)
+{
+	const struct belay_task_options options = {.stack_size = 1 << 20};
+	atomic_int ran = 0;
+	int started = 0;
+
+	for (int i = 0; i < 5; i++) {
+		int r = belay_go_with(bg(), count, &ran, &options);
+
+		check(r == 0 || is_want(r));
+		started += r == 0;
+	}
+	belay_shutdown();
+	check(atomic_load(&ran) == started);
+}
+
+static void a_task_with_a_large_stack_starts_and_runs_or_does_not_start_at_all(void **state)
+{
+	assert_true(check_each_allocation(start_some_with_large_stacks, NULL) > 0);
+}
+
 static void keep_context(void *unused)
 {
 	belay_ctx *ctx = belay_with_cancel(bg());
@@ -154,6 +176,7 @@ static void a_race_is_won_or_is_an_error(void **state)
 }
 
 BELAY_TEST_MAIN(cmocka_unit_test(a_task_starts_and_runs_or_does_not_start_at_all),
+		cmocka_unit_test(a_task_with_a_large_stack_starts_and_runs_or_does_not_start_at_all),
 		cmocka_unit_test(a_task_that_did_not_start_keeps_no_context),
 		cmocka_unit_test(what_blocks_runs_or_is_an_error),
 		cmocka_unit_test(a_sleep_takes_its_time_or_is_an_error),
