@@ -35,12 +35,12 @@ BELAY_EXPORT int belay_go_at(BELAY_BORROWED belay_ctx *ctx, void (*fn)(belay_ctx
 #define belay_go(ctx, fn, ...) belay_go_at((ctx), (fn), (__VA_ARGS__), BELAY_HERE)
 
 /* Starts a task with a stack of at least options->stack_size bytes, rounded up to whole pages; as
- * belay_go in all else, which it is where options are NULL or all zeros. A stack takes memory as it is
- * touched, so that a large one costs addresses, no more. Guarded below, kept for a while after the
- * task's end for the next one of that size, then given back to the system. Each that is larger than
- * the default is a mapping of its own, of which the system bears some ten thousand at once
- * (vm.max_map_count). -EINVAL also: a size that is neither 0 nor from BELAY_STACK_LEAST to
- * BELAY_STACK_MOST.
+ * belay_go in all else, which it is where options are NULL or all zeros; what is smaller than the
+ * default is the default. A stack takes memory as it is touched, so that a large one costs
+ * addresses, no more. It is guarded below, kept for a while after the task's end for the next one
+ * of that size, then given back to the system. Each that is larger than the default is a mapping of
+ * its own, of which the system bears some ten thousand at once (vm.max_map_count): -ENOMEM beyond
+ * that. -EINVAL also: a size that is neither 0 nor from BELAY_STACK_LEAST to BELAY_STACK_MOST.
  *
  *     belay_go_with(ctx, parse, text, &(struct belay_task_options){ .stack_size = 4 << 20 });
  */
