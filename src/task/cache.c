@@ -3,9 +3,9 @@
  * cache.c - tasks with their stacks, used again and again.
  *
  * Those with a stack of another size are sized.c's. The others are made 64 at a time, with a
- * mapping of 64 stacks. A worker keeps up to two batches of 64 for itself, and takes and gives whole
- * batches from and to the pool, so that neither costs more the more of them there are (J. Bonwick,
- * J. Adams: "Magazines and Vmem", 2001). Last in, first out, while stacks are warm in the
+ * mapping of 64 stacks. A worker keeps up to two batches of 64 for itself, and takes and gives
+ * whole batches from and to the pool, so that neither costs more the more of them there are (J.
+ * Bonwick, J. Adams: "Magazines and Vmem", 2001). Last in, first out, while stacks are warm in the
  * processor's cache.
  *
  * Memory back Used stacks stay as they are, with all the memory that their tasks have touched: to

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_calls.c - errno, the locale, the thread and what is thread-local are in a task after each call
- * that blocks what they were before, although another task of the same worker has set them meanwhile.
+ * test_calls.c - errno, the locale, the thread and what is thread-local are in a task after each
+ * call that blocks what they were before, although another task of the same worker has set them
+ * meanwhile.
  */
 #include "check.h"
 

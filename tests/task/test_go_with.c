@@ -110,7 +110,7 @@ static void a_size_that_makes_no_sense_is_einval_and_starts_nothing(void **state
 
 /* ---- Beside others --------------------------------------------------------------------------- */
 
-/* On one worker, where a task that begins goes on with the stack of the one before it, if it can. */
+/* On one worker, where a task that begins goes on with the stack of the last one, if it can. */
 static void tasks_of_all_sizes_end_and_begin_by_turns(void **state)
 {
 	static const struct {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_threads.c - what a C program keeps by thread or by process is right in tasks: locale, signals,
- * children, names of threads. What is so after each call that blocks: test_calls.c.
+ * test_threads.c - what a C program keeps by thread or by process is right in tasks: locale,
+ * signals, children, names of threads. What is so after each call that blocks: test_calls.c.
  */
 #include "check.h"
 
