@@ -31,12 +31,14 @@ struct thread {
 	void (*fn)(void);
 	bool (*ready)(void *arg); /* NULL: it can go on */
 	void *arg;
+	bool begun; /* the fiber, in this run or one before */
 	bool over;
 };
 
 static struct thread threads[THREADS_MAX];
 static struct belay__fiber home;      /* the search's own                          */
-static struct belay__fiber *came_from; /* at a switch                              */
+static struct belay__fiber *came_from; /* by the thread that began last            */
+static struct belay__control control; /* what each begins with                     */
 static int count, current = -1;       /* -1: no thread runs                        */
 static int bound, interruptions;
 static struct decision decisions[DEPTH_MAX];
@@ -112,14 +114,24 @@ static void note(int who)
 		order[order_length++] = (unsigned char)who;
 }
 
-static void leave_for(struct belay__fiber *from, int next, int last)
+static struct belay__context *entry(void *arg);
+
+static void leave_for(struct belay__fiber *from, int next)
 {
+	struct thread *thread = next < 0 ? NULL : &threads[next];
+
 	current = next;
 	rooms_switch(next);
-	if (next >= 0)
+	if (thread)
 		note(next);
+	if (!thread || thread->begun) {
+		belay__fiber_switch(from, thread ? &thread->fiber : &home);
+		return;
+	}
+	thread->begun = true;
 	came_from = from;
-	belay__fiber_switch(from, next < 0 ? &home : &threads[next].fiber, last);
+	belay__fiber_start(from, &thread->fiber, thread->stack, STACK_SIZE, entry, thread,
+			   &control, false);
 }
 
 static void go_on_with(int next)
@@ -127,7 +139,7 @@ static void go_on_with(int next)
 	int self = current;
 
 	if (next != self)
-		leave_for(&threads[self].fiber, next, false);
+		leave_for(&threads[self].fiber, next);
 }
 
 void explore_point(void)
@@ -162,7 +174,7 @@ int explore_cpu(void)
 }
 
 /* Takes part in run after run. */
-static void entry(void *arg)
+static struct belay__context *entry(void *arg)
 {
 	struct thread *self = arg;
 
@@ -170,8 +182,9 @@ static void entry(void *arg)
 	for (;;) {
 		self->fn();
 		self->over = true;
-		leave_for(&self->fiber, pick(), false);
+		leave_for(&self->fiber, pick());
 	}
+	return NULL; /* never */
 }
 
 static void make_thread(struct thread *thread)
@@ -179,7 +192,7 @@ static void make_thread(struct thread *thread)
 	thread->stack = malloc(STACK_SIZE);
 	if (!thread->stack)
 		abort();
-	belay__fiber_init(&thread->fiber, thread->stack, STACK_SIZE, entry, thread);
+	thread->begun = false;
 }
 
 static void prepare_threads(const struct scenario *scenario)
@@ -221,7 +234,7 @@ void explore_fail(const char *what, const char *file, int line)
 		failure = failure_text;
 	}
 	if (current >= 0)
-		leave_for(&threads[current].fiber, -1, false);
+		leave_for(&threads[current].fiber, -1);
 }
 
 /* ---- The search ------------------------------------------------------------------------------ */
@@ -235,7 +248,7 @@ static void run_once(const struct scenario *scenario)
 	if (scenario->setup)
 		scenario->setup();
 	prepare_threads(scenario);
-	leave_for(&home, pick(), false);
+	leave_for(&home, pick());
 	for (int i = 0; i < count && !failure; i++)
 		if (!threads[i].over)
 			explore_fail("nobody can go on, thread", scenario->name, i);
@@ -304,6 +317,7 @@ int main(int argc, char **argv)
 	__sanitizer_set_death_callback(print_order);
 #endif
 	belay__fiber_init_thread(&home);
+	belay__control_get(&control);
 	for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
 		for (const struct scenario *s = tables[t]; s->name; s++)
 			if (strstr(s->name, wanted))

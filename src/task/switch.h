@@ -13,19 +13,20 @@ struct belay__context {
 	void *sp;
 };
 
-/* Makes context such that the first switch to it calls entry(arg) on the stack [low, low + size).
- * entry must not return. */
-void belay__context_init(struct belay__context *context, void *low, size_t size,
-			 void (*entry)(void *arg), void *arg);
+/* The floating-point control words of the calling thread: rounding, exceptions that trap. */
+struct belay__control {
+	uint64_t words[4];
+};
 
 /* Saves what is running in from and goes on with to. Keeps what a called function must keep, the
  * floating-point control words among it; signal masks are left alone. */
 void belay__context_switch(struct belay__context *from, struct belay__context *to);
 
-/* The floating-point control words of the calling thread: rounding, exceptions that trap. */
-struct belay__control {
-	uint64_t words[4];
-};
+/* Saves what is running in from and calls entry(arg) on the stack [low, low + size), with control's
+ * control words. entry returns what to go on with instead of it; its own stack is left for good. */
+void belay__context_start(struct belay__context *from, void *low, size_t size,
+			  struct belay__context *(*entry)(void *arg), void *arg,
+			  const struct belay__control *control);
 
 void belay__control_get(struct belay__control *ret);
 void belay__control_set(const struct belay__control *control);

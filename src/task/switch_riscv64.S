@@ -43,7 +43,9 @@ belay__context_switch:
 	fsd	fs10, 192(sp)
 	fsd	fs11, 200(sp)
 	sd	sp, 0(a0)
-	ld	sp, 0(a1)
+	mv	a0, a1
+.Lrestore:
+	ld	sp, 0(a0)
 	ld	t0, 0(sp)
 	fscsr	t0
 	ld	ra, 8(sp)
@@ -77,40 +79,55 @@ belay__context_switch:
 	.cfi_endproc
 	.size	belay__context_switch, . - belay__context_switch
 
-/* Where a new stack begins: entry in s1, its argument in s2. No caller: unwinders stop here. */
-	.type	begin, @function
+/* belay__context_start(from, low, size, entry, arg, control): entry is called, and its return is what
+ * that call foretells. Nothing called entry: unwinders stop here. */
+	.globl	belay__context_start
+	.hidden	belay__context_start
+	.type	belay__context_start, @function
 	.p2align 2
-begin:
+belay__context_start:
 	.cfi_startproc
+	addi	sp, sp, -208
+	.cfi_adjust_cfa_offset 208
+	frcsr	t0
+	sd	t0, 0(sp)
+	sd	ra, 8(sp)
+	sd	s0, 16(sp)
+	sd	s1, 24(sp)
+	sd	s2, 32(sp)
+	sd	s3, 40(sp)
+	sd	s4, 48(sp)
+	sd	s5, 56(sp)
+	sd	s6, 64(sp)
+	sd	s7, 72(sp)
+	sd	s8, 80(sp)
+	sd	s9, 88(sp)
+	sd	s10, 96(sp)
+	sd	s11, 104(sp)
+	fsd	fs0, 112(sp)
+	fsd	fs1, 120(sp)
+	fsd	fs2, 128(sp)
+	fsd	fs3, 136(sp)
+	fsd	fs4, 144(sp)
+	fsd	fs5, 152(sp)
+	fsd	fs6, 160(sp)
+	fsd	fs7, 168(sp)
+	fsd	fs8, 176(sp)
+	fsd	fs9, 184(sp)
+	fsd	fs10, 192(sp)
+	fsd	fs11, 200(sp)
+	sd	sp, 0(a0)
 	.cfi_undefined ra
-	li	s0, 0
-	mv	a0, s2
-	jalr	s1
-	ebreak
-	.cfi_endproc
-	.size	begin, . - begin
-
-/* belay__context_init(context, low, size, entry, arg) */
-	.globl	belay__context_init
-	.hidden	belay__context_init
-	.type	belay__context_init, @function
-	.p2align 2
-belay__context_init:
-	.cfi_startproc
 	add	t0, a1, a2
-	andi	t0, t0, -16
-	addi	t0, t0, -208
-	frcsr	t1
-	sd	t1, 0(t0)
-	lla	t1, begin
-	sd	t1, 8(t0)
-	sd	zero, 16(t0)
-	sd	a3, 24(t0)
-	sd	a4, 32(t0)
-	sd	t0, 0(a0)
-	ret
+	andi	sp, t0, -16
+	ld	t0, 0(a5)
+	fsrm	t0
+	li	s0, 0
+	mv	a0, a4
+	jalr	a3
+	j	.Lrestore
 	.cfi_endproc
-	.size	belay__context_init, . - belay__context_init
+	.size	belay__context_start, . - belay__context_start
 
 /* belay__control_get(control): frm alone; the flags beside it in fcsr are no control words. */
 	.globl	belay__control_get

@@ -14,8 +14,9 @@
 
 struct beginning {
 	ucontext_t context;
-	void (*entry)(void *arg);
+	struct belay__context *(*entry)(void *arg);
 	void *arg;
+	const struct belay__control *control;
 };
 
 /* makecontext passes ints: a pointer goes in two halves. */
@@ -23,14 +24,17 @@ static void begin(unsigned high, unsigned low)
 {
 	struct beginning *at = (struct beginning *)((uintptr_t)high << 16 << 16 | low);
 
-	at->entry(at->arg);
+	belay__control_set(at->control);
+	setcontext(at->entry(at->arg)->sp);
 }
 
-void belay__context_init(struct belay__context *context, void *low, size_t size,
-			 void (*entry)(void *arg), void *arg)
+void belay__context_start(struct belay__context *from, void *low, size_t size,
+			  struct belay__context *(*entry)(void *arg), void *arg,
+			  const struct belay__control *control)
 {
 	uintptr_t top = ((uintptr_t)low + size - sizeof(struct beginning)) & ~(uintptr_t)63;
 	struct beginning *at = (struct beginning *)top;
+	ucontext_t here;
 
 	getcontext(&at->context);
 	at->context.uc_stack.ss_sp = low;
@@ -38,9 +42,11 @@ void belay__context_init(struct belay__context *context, void *low, size_t size,
 	at->context.uc_link = NULL;
 	at->entry = entry;
 	at->arg = arg;
+	at->control = control;
 	makecontext(&at->context, (void (*)(void))begin, 2, (unsigned)((uintptr_t)at >> 16 >> 16),
 		    (unsigned)(uintptr_t)at);
-	context->sp = &at->context;
+	from->sp = &here;
+	swapcontext(&here, &at->context);
 }
 
 void belay__context_switch(struct belay__context *from, struct belay__context *to)

@@ -39,8 +39,9 @@ belay__context_switch:
 	xorw	4(%rsp), %cx
 	andl	$0xffffffc0, %eax
 	orl	%ecx, %eax
-	jnz	1f
-2:	addq	$8, %rsp
+	jnz	.Lload
+.Lrestore:
+	addq	$8, %rsp
 	.cfi_adjust_cfa_offset -8
 	popq	%r15
 	.cfi_adjust_cfa_offset -8
@@ -56,49 +57,64 @@ belay__context_switch:
 	.cfi_adjust_cfa_offset -8
 	ret
 	.cfi_adjust_cfa_offset 56
-1:	ldmxcsr	(%rsp)
+.Lload:
+	ldmxcsr	(%rsp)
 	fldcw	4(%rsp)
-	jmp	2b
+	jmp	.Lrestore
 	.cfi_endproc
 	.size	belay__context_switch, . - belay__context_switch
 
-/* Where a new stack begins: entry in r12, its argument in r13. No caller: unwinders stop here. */
-	.type	begin, @function
+/* belay__context_start(from, low, size, entry, arg, control)
+ *
+ * No jump here goes elsewhere than the processor expects: entry is called, and its return is what
+ * that call foretells; and the return at the end is foretold by the call of this function, where
+ * that is what is gone back to. Nothing called entry: unwinders stop here. */
+	.globl	belay__context_start
+	.hidden	belay__context_start
+	.type	belay__context_start, @function
 	.p2align 4
-begin:
+belay__context_start:
 	.cfi_startproc
+	pushq	%rbp
+	.cfi_adjust_cfa_offset 8
+	pushq	%rbx
+	.cfi_adjust_cfa_offset 8
+	pushq	%r12
+	.cfi_adjust_cfa_offset 8
+	pushq	%r13
+	.cfi_adjust_cfa_offset 8
+	pushq	%r14
+	.cfi_adjust_cfa_offset 8
+	pushq	%r15
+	.cfi_adjust_cfa_offset 8
+	subq	$8, %rsp
+	.cfi_adjust_cfa_offset 8
+	stmxcsr	(%rsp)
+	fnstcw	4(%rsp)
+	movl	(%rsp), %eax
+	movzwl	4(%rsp), %r10d
+	movq	%rsp, (%rdi)
+	.cfi_remember_state
 	.cfi_undefined rip
-	xorl	%ebp, %ebp
-	movq	%r13, %rdi
-	call	*%r12
-	ud2
+	leaq	(%rsi, %rdx), %rsp
+	andq	$-16, %rsp
+	xorl	(%r9), %eax
+	xorw	4(%r9), %r10w
+	andl	$0xffffffc0, %eax
+	orl	%r10d, %eax
+	jnz	2f
+1:	xorl	%ebp, %ebp
+	movq	%r8, %rdi
+	call	*%rcx
+	movq	(%rax), %rsp
+	.cfi_restore_state
+	jmp	.Lload
+2:	.cfi_undefined rip
+	ldmxcsr	(%r9)
+	fldcw	4(%r9)
+	jmp	1b
 	.cfi_endproc
-	.size	begin, . - begin
-
-/* belay__context_init(context, low, size, entry, arg) */
-	.globl	belay__context_init
-	.hidden	belay__context_init
-	.type	belay__context_init, @function
-	.p2align 4
-belay__context_init:
-	.cfi_startproc
-	leaq	(%rsi, %rdx), %rax
-	andq	$-16, %rax
-	subq	$80, %rax
-	stmxcsr	(%rax)
-	fnstcw	4(%rax)
-	movq	$0, 8(%rax)
-	movq	$0, 16(%rax)
-	movq	%r8, 24(%rax)
-	movq	%rcx, 32(%rax)
-	movq	$0, 40(%rax)
-	movq	$0, 48(%rax)
-	leaq	begin(%rip), %rcx
-	movq	%rcx, 56(%rax)
-	movq	%rax, (%rdi)
-	ret
-	.cfi_endproc
-	.size	belay__context_init, . - belay__context_init
+	.size	belay__context_start, . - belay__context_start
 
 /* belay__control_get(control): mxcsr, then the x87 control word. */
 	.globl	belay__control_get

@@ -8,7 +8,9 @@
  *             it its stack, and there is no switch at all.
  * Depth       After a switch the processor guesses each return wrongly, up to where the stacks are
  *             alike: it remembers the calls of the one that was left. So few calls stand between a
- *             call that blocks and its switch; what is marked LEVEL is no call.
+ *             call that blocks and its switch; what is marked LEVEL is no call. And a task that
+ *             ends returns to belay__context_start(), which was called by whoever went on with it:
+ *             where that one is next, as with a task that is joined at once, all guesses are right.
  * Queues      ready: tasks of this worker that can go on, first in first out; the owner's alone.
  *             inbox: tasks of this worker that others have woken; a lock-free stack, taken whole.
  *             New tasks: fresh.c.
@@ -55,8 +57,6 @@ static void empty_inbox(struct worker *worker)
 {
 	struct belay__task *task, *next, *oldest = NULL;
 
-	if (!atomic_load_explicit(&worker->inbox, memory_order_relaxed))
-		return;
 	task = atomic_exchange_explicit(&worker->inbox, NULL, memory_order_acquire);
 	for (; task; task = next) {
 		next = task->next;
@@ -77,13 +77,12 @@ static LEVEL struct belay__task *next_task(struct worker *worker)
 
 	if (worker->turns_left == 0)
 		return NULL;
-	empty_inbox(worker);
-	if (--worker->turns_left % FRESH_EVERY == 0)
+	if (atomic_load_explicit(&worker->inbox, memory_order_relaxed))
+		empty_inbox(worker);
+	if (--worker->turns_left % FRESH_EVERY == 0 || !worker->ready.first)
 		task = belay__fresh_pop(worker);
 	if (!task)
 		task = line_pop(&worker->ready);
-	if (!task)
-		task = belay__fresh_pop(worker);
 	if (task)
 		tally_add(&worker->tally, TALLY_TURNS, 1);
 	return task;
@@ -157,35 +156,33 @@ static void inherit(struct belay__task *task, struct belay__task *ended)
 	ended->fiber = fiber;
 }
 
-static LEVEL void go_to(struct belay__fiber *from, struct belay__fiber *to, bool last)
-{
-	belay__worker->left = from;
-	belay__fiber_switch(from, to, last);
-}
+static struct belay__context *run_tasks(void *arg);
 
-static void run_tasks(void *arg);
-
-static void begin(struct worker *worker, struct belay__task *task)
+/* last: from will not be come back to. A call of its own, so that who goes on with one that has begun
+ * saves fewer registers. */
+static __attribute__((noinline)) void begin(struct worker *worker, struct belay__fiber *from,
+					    struct belay__task *task, bool last)
 {
 	take_over(worker, task);
 	add_live(worker, 1);
 	task->stack.used = true;
-	belay__fiber_init(&task->fiber, task->stack.low, belay__stack_size(&task->stack), run_tasks,
-			  task);
+	worker->left = from;
+	belay__fiber_start(from, &task->fiber, task->stack.low, belay__stack_size(&task->stack),
+			   run_tasks, task, &worker->control, last);
 }
 
 /* Ends for good, on the way to next or the loop. */
-static _Noreturn void finish(struct worker *worker, struct belay__task *task,
-			     struct belay__task *next)
+static struct belay__context *finish(struct worker *worker, struct belay__task *task,
+				     struct belay__task *next)
 {
 	add_live(worker, -1);
 	worker->finished = task;
-	if (next && !has_begun(next))
-		begin(worker, next); /* its stack has another size */
-	else
-		set_current(next ? &next->runner : NULL);
-	go_to(&task->fiber, next ? &next->fiber : &worker->fiber, true);
-	__builtin_unreachable();
+	if (next && !has_begun(next)) {
+		begin(worker, &task->fiber, next, true); /* its stack has another size */
+		__builtin_unreachable();
+	}
+	set_current(next ? &next->runner : NULL);
+	return belay__fiber_end(&task->fiber, next ? &next->fiber : &worker->fiber);
 }
 
 /* What uselocale(3) sets is the thread's. The task that was left last may have set it. */
@@ -196,7 +193,7 @@ static LEVEL void meet_locale(struct worker *worker, locale_t locale)
 }
 
 /* The foot of every stack: one task, and those that inherit the stack. */
-static void run_tasks(void *arg)
+static struct belay__context *run_tasks(void *arg)
 {
 	struct worker *worker = belay__worker;
 	struct belay__task *task = arg, *next;
@@ -205,8 +202,7 @@ static void run_tasks(void *arg)
 	arrive(worker);
 	for (;;) {
 		meet_locale(worker, LC_GLOBAL_LOCALE);
-		belay__control_set(&worker->control);
-		errno = 0;
+		*worker->error = 0;
 		arg = task->arg;
 		task->why = BELAY__WHY_OTHER;
 		if (__builtin_expect(belay__stack_use_wanted, 0))
@@ -217,12 +213,19 @@ static void run_tasks(void *arg)
 		belay_unref(task->ctx);
 		next = next_task(worker);
 		if (!next || !can_inherit(next, task))
-			finish(worker, task, next);
+			return finish(worker, task, next);
 		inherit(next, task);
 		take_over(worker, next);
 		belay__task_give(&worker->cache, task);
+		belay__control_set(&worker->control);
 		task = next;
 	}
+}
+
+static LEVEL void go_on_with(struct belay__fiber *from, struct belay__task *next)
+{
+	set_current(&next->runner);
+	belay__fiber_switch(from, &next->fiber);
 }
 
 /* Leaves from, which is queued somewhere or not to go on yet, for next. */
@@ -230,45 +233,44 @@ static LEVEL void switch_to(struct worker *worker, struct belay__fiber *from,
 			    struct belay__task *next)
 {
 	if (has_begun(next))
-		set_current(&next->runner);
+		go_on_with(from, next);
 	else
-		begin(worker, next);
-	go_to(from, &next->fiber, false);
+		begin(worker, from, next, false);
 	arrive(worker);
 }
 
 static LEVEL void leave_for_loop(struct worker *worker, struct belay__task *task)
 {
 	set_current(NULL);
-	go_to(&task->fiber, &worker->fiber, false);
+	belay__fiber_switch(&task->fiber, &worker->fiber);
 	arrive(worker);
 }
 
-static LEVEL void leave(struct belay__task *task)
+/* For next, or the loop. */
+static LEVEL void leave(struct worker *worker, struct belay__task *task, struct belay__task *next)
 {
-	struct worker *worker = task->worker;
-	struct belay__task *next = next_task(worker);
-	int saved = errno;
+	int saved = *worker->error;
 	locale_t locale = uselocale((locale_t)0);
 
-	if (next == task)
-		return;
 	worker->locale = locale;
 	if (next)
 		switch_to(worker, &task->fiber, next);
 	else
 		leave_for_loop(worker, task);
-	errno = saved;
+	*worker->error = saved;
 	meet_locale(worker, locale);
 }
 
 static void park(struct belay__runner *runner, unsigned why)
 {
-	struct belay__task *task = task_of(runner);
+	struct belay__task *task = task_of(runner), *next;
+	struct worker *worker = task->worker;
 
 	task->why = (uint8_t)why;
-	tally_park(&task->worker->tally, why);
-	leave(task);
+	tally_park(&worker->tally, why);
+	next = next_task(worker);
+	if (next != task)
+		leave(worker, task, next);
 }
 
 static void wake(struct belay__runner *runner)
@@ -278,11 +280,20 @@ static void wake(struct belay__runner *runner)
 	belay__worker_ready(task->worker, task);
 }
 
+/* Taken before task is lined up: of two that yield to each other, so, neither has to wait until the
+ * processor has read back what was just written. */
 void belay__worker_yield(struct belay__task *task)
 {
-	tally_add(&task->worker->tally, TALLY_YIELDS, 1);
-	line_append(&task->worker->ready, task);
-	leave(task);
+	struct worker *worker = task->worker;
+	struct belay__task *next = next_task(worker);
+
+	tally_add(&worker->tally, TALLY_YIELDS, 1);
+	if (next || worker->turns_left == 0) {
+		line_append(&worker->ready, task);
+		leave(worker, task, next);
+	} else {
+		tally_add(&worker->tally, TALLY_TURNS, 1);
+	}
 }
 
 /* ---- The loop -------------------------------------------------------------------------------- */
@@ -334,6 +345,7 @@ void *belay__worker_main(void *arg)
 	belay__own_thread = true;
 	belay__worker = worker;
 	worker->locale = LC_GLOBAL_LOCALE;
+	worker->error = &errno;
 	belay__fiber_init_thread(&worker->fiber);
 	belay__tally_join(worker);
 	belay__control_get(&worker->control);

@@ -98,7 +98,7 @@ struct worker {
 	int64_t polled;                      /* when it last did */
 	int64_t tended;                      /* when it last saw to free stacks */
 	struct belay__task *finished;        /* is given back once its stack has been left */
-	struct belay__fiber *left;           /* where the last switch came from */
+	struct belay__fiber *left;           /* by the task that began last */
 	struct belay__cache cache;           /* of tasks */
 	struct belay__fiber fiber;           /* of the loop */
 	struct belay__control control;       /* what every task begins with */
@@ -111,6 +111,7 @@ struct worker {
 	pthread_t thread;
 	struct worker *next_left;            /* see house.c: keep_for_the_left()                */
 	locale_t locale;                     /* of the task that was left last                  */
+	int *error;                          /* the thread's errno, to spare calls              */
 	_Alignas(64) struct tally tally;     /* the owner's to write                            */
 	pid_t tid;
 	_Atomic(struct belay__runner **) current; /* the thread's belay__current_task; tally.c  */
