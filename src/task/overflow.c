@@ -127,13 +127,18 @@ static void handle(int signal, siginfo_t *info, void *context)
 
 /* ---- For the house --------------------------------------------------------------------------- */
 
+/* With the mask and the flags that the one before asked for, so that it meets what it would have
+ * met without this one: above all, not to be called a second time. */
 void belay__overflow_start(void)
 {
+	const int kept = (int)SA_RESETHAND | SA_NODEFER | SA_RESTART;
 	struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 
-	sigemptyset(&action.sa_mask);
-	if (!installed && sigaction(SIGSEGV, NULL, &previous) == 0)
-		installed = sigaction(SIGSEGV, &action, NULL) == 0;
+	if (installed || sigaction(SIGSEGV, NULL, &previous) < 0)
+		return;
+	action.sa_mask = previous.sa_mask;
+	action.sa_flags |= previous.sa_flags & kept;
+	installed = sigaction(SIGSEGV, &action, NULL) == 0;
 }
 
 /* Where somebody has put another handler before this one, that may hand on to it: it stays. */

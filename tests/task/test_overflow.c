@@ -157,6 +157,24 @@ static void overflow_with_a_handler(void)
 	start_one_that_overflows();
 }
 
+static void say_and_return(int signal)
+{
+	static const char text[] = "once\n";
+
+	if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
+		_exit(1);
+}
+
+/* The alarm ends what would else fault for ever. */
+static void fault_with_a_handler_for_once(void)
+{
+	const struct sigaction once = {.sa_handler = say_and_return, .sa_flags = (int)SA_RESETHAND};
+
+	alarm(10);
+	sigaction(SIGSEGV, &once, NULL);
+	start_one_that_writes_to_null();
+}
+
 /* ---- Tests ----------------------------------------------------------------------------------- */
 
 static void a_task_that_needs_more_stack_is_named(void **state)
@@ -238,6 +256,18 @@ static void the_programs_own_handler_has_the_last_word(void **state)
 	assert_non_null(strstr(death.said, "the program's own handler"));
 }
 
+static void a_handler_that_wants_to_be_called_once_is_called_once(void **state)
+{
+	static struct death death;
+	const char *said;
+
+	run(fault_with_a_handler_for_once, &death);
+	assert_true(died_by_sigsegv(&death));
+	said = strstr(death.said, "once\n");
+	assert_non_null(said);
+	assert_null(strstr(said + 1, "once\n"));
+}
+
 static void after_the_shutdown_the_disposition_is_what_it_was(void **state)
 {
 	struct sigaction before, after;
@@ -257,4 +287,5 @@ BELAY_TEST_MAIN(cmocka_unit_test(a_task_that_needs_more_stack_is_named),
 		cmocka_unit_test(a_fault_of_another_kind_is_left_alone),
 		cmocka_unit_test(the_signal_sent_by_somebody_ends_the_program_as_ever),
 		cmocka_unit_test(the_programs_own_handler_has_the_last_word),
+		cmocka_unit_test(a_handler_that_wants_to_be_called_once_is_called_once),
 		cmocka_unit_test(after_the_shutdown_the_disposition_is_what_it_was))
