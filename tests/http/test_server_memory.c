@@ -78,6 +78,33 @@ static void a_recorded_request_survives_the_loss_of_any_allocation(void **state)
 	belay_log_to(NULL, NULL);
 }
 
+static int rely_on_context(belay_ctx *ctx, belay_request *req, belay_response *res)
+{
+	check(belay_err(ctx) == 0);
+	check(belay_trace_id(ctx) && strcmp(belay_trace_id(ctx), "abc") == 0);
+	return belay_response_puts(ctx, res, "relied");
+}
+
+static void record_reliance(void *arg)
+{
+	belay_router *router = belay_router_new();
+	belay_recorder *rec = belay_recorder_new("GET", "/");
+
+	if (router && rec && belay_router_use(router, belay_http_trace, NULL) == 0 &&
+	    belay_router_add(router, "GET /", rely_on_context, NULL) == 0 &&
+	    belay_recorder_header(rec, "X-Trace-Id", "abc") == 0) {
+		belay_recorder_serve(belay_background(), rec, router);
+		check(is_fine(belay_recorder_status(rec)));
+	}
+	belay_recorder_free(rec);
+	belay_router_free(router);
+}
+
+static void no_handler_is_asked_without_memory_for_its_context(void **state)
+{
+	assert_true(check_each_allocation(record_reliance, NULL) > 10);
+}
+
 /* ---- With one -------------------------------------------------------------------------------- */
 
 struct serving {
@@ -240,4 +267,5 @@ static void a_server_outlives_a_time_without_memory(void **state)
 
 BELAY_TEST_MAIN(cmocka_unit_test(a_server_outlives_a_time_without_memory),
 		cmocka_unit_test(a_recorded_request_survives_the_loss_of_any_allocation),
+		cmocka_unit_test(no_handler_is_asked_without_memory_for_its_context),
 		cmocka_unit_test(a_served_request_survives_the_loss_of_any_allocation))
