@@ -122,6 +122,16 @@ char *raw_read_all(int fd)
 	return text;
 }
 
+void raw_expect(int fd, const char *text)
+{
+	for (const char *p = text; *p; p++) {
+		char c[2];
+
+		if (raw_read_some(fd, c, sizeof c) == 0 || c[0] != *p)
+			fail_msg("not \"%s\": its byte %zu is \"%s\"", text, (size_t)(p - text), c);
+	}
+}
+
 void raw_read_until(int fd, const char *text)
 {
 	char seen[65536];

@@ -48,6 +48,9 @@ char *raw_read_all(int fd);
 /* Reads what one read gives: up to size - 1 bytes and a NUL; 0: the end, also by a reset. */
 size_t raw_read_some(int fd, char *buf, size_t size);
 
+/* Reads as many bytes as text has, which must be text's. */
+void raw_expect(int fd, const char *text);
+
 /* Reads until text stands in what came. */
 void raw_read_until(int fd, const char *text);
 

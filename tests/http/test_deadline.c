@@ -46,10 +46,13 @@ static int serve(belay_handler *handler, void *data, int64_t most, const char *t
 
 static int answer(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
-	belay_response_status(res, 201);
-	belay_response_header(res, "X-A", "1");
-	belay_response_add_header(res, "X-B", "2");
-	return belay_response_puts(ctx, res, "in time");
+	int r = belay_response_status(res, 201);
+
+	if (r == 0)
+		r = belay_response_header(res, "X-A", "1");
+	if (r == 0)
+		r = belay_response_add_header(res, "X-B", "2");
+	return r == 0 ? belay_response_puts(ctx, res, "in time") : r;
 }
 
 static void an_answer_in_time_is_handed_on(void **state)

@@ -353,6 +353,7 @@ static void an_answer_that_is_too_short_ends_the_connection(void **state)
 	char *text;
 
 	raw_send(fd, "GET /declared?short HTTP/1.1\r\nHost: x\r\n\r\n");
+	raw_expect(fd, "HTTP/1.1 200 ");
 	text = raw_read_all(fd);
 	assert_non_null(strstr(text, "Content-Length: 10"));
 	assert_string_equal(strstr(text, "\r\n\r\n"), "\r\n\r\n01234");

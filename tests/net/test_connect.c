@@ -87,8 +87,8 @@ static void accept_one(belay_ctx *ctx, void *arg)
 
 	aside_start(&aside, ctx, connect_when_waited_for, &caller);
 	fd = belay_accept(ctx, server->fd, (struct sockaddr *)&peer, &len);
-	aside_join(&aside);
 	check(fd >= 0);
+	aside_join(&aside);
 	check(peer.ss_family == server->addr.ss_family);
 	check(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	check(fcntl(fd, F_GETFD) & FD_CLOEXEC);

@@ -68,7 +68,7 @@ static void gather(struct crowd *crowd, int n)
 {
 	const struct belay_task_options options = {.stack_size = crowd->stack_size};
 
-	crowd->ch = belay_chan_new(0, 0);
+	crowd->ch = check_made(belay_chan_new(0, 0));
 	for (int i = 0; i < n; i++)
 		assert_int_equal(belay_go_with(bg(), receive, crowd, &options), 0);
 	assert_true(check_until(atomic_load(&crowd->here) == n));

@@ -69,7 +69,7 @@ static void disperse(struct crowd *crowd)
 
 static void gather_many(belay_ctx *ctx, void *arg)
 {
-	struct crowd crowd = {.let_go = belay_chan_new(0, 0)};
+	struct crowd crowd = {.let_go = check_made(belay_chan_new(0, 0))};
 	int here;
 
 	check(belay_wg_add(&crowd.over, MANY) == 0);
