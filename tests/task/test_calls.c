@@ -359,11 +359,14 @@ static const struct call calls[] = {
 	{"resolve", do_resolve, do_nothing},
 };
 
+static atomic_bool released; /* whose own wait a shutdown would strand */
+
 static void release(belay_ctx *ctx, void *arg)
 {
 	const struct call *at = arg;
 
 	at->release();
+	atomic_store(&released, true);
 }
 
 static void call(belay_ctx *ctx, void *arg)
@@ -391,7 +394,9 @@ static void run_call(const struct call *at)
 {
 	atomic_store(&meddles, true);
 	assert_int_equal(belay_go(bg(), meddle, NULL), 0);
+	atomic_store(&released, false);
 	check_in_task(call, (void *)at);
+	assert_true(check_until(atomic_load(&released)));
 	atomic_store(&meddles, false);
 }
 
