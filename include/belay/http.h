@@ -70,6 +70,9 @@ BELAY_EXPORT const char *belay_request_header(const belay_request *req, const ch
 BELAY_EXPORT bool belay_request_header_at(const belay_request *req, size_t index,
 					  const char **ret_name, const char **ret_value);
 
+/* The pattern of the route that was found, as it was added; NULL: none, or not yet. */
+BELAY_EXPORT const char *belay_request_route(const belay_request *req);
+
 /* The client's address as belay_conn_peer() writes it. */
 BELAY_EXPORT const char *belay_request_remote(const belay_request *req);
 

@@ -19,7 +19,6 @@
 #include <belay/select.h>
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 struct job {
@@ -155,8 +154,7 @@ static bool is_cut(const struct job *job)
 /* After the join: hands on what the handler left. */
 static int hand_on(belay_ctx *ctx, belay_ctx *deadline, struct job *job)
 {
-	if (job->inner.cause[0])
-		snprintf(job->outer->cause, sizeof job->outer->cause, "%s", job->inner.cause);
+	belay__response_copy_cause(job->outer, &job->inner);
 	if (job->result == 0 && !is_cut(job))
 		return belay__response_finish(ctx, &job->inner);
 	if (belay_err(deadline) < 0 && !belay_response_is_sent(job->outer))

@@ -72,6 +72,7 @@ static ssize_t read_some(belay_ctx *ctx, belay_request *req, void *buf, size_t s
 	n = req->source->read(ctx, req->source, buf, size);
 	if (n < 0 && n != belay_err(ctx))
 		req->failed = (int)n;
+	req->received += n > 0 ? (uint64_t)n : 0;
 	return n;
 }
 
@@ -166,6 +167,11 @@ bool belay_request_header_at(const belay_request *req, size_t index, const char 
 	*ret_name = belay__headers_name(&req->headers, index);
 	*ret_value = belay__headers_value(&req->headers, index);
 	return true;
+}
+
+const char *belay_request_route(const belay_request *req)
+{
+	return req->route;
 }
 
 const char *belay_request_remote(const belay_request *req)

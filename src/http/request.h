@@ -29,12 +29,14 @@ struct belay_request {
 
 	/* What the router found. */
 	const belay_router *router;
+	const char *route; /* its pattern; NULL: none was found */
 	void *data;
 	struct belay__pair params[BELAY__MOST_PARAMS];
 	unsigned param_count;
 
 	/* The body. */
 	struct belay__source *source;
+	uint64_t received; /* bytes of it that were read       */
 	bool touched;  /* the handler has read some of it itself */
 	int failed;    /* what every further read answers        */
 	char *body;    /* what belay_request_body() has so far   */

@@ -208,9 +208,21 @@ const char *belay__response_note_cause(struct belay_response *res, const belay_c
 {
 	belay_cause cause;
 
-	if (!res->cause[0] && belay_cause_of(ctx, &cause) == 0)
+	if (!res->cause[0] && belay_cause_of(ctx, &cause) == 0) {
 		snprintf(res->cause, sizeof res->cause, "%s", cause.message);
+		res->cause_err = belay_err(ctx);
+		res->cause_code = cause.code;
+	}
 	return res->cause[0] ? res->cause : NULL;
+}
+
+void belay__response_copy_cause(struct belay_response *to, const struct belay_response *from)
+{
+	if (!from->cause[0])
+		return;
+	memcpy(to->cause, from->cause, sizeof to->cause);
+	to->cause_err = from->cause_err;
+	to->cause_code = from->cause_code;
 }
 
 /* ---- The public face ------------------------------------------------------------------------- */

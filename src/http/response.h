@@ -49,6 +49,7 @@ struct belay_response {
 	char *buf;
 	size_t size, room;
 	char cause[128]; /* why the request was cut short; "": it was not               */
+	int cause_err, cause_code; /* and belay_err() and the cause's code for that     */
 };
 
 void belay__response_init(struct belay_response *res, struct belay__sink *sink);
@@ -70,6 +71,9 @@ void belay__response_clear_body(struct belay_response *res);
 
 /* Notes why ctx is done, where it is and nothing is noted yet; the note, or NULL. */
 const char *belay__response_note_cause(struct belay_response *res, const belay_ctx *ctx);
+
+/* Takes over what is noted for another response. */
+void belay__response_copy_cause(struct belay_response *to, const struct belay_response *from);
 
 /* Answers with the router's error page (router NULL: the default one), in place of what is there.
  * ctx must be live. req may be NULL. A page that fails leaves an empty body. 0; -EALREADY; what a

@@ -25,6 +25,7 @@ static void set_params(belay_request *req, const struct belay__route *route)
 		req->params[i].value = text + target->starts[param->segment];
 	}
 	req->param_count = route->param_count;
+	req->route = route->pattern;
 	req->data = route->data;
 }
 
