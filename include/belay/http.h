@@ -23,6 +23,7 @@
 #define BELAY_HTTP_H
 
 #include <belay/context.h>
+#include <belay/log.h>
 #include <belay/net.h>
 
 BELAY_BEGIN_DECLS
@@ -187,10 +188,6 @@ BELAY_EXPORT belay_middleware belay_http_deadline;
 /* "150ms", "1.5s": digits, with a fraction or not, and a unit of ns, us, ms, s, m. 0 and *ret in
  * nanoseconds (BELAY_FOREVER where it is too long to count); -EINVAL. */
 BELAY_EXPORT int belay_duration_parse(const char *text, int64_t *ret);
-
-/* The trace id of a W3C traceparent header (Trace Context, section 3.2): 0 and its 32 digits;
- * -EINVAL: malformed, or all zeros. */
-BELAY_EXPORT int belay_traceparent_parse(const char *text, char ret[33]);
 
 /* ---- Routers ------------------------------------------------------------------------------------
  *

@@ -27,6 +27,16 @@ BELAY_EXPORT belay_ctx *belay_with_trace_id_at(BELAY_BORROWED belay_ctx *parent,
 	belay_with_trace_id_at((parent), (__VA_ARGS__), BELAY_HERE)
 BELAY_EXPORT const char *belay_trace_id(const belay_ctx *ctx);
 
+/* The trace id of a W3C traceparent (Trace Context, section 3.2): 0 and its 32 digits; -EINVAL:
+ * malformed, or all zeros. */
+BELAY_EXPORT int belay_traceparent_parse(const char *text, char ret[33]);
+
+/* The other way: ctx's trace id, with a new random span id, sampled. 0 and *ret; -ENOENT: ctx has
+ * no trace id, or one that is not 32 hexadecimal digits in lower case, or zero; -EAGAIN: the kernel
+ * has no random numbers yet. */
+enum { BELAY_TRACEPARENT_SIZE = 56 };
+BELAY_EXPORT int belay_traceparent_format(const belay_ctx *ctx, char ret[BELAY_TRACEPARENT_SIZE]);
+
 /* Writes one line to standard error (or where belay_log_to() says), printf-like, with the time, the
  * level and, in brackets, ctx's trace id ("-": none) before it, in one write(2): lines of several
  * threads never mix. Control characters (C0, DEL, C1) are escaped, in the trace id too. ctx may be

@@ -15,9 +15,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
-
-enum { TRACE_DIGITS = 32, SPAN_DIGITS = 16 };
 
 BELAY_KEY(baggage, char *, .destroy = belay__free);
 
@@ -29,35 +26,17 @@ static int add(const struct belay_http_call *call, struct curl_slist **list, con
 	return belay__add_header(list, name, value) ? 0 : -ENOMEM;
 }
 
-static bool is_w3c_trace_id(const char *id)
-{
-	return strlen(id) == TRACE_DIGITS && strspn(id, "0123456789abcdef") == TRACE_DIGITS &&
-	       strspn(id, "0") < TRACE_DIGITS;
-}
-
-/* A zero is no span id: then, and where the kernel has no random numbers yet, there is none. */
-static bool make_span_id(char text[SPAN_DIGITS + 1])
-{
-	uint64_t id = 0;
-
-	if (getrandom(&id, sizeof id, GRND_NONBLOCK) != sizeof id || id == 0)
-		return false;
-	snprintf(text, SPAN_DIGITS + 1, "%016" PRIx64, id);
-	return true;
-}
-
 static int add_trace(belay_ctx *ctx, const struct belay_http_call *call, struct curl_slist **list)
 {
-	char parent[3 + TRACE_DIGITS + 1 + SPAN_DIGITS + 3 + 1], span[SPAN_DIGITS + 1];
+	char parent[BELAY_TRACEPARENT_SIZE];
 	const char *id = belay_trace_id(ctx);
 	int err;
 
 	if (!id || !*id)
 		return 0;
 	err = add(call, list, "X-Trace-Id", id);
-	if (err || !is_w3c_trace_id(id) || !make_span_id(span))
+	if (err || belay_traceparent_format(ctx, parent) < 0)
 		return err;
-	snprintf(parent, sizeof parent, "00-%.32s-%s-01", id, span);
 	return add(call, list, "traceparent", parent);
 }
 

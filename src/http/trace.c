@@ -16,36 +16,6 @@
 
 enum { ID_DIGITS = 32, LONGEST_ID = 64, LONGEST_BAGGAGE = 8192 };
 
-static bool is_hex(const char *text, size_t size)
-{
-	return strspn(text, "0123456789abcdef") >= size;
-}
-
-static bool is_zero(const char *text, size_t size)
-{
-	return strspn(text, "0") >= size;
-}
-
-/* version "-" trace-id "-" parent-id "-" flags; later versions may have more behind that. */
-int belay_traceparent_parse(const char *text, char ret[33])
-{
-	enum { PARENT = 3 + ID_DIGITS + 1, FLAGS = PARENT + 16 + 1, SIZE = FLAGS + 2 };
-	size_t size = strlen(text);
-	bool first = strncmp(text, "00", 2) == 0;
-
-	if (size < SIZE || (size > SIZE && (first || text[SIZE] != '-')))
-		return -EINVAL;
-	if (!is_hex(text, 2) || strncmp(text, "ff", 2) == 0 || text[2] != '-' ||
-	    !is_hex(text + 3, ID_DIGITS) || text[PARENT - 1] != '-' || !is_hex(text + PARENT, 16) ||
-	    text[FLAGS - 1] != '-' || !is_hex(text + FLAGS, 2))
-		return -EINVAL;
-	if (is_zero(text + 3, ID_DIGITS) || is_zero(text + PARENT, 16))
-		return -EINVAL;
-	memcpy(ret, text + 3, ID_DIGITS);
-	ret[ID_DIGITS] = '\0';
-	return 0;
-}
-
 static bool is_id(const char *text)
 {
 	size_t size = strlen(text);
