@@ -16,6 +16,7 @@
 #include <belay/log.h>
 #include <belay/net.h>
 #include <belay/os.h>
+#include <belay/process.h>
 #include <belay/report.h>
 #include <belay/select.h>
 #include <belay/stats.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * os.h - signals that end contexts.
+ * os.h - signals that end contexts. (Programs that contexts end: process.h.)
  */
 #ifndef BELAY_OS_H
 #define BELAY_OS_H

@@ -14,6 +14,14 @@ _Thread_local bool belay__own_thread;
 /* Written once, before there is any thread to fork. */
 static sigset_t program_mask;
 
+void belay__program_mask(sigset_t *ret)
+{
+	if (belay__own_thread)
+		*ret = program_mask;
+	else
+		pthread_sigmask(SIG_SETMASK, NULL, ret);
+}
+
 static void restore_in_child(void)
 {
 	if (belay__own_thread)

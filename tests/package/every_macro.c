@@ -39,8 +39,9 @@ void contexts(belay_ctx *parent)
 	BELAY_SCOPED belay_ctx *i = with_trace(h, "123");
 	BELAY_SCOPED belay_ctx *j = belay_with_signal(i, SIGINT, SIGTERM, 0);
 	BELAY_SCOPED belay_ctx *k = belay_with_trace_id(j, trace_of(i));
+	BELAY_SCOPED belay_ctx *l = belay_from_environment(k);
 
-	belay_log(k, BELAY_LOG_INFO, "%s", belay_trace_id(k));
+	belay_log(l, BELAY_LOG_INFO, "%s", belay_trace_id(l));
 }
 
 void ends(belay_ctx *ctx)
