@@ -11,6 +11,7 @@
 #define BELAY_H
 
 #include <belay/chan.h>
+#include <belay/conn_filter.h>
 #include <belay/context.h>
 #include <belay/group.h>
 #include <belay/log.h>

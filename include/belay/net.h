@@ -92,17 +92,36 @@ BELAY_EXPORT ssize_t belay_conn_read(BELAY_BORROWED belay_ctx *ctx, belay_conn *
 				     size_t size);
 
 /* All of it: 0, the context's error, or -errno. After an error some of it may have been sent, and
- * *written (may be NULL) says how much: the one place where an error is not "no effect". */
+ * *written (may be NULL) says how much: the one place where an error is not "no effect". (Over TLS
+ * the last of that may still be waiting for room in the socket; it goes out ahead of the next
+ * write.) */
 BELAY_EXPORT int belay_conn_write(BELAY_BORROWED belay_ctx *ctx, belay_conn *conn, const void *buf,
 				  size_t size, size_t *written);
 BELAY_EXPORT int belay_conn_writev(BELAY_BORROWED belay_ctx *ctx, belay_conn *conn,
 				   const struct iovec *iov, int count, size_t *written);
 
-/* No more writes: the peer reads the end of the stream. 0 or -errno. */
+/* No more writes: the peer reads the end of the stream. 0 or -errno. Does not block: over TLS, which
+ * says so to the peer in words of its own, -EAGAIN where those find no room in the socket; then
+ * belay_conn_finish(), which is the same but waits until they do, or ctx is done. */
 BELAY_EXPORT int belay_conn_shutdown(belay_conn *conn);
+BELAY_EXPORT int belay_conn_finish(BELAY_BORROWED belay_ctx *ctx, belay_conn *conn);
 
-/* The connection's own: wait on it with belay_wait_fd() and read or write it (TLS), but don't close
- * it. */
+/* Over TLS (<belay/tls.h>) a connection begins with a handshake, which is made by the first read or
+ * write, or by this call: 0, also where there is nothing to be done; the context's error, after
+ * which the next call goes on with it; -ETIMEDOUT: it took longer than it may; -EKEYREJECTED: the
+ * peer's certificate is missing or not trusted; -EPROTO: the peer speaks something else, or there is
+ * nothing that both can agree on; -ECONNRESET and others, as for a read. */
+BELAY_EXPORT int belay_conn_handshake(BELAY_BORROWED belay_ctx *ctx, belay_conn *conn);
+
+/* Whether its bytes are encrypted (TLS). Then, once the handshake is made: the protocol that both
+ * sides have agreed on by ALPN, "http/1.1"; and the subject of the peer's certificate, which has
+ * been verified, as RFC 2253 writes it, "CN=alice,O=Example". NULL: none. They live with conn. */
+BELAY_EXPORT bool belay_conn_is_secure(const belay_conn *conn);
+BELAY_EXPORT const char *belay_conn_protocol(const belay_conn *conn);
+BELAY_EXPORT const char *belay_conn_peer_subject(const belay_conn *conn);
+
+/* The connection's own: wait on it with belay_wait_fd(), but don't close it. What is read or written
+ * there goes around the connection's TLS. */
 BELAY_EXPORT int belay_conn_fd(const belay_conn *conn);
 
 /* The peer's (or own) address as "1.2.3.4:80", "[::1]:80" or "unix:/path" ("unix:": it has no
@@ -112,7 +131,7 @@ BELAY_EXPORT const char *belay_conn_peer(const belay_conn *conn);
 BELAY_EXPORT const char *belay_conn_local(const belay_conn *conn);
 
 /* A child of parent that also ends, with the cause (code, message), as soon as the peer of conn
- * hangs up or shuts down its side: noticed by a thread of Belay's own, so also while every worker
+ * hangs up or shuts down its side (over TLS also by saying so, with close_notify): noticed by a thread of Belay's own, so also while every worker
  * is busy and nobody reads. message is copied; NULL: the default. Never NULL, as all derivations:
  * where it can't be watched it is done with -ENOMEM, and the cause's code says what was lacking.
  * Must be ended (belay_end) before conn is closed. One at a time for a connection: a second one is

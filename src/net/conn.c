@@ -2,8 +2,8 @@
  *
  * conn.c - connected stream sockets, and what goes in and out of them.
  *
- * A connection has no state of its own but the socket's: one reader and one writer need no lock
- * between them. Both addresses are looked up when it is made, since the kernel forgets the peer's
+ * A connection has no state of its own but the socket's, and its filter's where it has one (filter.c):
+ * one reader and one writer need no lock between them. Both addresses are looked up when it is made, since the kernel forgets the peer's
  * with the connection.
  */
 #include "net/conn.h"
@@ -93,6 +93,8 @@ void belay_conn_close(belay_conn *conn)
 	if (!conn)
 		return;
 	belay__hangup_fini(&conn->hangup);
+	if (conn->filter)
+		conn->filter->close(conn, conn->filter_state);
 	belay__pollfd_forget(conn->fd);
 	close(conn->fd);
 	belay__free(conn);
@@ -111,10 +113,24 @@ static ssize_t try_read(int fd, void *arg)
 	return count < 0 ? -errno : count;
 }
 
+static ssize_t read_filter(belay_ctx *ctx, belay_conn *conn, void *buf, size_t size)
+{
+	ssize_t result = belay_err(ctx);
+
+	if (result < 0 || size == 0)
+		return result;
+	belay__hangup_read_begins(&conn->hangup);
+	result = conn->filter->read(ctx, conn, conn->filter_state, buf, size);
+	belay__hangup_read_ends(&conn->hangup, result);
+	return result;
+}
+
 ssize_t belay_conn_read(belay_ctx *ctx, belay_conn *conn, void *buf, size_t size)
 {
 	struct iovec part = {buf, size};
 
+	if (conn->filter)
+		return read_filter(ctx, conn, buf, size);
 	return belay__io_owned(ctx, conn->fd, BELAY_READABLE, try_read, &part);
 }
 
@@ -174,6 +190,22 @@ static ssize_t try_write(int fd, void *arg)
 	return count < 0 ? -errno : count;
 }
 
+static ssize_t write_some(belay_ctx *ctx, belay_conn *conn, struct output *output)
+{
+	struct iovec window[WINDOW];
+	size_t count;
+
+	if (!conn->filter)
+		return belay__io_owned(ctx, conn->fd, BELAY_WRITABLE, try_write, output);
+	count = window_of(output, window);
+	return conn->filter->write(ctx, conn, conn->filter_state, window, (int)count);
+}
+
+static int flush(belay_ctx *ctx, belay_conn *conn)
+{
+	return conn->filter ? conn->filter->flush(ctx, conn, conn->filter_state) : 0;
+}
+
 int belay_conn_writev(belay_ctx *ctx, belay_conn *conn, const struct iovec *iov, int count,
 		      size_t *written)
 {
@@ -183,13 +215,15 @@ int belay_conn_writev(belay_ctx *ctx, belay_conn *conn, const struct iovec *iov,
 
 	drop_empty(&output);
 	while (result >= 0 && output.count > 0) {
-		result = belay__io_owned(ctx, conn->fd, BELAY_WRITABLE, try_write, &output);
+		result = write_some(ctx, conn, &output);
 		if (result > 0) {
 			advance(&output, (size_t)result);
 			drop_empty(&output);
 			total += (size_t)result;
 		}
 	}
+	if (result >= 0 && total > 0)
+		result = flush(ctx, conn);
 	if (written)
 		*written = total;
 	return result < 0 ? (int)result : 0;
@@ -203,9 +237,25 @@ int belay_conn_write(belay_ctx *ctx, belay_conn *conn, const void *buf, size_t s
 	return belay_conn_writev(ctx, conn, &part, 1, written);
 }
 
-int belay_conn_shutdown(belay_conn *conn)
+static int shut(belay_conn *conn)
 {
 	return shutdown(conn->fd, SHUT_WR) < 0 ? -errno : 0;
+}
+
+int belay_conn_shutdown(belay_conn *conn)
+{
+	int err = conn->filter ? conn->filter->finish(NULL, conn, conn->filter_state) : 0;
+
+	return err < 0 ? err : shut(conn);
+}
+
+int belay_conn_finish(belay_ctx *ctx, belay_conn *conn)
+{
+	int err = belay_err(ctx);
+
+	if (err == 0 && conn->filter)
+		err = conn->filter->finish(ctx, conn, conn->filter_state);
+	return err < 0 ? err : shut(conn);
 }
 
 /* ---- Questions ------------------------------------------------------------------------------- */

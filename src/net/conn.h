@@ -7,16 +7,21 @@
 
 #include "base/lock.h"
 #include "net/address.h"
+#include "wait/timer.h"
 #include "wait/watch.h"
 
-#include <belay/net.h>
+#include <belay/conn_filter.h>
 
 /* The context that ends when the peer hangs up; see hangup.c. */
 struct belay__hangup {
 	bool used;                /* by the connection's user: the hook has been added, ever     */
 	struct belay_hook hook;
 	struct belay__watch watch;
-	struct belay__lock lock;  /* guards ctx                                                  */
+	struct belay__timer rest; /* of a connection with a filter: see hangup.c                 */
+	_Atomic bool resting;     /* rest is armed                                               */
+	_Atomic bool reading;     /* somebody does: who reads sees the end himself               */
+	struct belay__lock lock;  /* guards ctx, ending, and the arming of rest                  */
+	bool ending;              /* its hook runs: rest is not to be armed any more             */
 	belay_ctx *ctx;           /* borrowed: alive as long as it stands here. NULL: none       */
 	int code;                 /* what follows: constant while ctx stands here                */
 	const char *message;      /* ctx's memory                                                */
@@ -24,6 +29,8 @@ struct belay__hangup {
 
 struct belay_conn {
 	int fd;
+	const struct belay_conn_filter *filter; /* NULL: none, the bytes are the socket's */
+	void *filter_state;
 	struct belay__hangup hangup;
 	char peer[BELAY__ADDRESS_SIZE];
 	char local[BELAY__ADDRESS_SIZE];
@@ -37,6 +44,14 @@ void belay__conn_init(belay_conn *conn, int fd, const struct sockaddr *peer, soc
 
 /* Where fd is bound, as text. */
 void belay__local_address(int fd, char ret[BELAY__ADDRESS_SIZE]);
+
+/* Around each read through a filter, which may see the peer's end of the stream before the socket
+ * does: result 0. */
+void belay__hangup_read_begins(struct belay__hangup *hangup);
+void belay__hangup_read_ends(struct belay__hangup *hangup, ssize_t result);
+
+/* To be called when it may be that nobody reads for long, but look() can tell something now. */
+void belay__hangup_rest(struct belay__hangup *hangup);
 
 /* On return nothing of the watch on the peer touches conn any more. */
 void belay__hangup_fini(struct belay__hangup *hangup);

@@ -60,7 +60,7 @@ static bool lacks_resources(int err)
 struct io {
 	belay_ctx *ctx;
 	int fd;
-	unsigned events;
+	const unsigned *events; /* as the last try left them */
 	struct belay__pollfd *record;
 	wait_fn *wait;
 };
@@ -71,11 +71,11 @@ static int wait_for(const struct io *io, uint32_t edges)
 
 	in_a_row = 0;
 	if (!belay__in_task()) {
-		err = belay__thread_wait(io->ctx, io->fd, io->events);
+		err = belay__thread_wait(io->ctx, io->fd, *io->events);
 		if (!lacks_resources(err))
 			return err;
 	}
-	return io->wait(io->ctx, io->record, io->events, edges);
+	return io->wait(io->ctx, io->record, *io->events, edges);
 }
 
 static ssize_t loop(const struct io *io, belay__try_fn *try, void *arg)
@@ -110,10 +110,16 @@ static ssize_t run(struct io io, belay__try_fn *try, void *arg)
 
 ssize_t belay__io_owned(belay_ctx *ctx, int fd, unsigned events, belay__try_fn *try, void *arg)
 {
-	return run((struct io){ctx, fd, events, NULL, belay__pollfd_wait}, try, arg);
+	return run((struct io){ctx, fd, &events, NULL, belay__pollfd_wait}, try, arg);
 }
 
 ssize_t belay__io_lent(belay_ctx *ctx, int fd, unsigned events, belay__try_fn *try, void *arg)
 {
-	return run((struct io){ctx, fd, events, NULL, wait_lent}, try, arg);
+	return run((struct io){ctx, fd, &events, NULL, wait_lent}, try, arg);
+}
+
+ssize_t belay__io_either(belay_ctx *ctx, int fd, const unsigned *events, belay__try_fn *try,
+			 void *arg)
+{
+	return run((struct io){ctx, fd, events, NULL, belay__pollfd_wait}, try, arg);
 }

@@ -18,6 +18,10 @@ typedef ssize_t belay__try_fn(int fd, void *arg);
 ssize_t belay__io_owned(belay_ctx *ctx, int fd, unsigned events, belay__try_fn *try, void *arg);
 ssize_t belay__io_lent(belay_ctx *ctx, int fd, unsigned events, belay__try_fn *try, void *arg);
 
+/* As owned, for a try that waits for now one and now the other: *events is read after each. */
+ssize_t belay__io_either(belay_ctx *ctx, int fd, const unsigned *events, belay__try_fn *try,
+			 void *arg);
+
 /* -ECANCELED and -ETIME mean the context and nothing else: what a file of the kernel's calls so
  * becomes -EIO and -ETIMEDOUT. Other results are left as they are. */
 ssize_t belay__not_the_context(ssize_t result);

@@ -18,6 +18,9 @@
 struct belay_listener {
 	int fd;
 	struct belay__unix_file file; /* to be removed at the close; nothing for TCP */
+	int (*wrap)(belay_conn *conn, void *arg); /* NULL: connections are as they come */
+	void (*done)(void *arg);
+	void *arg;
 	char address[BELAY__ADDRESS_SIZE];
 };
 
@@ -139,6 +142,8 @@ void belay_listener_close(belay_listener *listener)
 {
 	if (!listener)
 		return;
+	if (listener->done)
+		listener->done(listener->arg);
 	belay__unix_file_remove(&listener->file);
 	belay__pollfd_forget(listener->fd);
 	close(listener->fd);
@@ -187,6 +192,27 @@ static ssize_t try_accept(int fd, void *arg)
 	return errno == ENOBUFS ? -ENOMEM : -errno;
 }
 
+void belay_listener_set_wrap(belay_listener *listener, int (*wrap)(belay_conn *conn, void *arg),
+			     void (*done)(void *arg), void *arg)
+{
+	listener->wrap = wrap;
+	listener->done = done;
+	listener->arg = arg;
+}
+
+/* Hands over the connection as it is to be seen. */
+static int hand_over(belay_listener *listener, belay_conn *conn, belay_conn **ret)
+{
+	int err = listener->wrap ? listener->wrap(conn, listener->arg) : 0;
+
+	if (err < 0) {
+		belay_conn_close(conn);
+		return err;
+	}
+	*ret = conn;
+	return 0;
+}
+
 /* The connection's memory comes first: an accepted socket must not be lost for lack of it. */
 int belay_listener_accept(belay_ctx *ctx, belay_listener *listener, belay_conn **ret)
 {
@@ -202,8 +228,7 @@ int belay_listener_accept(belay_ctx *ctx, belay_listener *listener, belay_conn *
 		return (int)fd;
 	}
 	belay__conn_init(conn, (int)fd, (struct sockaddr *)&arrival.peer, arrival.len);
-	*ret = conn;
-	return 0;
+	return hand_over(listener, conn, ret);
 }
 
 /* ---- Questions ------------------------------------------------------------------------------- */

@@ -126,6 +126,20 @@ int belay__watch_add(struct belay__watch *watch, int fd, uint32_t events,
 	return err;
 }
 
+/* What the kernel refuses here it would have refused before: the descriptor is registered. */
+void belay__watch_change(struct belay__watch *watch, uint32_t events)
+{
+	struct epoll_event event = {.events = events};
+
+	belay__lock_take(&watches.lock, BELAY__RANK_LEAF);
+	if (watch->index != UINT32_MAX) {
+		event.data.u64 = data_of(watch->index);
+		watches.slots[watch->index].events = events;
+		epoll_ctl(belay__clock_epoll(), EPOLL_CTL_MOD, watch->fd, &event);
+	}
+	belay__lock_give(&watches.lock, BELAY__RANK_LEAF);
+}
+
 void belay__watch_remove(struct belay__watch *watch)
 {
 	struct belay__waiter waiter;

@@ -21,6 +21,10 @@ struct belay__watch {
 int belay__watch_add(struct belay__watch *watch, int fd, uint32_t events,
 		     void (*fn)(struct belay__watch *watch, uint32_t events));
 
+/* Watches from now on for these events instead, and once more where a shot had been fired. Nothing
+ * happens where the watch has been removed. Any thread, also inside fn. */
+void belay__watch_change(struct belay__watch *watch, uint32_t events);
+
 /* On return fn does not run and never will (unless this is called from inside fn). */
 void belay__watch_remove(struct belay__watch *watch);
 
