@@ -77,6 +77,11 @@ BELAY_EXPORT const char *belay_request_route(const belay_request *req);
 /* The client's address as belay_conn_peer() writes it. */
 BELAY_EXPORT const char *belay_request_remote(const belay_request *req);
 
+/* Whether it came over TLS; and the subject of the certificate that the client has proved to own,
+ * "CN=alice,O=Example", as belay_conn_peer_subject() has it. NULL: it has shown none. */
+BELAY_EXPORT bool belay_request_is_secure(const belay_request *req);
+BELAY_EXPORT const char *belay_request_peer_subject(const belay_request *req);
+
 /* What belay_router_add() was given for this route; NULL outside of routes. */
 BELAY_EXPORT void *belay_request_data(const belay_request *req);
 
@@ -256,7 +261,8 @@ BELAY_EXPORT int belay_server_new(BELAY_BORROWED belay_ctx *base, const belay_ro
 
 /* Accepts connections and serves each in a task of its own, until ctx is done (its error), the
  * server shuts down (0), or accepting fails for good (-errno). The listener belongs to the server
- * from the call on, and is closed on return; requests that run go on. Several may serve at once. */
+ * from the call on, and is closed on return; requests that run go on. Several may serve at once. A
+ * listener of belay_tls_listen()'s makes it HTTPS. */
 BELAY_EXPORT int belay_server_serve(BELAY_BORROWED belay_ctx *ctx, belay_server *server,
 				    belay_listener *listener);
 

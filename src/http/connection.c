@@ -305,6 +305,7 @@ static void begin_life(struct connection *c, belay_ctx *server_ctx)
 	c->wire.drain_limit = options_of(c)->drain_size;
 	belay__response_init(&c->res, &c->wire.sink);
 	c->req.remote = belay_conn_peer(c->conn);
+	c->req.conn = c->conn;
 }
 
 /* The hangup context is ended before the connection that it watches is closed. */

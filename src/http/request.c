@@ -26,6 +26,7 @@ void belay__request_reset(struct belay_request *req)
 		.headers = req->headers,
 		.target = req->target,
 		.remote = req->remote,
+		.conn = req->conn,
 	};
 
 	belay__free(req->body);
@@ -177,6 +178,16 @@ const char *belay_request_route(const belay_request *req)
 const char *belay_request_remote(const belay_request *req)
 {
 	return req->remote;
+}
+
+bool belay_request_is_secure(const belay_request *req)
+{
+	return req->conn && belay_conn_is_secure(req->conn);
+}
+
+const char *belay_request_peer_subject(const belay_request *req)
+{
+	return req->conn ? belay_conn_peer_subject(req->conn) : NULL;
 }
 
 void *belay_request_data(const belay_request *req)

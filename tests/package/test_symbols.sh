@@ -18,7 +18,7 @@ headers() {
 	for header in "$source"/include/belay/*.h; do
 		name=$(basename "$header" .h)
 		case $name in
-		http* | sqlite*) [[ ${libraries[*]} == *libbelay-${name%%_*}.* ]] || continue ;;
+		http* | sqlite* | tls*) [[ ${libraries[*]} == *libbelay-${name%%_*}.* ]] || continue ;;
 		esac
 		echo "$header"
 	done
