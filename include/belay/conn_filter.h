@@ -4,8 +4,8 @@
  * another protocol below a stream may be.
  *
  * A filter stands between a connection's users and its socket. They go on to use the connection:
- * belay_conn_read(), belay_conn_write(), belay_with_hangup() and the rest go through the filter from
- * then on.
+ * belay_conn_read(), belay_conn_write(), belay_with_hangup() and the rest go through the filter
+ * from then on.
  */
 #ifndef BELAY_CONN_FILTER_H
 #define BELAY_CONN_FILTER_H
@@ -51,8 +51,8 @@ struct belay_conn_filter {
 	void (*close)(belay_conn *conn, void *state);
 };
 
-/* Puts filter, which must stay, in front of the socket: before anybody else uses conn, and once. The
- * state is the filter's from then on. */
+/* Puts filter, which must stay, in front of the socket: before anybody else uses conn, and once.
+ * The state is the filter's from then on. */
 BELAY_EXPORT void belay_conn_set_filter(belay_conn *conn, const struct belay_conn_filter *filter,
 					void *state);
 
@@ -70,8 +70,8 @@ BELAY_EXPORT ssize_t belay_conn_try(BELAY_BORROWED belay_ctx *ctx, belay_conn *c
 				    belay_conn_attempt *attempt, void *arg);
 
 /* Puts what arrives at a listener behind a filter: wrap(conn, arg) is called for each connection
- * that is accepted; it does not block, and what it returns other than 0 closes the connection and is
- * what belay_listener_accept() returns. done(arg) is called when the listener is closed. To be
+ * that is accepted; it does not block, and what it returns other than 0 closes the connection and
+ * is what belay_listener_accept() returns. done(arg) is called when the listener is closed. To be
  * called before anybody waits for a connection, and once. */
 BELAY_EXPORT void belay_listener_set_wrap(belay_listener *listener,
 					  int (*wrap)(belay_conn *conn, void *arg),

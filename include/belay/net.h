@@ -100,17 +100,17 @@ BELAY_EXPORT int belay_conn_write(BELAY_BORROWED belay_ctx *ctx, belay_conn *con
 BELAY_EXPORT int belay_conn_writev(BELAY_BORROWED belay_ctx *ctx, belay_conn *conn,
 				   const struct iovec *iov, int count, size_t *written);
 
-/* No more writes: the peer reads the end of the stream. 0 or -errno. Does not block: over TLS, which
- * says so to the peer in words of its own, -EAGAIN where those find no room in the socket; then
- * belay_conn_finish(), which is the same but waits until they do, or ctx is done. */
+/* No more writes: the peer reads the end of the stream. 0 or -errno. Does not block: over TLS,
+ * which says so to the peer in words of its own, -EAGAIN where those find no room in the socket;
+ * then belay_conn_finish(), which is the same but waits until they do, or ctx is done. */
 BELAY_EXPORT int belay_conn_shutdown(belay_conn *conn);
 BELAY_EXPORT int belay_conn_finish(BELAY_BORROWED belay_ctx *ctx, belay_conn *conn);
 
 /* Over TLS (<belay/tls.h>) a connection begins with a handshake, which is made by the first read or
  * write, or by this call: 0, also where there is nothing to be done; the context's error, after
  * which the next call goes on with it; -ETIMEDOUT: it took longer than it may; -EKEYREJECTED: the
- * peer's certificate is missing or not trusted; -EPROTO: the peer speaks something else, or there is
- * nothing that both can agree on; -ECONNRESET and others, as for a read. */
+ * peer's certificate is missing or not trusted; -EPROTO: the peer speaks something else, or there
+ * is nothing that both can agree on; -ECONNRESET and others, as for a read. */
 BELAY_EXPORT int belay_conn_handshake(BELAY_BORROWED belay_ctx *ctx, belay_conn *conn);
 
 /* Whether its bytes are encrypted (TLS). Then, once the handshake is made: the protocol that both
@@ -120,8 +120,8 @@ BELAY_EXPORT bool belay_conn_is_secure(const belay_conn *conn);
 BELAY_EXPORT const char *belay_conn_protocol(const belay_conn *conn);
 BELAY_EXPORT const char *belay_conn_peer_subject(const belay_conn *conn);
 
-/* The connection's own: wait on it with belay_wait_fd(), but don't close it. What is read or written
- * there goes around the connection's TLS. */
+/* The connection's own: wait on it with belay_wait_fd(), but don't close it. What is read or
+ * written there goes around the connection's TLS. */
 BELAY_EXPORT int belay_conn_fd(const belay_conn *conn);
 
 /* The peer's (or own) address as "1.2.3.4:80", "[::1]:80" or "unix:/path" ("unix:": it has no
@@ -131,11 +131,12 @@ BELAY_EXPORT const char *belay_conn_peer(const belay_conn *conn);
 BELAY_EXPORT const char *belay_conn_local(const belay_conn *conn);
 
 /* A child of parent that also ends, with the cause (code, message), as soon as the peer of conn
- * hangs up or shuts down its side (over TLS also by saying so, with close_notify): noticed by a thread of Belay's own, so also while every worker
- * is busy and nobody reads. message is copied; NULL: the default. Never NULL, as all derivations:
- * where it can't be watched it is done with -ENOMEM, and the cause's code says what was lacking.
- * Must be ended (belay_end) before conn is closed. One at a time for a connection: a second one is
- * done with -EINVAL. Call it and belay_conn_close() from one place at a time. */
+ * hangs up or shuts down its side (over TLS also by saying so, with close_notify): noticed by a
+ * thread of Belay's own, so also while every worker is busy and nobody reads. message is copied;
+ * NULL: the default. Never NULL, as all derivations: where it can't be watched it is done with
+ * -ENOMEM, and the cause's code says what was lacking. Must be ended (belay_end) before conn is
+ * closed. One at a time for a connection: a second one is done with -EINVAL. Call it and
+ * belay_conn_close() from one place at a time. */
 BELAY_EXPORT belay_ctx *belay_with_hangup(BELAY_BORROWED belay_ctx *parent, belay_conn *conn,
 					  int code, const char *message) BELAY_DERIVES;
 BELAY_EXPORT belay_ctx *belay_with_hangup_at(BELAY_BORROWED belay_ctx *parent, belay_conn *conn,

@@ -14,9 +14,9 @@
  *             fprintf(stderr, "%s\n", error.text);     "key.pem: does not belong to chain.pem"
  *
  * A connection with TLS is a connection like any other: it is read, written, watched, shut down and
- * closed with the calls of net.h, each under its context, and a server that is given such a listener
- * serves HTTPS. One reader and one writer may use it at the same time. A call that a context ends
- * leaves the stream whole: the next one goes on where it stopped.
+ * closed with the calls of net.h, each under its context, and a server that is given such a
+ * listener serves HTTPS. One reader and one writer may use it at the same time. A call that a
+ * context ends leaves the stream whole: the next one goes on where it stopped.
  *
  * Links as belay-tls. What can block takes a context and returns that context's error as soon as it
  * is done; the rules of belay.h hold here too.
@@ -66,9 +66,10 @@ struct belay_tls_server_options {
 };
 
 /* Reads the files, on a thread that may block, and copies options. 0 and *ret, one reference; the
- * context's error; -EINVAL: options are incomplete, or protocols malformed; the errno of a file that
- * can't be opened; -EBADMSG: a file has not got in it what it should; -EKEYREJECTED: a key does not
- * belong to its certificate; -ENOMEM. error (may be NULL) says which file and what is wrong. */
+ * context's error; -EINVAL: options are incomplete, or protocols malformed; the errno of a file
+ * that can't be opened; -EBADMSG: a file has not got in it what it should; -EKEYREJECTED: a key
+ * does not belong to its certificate; -ENOMEM. error (may be NULL) says which file and what is
+ * wrong. */
 BELAY_EXPORT int belay_tls_server_new(BELAY_BORROWED belay_ctx *ctx,
 				      const struct belay_tls_server_options *options,
 				      belay_tls **ret, struct belay_tls_error *error);
@@ -80,8 +81,8 @@ BELAY_EXPORT int belay_tls_listen(BELAY_BORROWED belay_ctx *ctx, const char *add
 				  belay_tls *tls, belay_listener **ret);
 
 /* Makes conn, which nobody else uses yet, the server's side of TLS with tls; for connections that
- * come from elsewhere, or turn to TLS after some talk (STARTTLS). Does not block. 0; -EINVAL: tls is
- * a client's, or conn has TLS already; -ENOMEM: conn is as it was. */
+ * come from elsewhere, or turn to TLS after some talk (STARTTLS). Does not block. 0; -EINVAL: tls
+ * is a client's, or conn has TLS already; -ENOMEM: conn is as it was. */
 BELAY_EXPORT int belay_tls_accept(belay_tls *tls, belay_conn *conn);
 
 /* ---- Clients --------------------------------------------------------------------------------- */
@@ -91,7 +92,7 @@ struct belay_tls_client_options {
 	const char *ca_file;    /* PEM: the authorities that are trusted [the system's]          */
 	const struct belay_tls_certificate *certificate; /* the client's own [none]              */
 	const char *protocols;  /* ALPN: what is offered, best first [none]                      */
-	int64_t handshake_time; /* nanoseconds from the connect to the end of the handshake [10 s] */
+	int64_t handshake_time; /* nanoseconds from the connect to its end [10 s] */
 };
 
 /* As belay_tls_server_new(). options may be NULL. */
@@ -105,9 +106,9 @@ BELAY_EXPORT int belay_tls_client_new(BELAY_BORROWED belay_ctx *ctx,
 BELAY_EXPORT int belay_tls_dial(BELAY_BORROWED belay_ctx *ctx, const char *address, belay_tls *tls,
 				belay_conn **ret, struct belay_tls_error *error);
 
-/* The same on conn, which is connected and nobody else uses yet: name is the host's name, or address
- * in numbers, that the peer's certificate must be for. Makes the handshake. The errors as above; what
- * is left to do with conn then is to close it. */
+/* The same on conn, which is connected and nobody else uses yet: name is the host's name, or
+ * address in numbers, that the peer's certificate must be for. Makes the handshake. The errors as
+ * above; what is left to do with conn then is to close it. */
 BELAY_EXPORT int belay_tls_connect(BELAY_BORROWED belay_ctx *ctx, belay_tls *tls, belay_conn *conn,
 				   const char *name, struct belay_tls_error *error);
 
@@ -129,8 +130,8 @@ BELAY_EXPORT void belay_tls_unref(belay_tls *tls);
 BELAY_EXPORT const char *belay_tls_version(const belay_conn *conn);
 BELAY_EXPORT bool belay_tls_is_resumed(const belay_conn *conn);
 
-/* Why TLS on conn failed, for people; "" where it has not. Any thread, once the call that failed has
- * returned. */
+/* Why TLS on conn failed, for people; "" where it has not. Any thread, once the call that failed
+ * has returned. */
 BELAY_EXPORT void belay_tls_error_of(const belay_conn *conn, struct belay_tls_error *ret);
 
 BELAY_END_DECLS

@@ -2,9 +2,9 @@
  *
  * conn.c - connected stream sockets, and what goes in and out of them.
  *
- * A connection has no state of its own but the socket's, and its filter's where it has one (filter.c):
- * one reader and one writer need no lock between them. Both addresses are looked up when it is made, since the kernel forgets the peer's
- * with the connection.
+ * A connection has no state of its own but the socket's, and its filter's where it has one
+ * (filter.c): one reader and one writer need no lock between them. Both addresses are looked up
+ * when it is made, since the kernel forgets the peer's with the connection.
  */
 #include "net/conn.h"
 

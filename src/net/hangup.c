@@ -7,10 +7,10 @@
  * context's end (its user promises that) but not the context itself. Therefore a hook takes the
  * watch off as soon as the context ends, whoever ends it.
  *
- * A filter's peer may end its stream without touching the socket (TLS: close_notify), which is found
- * out by looking at what has arrived. Who reads sees it himself. Where nobody has read for REST, the
- * socket is watched for whatever arrives besides, beginning with what is there: not sooner, since of
- * the requests of a busy connection each would else wake the clock thread.
+ * A filter's peer may end its stream without touching the socket (TLS: close_notify), which is
+ * found out by looking at what has arrived. Who reads sees it himself. Where nobody has read for
+ * REST, the socket is watched for whatever arrives besides, beginning with what is there: not
+ * sooner, since of the requests of a busy connection each would else wake the clock thread.
  *
  * State       ctx stands in hangup from before the watch is added until its hook is through; so
  *             long it is alive: the one who makes it holds a reference, then the hook does.
@@ -19,9 +19,9 @@
  *             which returns when the hook has. The watch's function is waited for by the hook,
  *             unless it is what ends ctx and thereby runs the hook; therefore it touches nothing
  *             after that.
- * Memory      read_ends() stores reading and then asks resting, rested() stores resting and then asks
- *             reading, all of it sequentially consistent: so one of them sees the other, and a rest
- *             that has begun is not overlooked.
+ * Memory      read_ends() stores reading and then asks resting, rested() stores resting and then
+ *             asks reading, all of it sequentially consistent: so one of them sees the other, and a
+ *             rest that has begun is not overlooked.
  * Locking     lock guards ctx, so that who asks whether it is still live asks a living one.
  */
 #include "base/alloc.h"
@@ -48,7 +48,8 @@ static void end_with(struct belay__hangup *hangup, belay_ctx *ctx)
 /* ---- Filters --------------------------------------------------------------------------------- */
 
 /* Whether what has arrived says that the peer has ended its stream. If not, sees to what is to be
- * watched for next: where somebody reads, or has to read first, his read's end begins a new rest. */
+ * watched for next: where somebody reads, or has to read first, his read's end begins a new
+ * rest. */
 static bool has_ended(struct belay__hangup *hangup)
 {
 	belay_conn *conn = belay__container(hangup, belay_conn, hangup);

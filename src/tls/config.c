@@ -5,8 +5,8 @@
  * A reload loads beside what is in use, and then swaps: a connection takes a reference to what is
  * loaded when it begins and keeps that, so none of them notices.
  *
- * Locking     lock guards the pointer alone; files are read without it. Two reloads at once: the one
- *             that ends last has the last word.
+ * Locking     lock guards the pointer alone; files are read without it. Two reloads at once: the
+ *             one that ends last has the last word.
  */
 #include "tls/tls.h"
 

@@ -51,7 +51,8 @@ static int reject(struct belay_tls_error *error, const char *file, const char *w
 	if (ERR_GET_LIB(first) == ERR_LIB_PEM && ERR_GET_REASON(first) == PEM_R_NO_START_LINE)
 		snprintf(text, sizeof text, "no %s in it", what);
 	else
-		snprintf(text, sizeof text, "not a good %s: %s", what, reason ? reason : "unreadable");
+		snprintf(text, sizeof text, "not a good %s: %s", what,
+			 reason ? reason : "unreadable");
 	return belay_tls__fail(error, -EBADMSG, file, text);
 }
 

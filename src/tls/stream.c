@@ -34,8 +34,8 @@ struct input {
 	int size;
 };
 
-/* What else OpenSSL had to say (a new key) is tried to be sent too; if not now, then before the next
- * write. */
+/* What else OpenSSL had to say (a new key) is tried to be sent too; if not now, then before the
+ * next write. */
 static int read_locked(const struct input *input, unsigned *events)
 {
 	struct belay_tls__link *link = input->link;

@@ -45,7 +45,7 @@ struct belay_tls__loaded {
 	unsigned char *protocols; /* a copy of the settings': connections may outlive those */
 	size_t protocols_size;
 	size_t count;
-	SSL_CTX *contexts[];      /* one for each certificate, the first for those that ask for none */
+	SSL_CTX *contexts[];      /* one for each certificate; the first: for who asks for none */
 };
 
 /* 0 and one reference, or errors as belay_tls_server_new(). Blocks for the files. */
@@ -107,9 +107,9 @@ int belay_tls__attach(belay_tls *tls, belay_conn *conn, const char *name);
 /* The link of conn; NULL: it has no TLS. */
 struct belay_tls__link *belay_tls__link_of(const belay_conn *conn);
 
-/* What result, other than success, of the SSL call just made comes to: -EAGAIN, with *events set; 0:
- * the peer has ended the stream; or the error that the link is broken with from now on. With the lock
- * held, as the two below. */
+/* What result, other than success, of the SSL call just made comes to: -EAGAIN, with *events set;
+ * 0: the peer has ended the stream; or the error that the link is broken with from now on. With the
+ * lock held, as the two below. */
 int belay_tls__judge(struct belay_tls__link *link, int result, unsigned *events);
 
 /* Breaks the link for good, unless it is already; returns what it is broken with. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_hangup.c - contexts that end when the peer of a connection with TLS goes away, in each of the
- * ways in which it may.
+ * test_hangup.c - contexts that end when the peer of a connection with TLS goes away, in each of
+ * the ways in which it may.
  */
 #include "tls_test.h"
 

@@ -259,7 +259,7 @@ static void cancel_a_write(belay_ctx *ctx, void *arg)
 	close_pair(pair);
 }
 
-static void after_a_cancelled_write_the_stream_goes_on_where_it_is_said_to_have_stopped(void **state)
+static void after_a_cancelled_write_the_stream_goes_on_where_it_is_said_to_stop(void **state)
 {
 	from_both(cancel_a_write, NULL);
 }
@@ -344,6 +344,6 @@ BELAY_TEST_MAIN(
 	TEST(one_side_may_end_and_the_other_go_on), TEST(a_close_is_the_end_of_the_stream),
 	TEST(a_stream_that_is_cut_off_is_ECONNRESET),
 	TEST(garbage_from_the_wire_breaks_the_connection), TEST(a_cancelled_read_loses_nothing),
-	TEST(after_a_cancelled_write_the_stream_goes_on_where_it_is_said_to_have_stopped),
+	TEST(after_a_cancelled_write_the_stream_goes_on_where_it_is_said_to_stop),
 	TEST(saying_the_end_can_be_cancelled), TEST(a_deadline_ends_a_read_with_ETIME),
 	TEST(new_keys_are_answered_in_passing))
