@@ -131,6 +131,14 @@ BELAY_EXPORT int belay_response_puts(BELAY_BORROWED belay_ctx *ctx, belay_respon
 BELAY_EXPORT int belay_response_printf(BELAY_BORROWED belay_ctx *ctx, belay_response *res,
 				       const char *fmt, ...) BELAY_PRINTF(3, 4);
 
+/* Appends size bytes of the regular file fd, from offset on; fd stays the caller's. Where a
+ * Content-Length was set and the connection can, they go out without a copy in this process
+ * (sendfile(2)); the disk is waited for on a blocking thread. Blocks as above, with the server's
+ * idle time anew for each 256 KiB. Errors as above; -ENODATA: the file ends before that. After an
+ * error some of it may have been appended. */
+BELAY_EXPORT int belay_response_send_file(BELAY_BORROWED belay_ctx *ctx, belay_response *res,
+					  int fd, int64_t offset, uint64_t size);
+
 /* Sends what is in the buffer now, and the head where it has not been sent: for streams, such as
  * server-sent events. Errors as belay_response_write(). */
 BELAY_EXPORT int belay_response_flush(BELAY_BORROWED belay_ctx *ctx, belay_response *res);

@@ -100,6 +100,14 @@ BELAY_EXPORT int belay_conn_write(BELAY_BORROWED belay_ctx *ctx, belay_conn *con
 BELAY_EXPORT int belay_conn_writev(BELAY_BORROWED belay_ctx *ctx, belay_conn *conn,
 				   const struct iovec *iov, int count, size_t *written);
 
+/* The same with size bytes of the file fd from offset on, without a copy in this process
+ * (sendfile(2)); fd's own position is left alone. Blocks for the peer, and besides, as all reading
+ * of files does, for the disk where they are not in memory. 0; as above; -ENODATA: the file ends
+ * before that; -EOPNOTSUPP: the file can't, or the connection is encrypted, and nothing was
+ * sent. */
+BELAY_EXPORT int belay_conn_sendfile(BELAY_BORROWED belay_ctx *ctx, belay_conn *conn, int fd,
+				     off_t offset, size_t size, size_t *written);
+
 /* No more writes: the peer reads the end of the stream. 0 or -errno. Does not block: over TLS,
  * which says so to the peer in words of its own, -EAGAIN where those find no room in the socket;
  * then belay_conn_finish(), which is the same but waits until they do, or ctx is done. */

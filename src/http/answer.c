@@ -225,3 +225,32 @@ int belay__answer_send(belay_ctx *ctx, struct belay__sink *sink, struct belay_re
 		wire->keep_alive = false;
 	return wire->error;
 }
+
+/* Where the body has no frame of its own but its length, a file can go out as it is. */
+static int send_file_alone(belay_ctx *ctx, struct belay__wire *wire, int fd, off_t offset,
+			   size_t size)
+{
+	int r = belay_mutex_lock(ctx, &wire->output);
+
+	if (r < 0)
+		return r;
+	r = wire->garbled ? -EPIPE : belay__wire_send_file(ctx, wire, fd, offset, size);
+	belay_mutex_unlock(&wire->output);
+	return r;
+}
+
+int belay__answer_send_file(belay_ctx *ctx, struct belay__sink *sink, struct belay_response *res,
+			    int fd, off_t offset, size_t size)
+{
+	struct belay__wire *wire = wire_of(sink);
+	int r = wire->error;
+
+	if (r == 0 && (wire->chunked || !wire->answered))
+		return -EOPNOTSUPP;
+	if (r == 0)
+		r = send_file_alone(ctx, wire, fd, offset, size);
+	if (r == 0 || r == -EOPNOTSUPP)
+		return r;
+	wire->keep_alive = false;
+	return wire->error = r;
+}

@@ -73,6 +73,14 @@ static int relay(belay_ctx *ctx, struct belay__sink *sink, belay_response *inner
 	return r;
 }
 
+static int relay_file(belay_ctx *ctx, struct belay__sink *sink, belay_response *inner, int fd,
+		      off_t offset, size_t size)
+{
+	struct job *job = (struct job *)(void *)sink;
+
+	return belay_response_send_file(ctx, job->outer, fd, offset, size);
+}
+
 /* ---- How long -------------------------------------------------------------------------------- */
 
 /* Makes *ns less where text asks for less. */
@@ -183,7 +191,7 @@ static int run_until(belay_ctx *ctx, belay_ctx *deadline, struct job *job)
 static int run_in_time(belay_ctx *ctx, belay_request *req, belay_response *res,
 		       const belay_chain *next, belay_ctx *deadline)
 {
-	struct job job = {.sink = {relay}, .outer = res, .req = req, .next = next};
+	struct job job = {.sink = {relay, relay_file}, .outer = res, .req = req, .next = next};
 	int r;
 
 	if (belay_err(deadline) < 0)

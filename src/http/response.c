@@ -9,6 +9,7 @@
  * Memory      The writer alone touches all but state and refused. A cut stores refused and then
  *             state (release); the writer's load of state (acquire) licenses reading refused.
  */
+#include "http/file_body.h"
 #include "http/response.h"
 
 #include "base/alloc.h"
@@ -19,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUFFER = 16384, FIRST_BUFFER = 1024 };
+enum { BUFFER = 16384, FIRST_BUFFER = 1024, COPY = 65536 };
 
 /* ---- States ---------------------------------------------------------------------------------- */
 
@@ -283,6 +284,61 @@ int belay_response_write(belay_ctx *ctx, belay_response *res, const void *data, 
 	res->taken += size;
 	res->written = true;
 	return 0;
+}
+
+/* Past the buffer, where the sink can and the body has no frames. 1: it went; 0: it can't. */
+static int pour_file(belay_ctx *ctx, struct belay_response *res, int fd, off_t offset, size_t size)
+{
+	int r;
+
+	if (!res->sink->send_file || res->declared < 0 || size <= BUFFER - res->size)
+		return 0;
+	r = drain(ctx, res, BELAY__PART_MORE);
+	if (r == 0)
+		r = res->sink->send_file(ctx, res->sink, res, fd, offset, size);
+	if (r == 0)
+		res->taken += size;
+	return r == -EOPNOTSUPP ? 0 : r == 0 ? 1 : r;
+}
+
+static int copy_file(belay_ctx *ctx, struct belay_response *res, int fd, off_t offset, size_t size)
+{
+	char *buf = belay__malloc(size < COPY ? size : COPY);
+	int r = buf ? 0 : -ENOMEM;
+
+	while (r == 0 && size > 0) {
+		size_t piece = size < COPY ? size : COPY;
+
+		r = belay__file_read(ctx, fd, buf, piece, offset);
+		if (r == 0)
+			r = belay_response_write(ctx, res, buf, piece);
+		offset += (off_t)piece;
+		size -= piece;
+	}
+	belay__free(buf);
+	return r;
+}
+
+int belay_response_send_file(belay_ctx *ctx, belay_response *res, int fd, int64_t offset,
+			     uint64_t size)
+{
+	int r = check_writer(ctx, res);
+
+	if (r < 0 || size == 0)
+		return r;
+	if (!belay__has_body(res->status) || offset < 0 || size > INT64_MAX - (uint64_t)offset)
+		return -EINVAL;
+	if (res->declared >= 0 && size > (uint64_t)res->declared - res->taken)
+		return -EMSGSIZE;
+	res->written = true;
+	if (res->head_only && res->declared >= 0) {
+		res->taken += size;
+		return 0;
+	}
+	r = pour_file(ctx, res, fd, offset, size);
+	if (r == 0)
+		return copy_file(ctx, res, fd, offset, size);
+	return r > 0 ? 0 : r;
 }
 
 int belay_response_puts(belay_ctx *ctx, belay_response *res, const char *text)

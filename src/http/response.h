@@ -24,6 +24,11 @@ enum belay__part {
 struct belay__sink {
 	int (*send)(belay_ctx *ctx, struct belay__sink *sink, struct belay_response *res,
 		    const void *data, size_t size, enum belay__part part);
+
+	/* The same with a part that stands in a file, and after which there is more; NULL: it
+	 * can't, as where it answers -EOPNOTSUPP, having done nothing. The head has been sent. */
+	int (*send_file)(belay_ctx *ctx, struct belay__sink *sink, struct belay_response *res,
+			 int fd, off_t offset, size_t size);
 };
 
 enum belay__response_state {

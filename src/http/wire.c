@@ -5,6 +5,7 @@
  * That a client has gone is noticed by Belay's watch on the socket as a rule, and here where a read
  * or a write comes first: either ends the connection's context, with the same cause.
  */
+#include "http/file_body.h"
 #include "http/wire.h"
 
 #include "base/alloc.h"
@@ -20,7 +21,7 @@ void belay__wire_init(struct belay__wire *wire, belay_conn *conn, belay_ctx *ctx
 		.conn = conn,
 		.ctx = ctx,
 		.source = {belay__body_read},
-		.sink = {belay__answer_send},
+		.sink = {belay__answer_send, belay__answer_send_file},
 		.output = BELAY_MUTEX_INIT,
 	};
 }
@@ -108,4 +109,33 @@ int belay__wire_write(belay_ctx *ctx, struct belay__wire *wire, const struct iov
 
 	belay_end(timed);
 	return r < 0 ? translate(ctx, wire, r) : 0;
+}
+
+static int send_piece(belay_ctx *ctx, struct belay__wire *wire, int fd, off_t offset, size_t size)
+{
+	belay_ctx *timed = belay_with_timeout(ctx, wire->patience);
+	int r = belay_conn_sendfile(timed, wire->conn, fd, offset, size, NULL);
+
+	belay_end(timed);
+	return r < 0 ? translate(ctx, wire, r) : 0;
+}
+
+int belay__wire_send_file(belay_ctx *ctx, struct belay__wire *wire, int fd, off_t offset,
+			  size_t size)
+{
+	size_t left = size;
+	int r = 0;
+
+	while (left > 0 && r == 0) {
+		size_t piece = left < BELAY__FILE_PIECE ? left : BELAY__FILE_PIECE;
+
+		r = belay__file_warm(ctx, fd, offset, piece);
+		if (r == 0)
+			r = send_piece(ctx, wire, fd, offset, piece);
+		if (r == -EOPNOTSUPP && left < size)
+			r = -EIO; /* it could a moment ago */
+		offset += (off_t)piece;
+		left -= piece;
+	}
+	return r;
 }

@@ -60,6 +60,11 @@ ssize_t belay__wire_fill(belay_ctx *ctx, struct belay__wire *wire, size_t most, 
 int belay__wire_write(belay_ctx *ctx, struct belay__wire *wire, const struct iovec *iov, int count,
 		      size_t *ret);
 
+/* Writes size bytes of a file, with the patience anew for each 256 KiB of it. 0; errors as above;
+ * -EOPNOTSUPP: this connection can't, and nothing was written. */
+int belay__wire_send_file(belay_ctx *ctx, struct belay__wire *wire, int fd, off_t offset,
+			  size_t size);
+
 /* body.c. The source of wire->msg's body. */
 ssize_t belay__body_read(belay_ctx *ctx, struct belay__source *source, void *buf, size_t size);
 
@@ -72,5 +77,7 @@ bool belay__body_drain(belay_ctx *ctx, struct belay__wire *wire);
 void belay__answer_begin(struct belay__wire *wire, bool keep_alive);
 int belay__answer_send(belay_ctx *ctx, struct belay__sink *sink, struct belay_response *res,
 		       const void *data, size_t size, enum belay__part part);
+int belay__answer_send_file(belay_ctx *ctx, struct belay__sink *sink, struct belay_response *res,
+			    int fd, off_t offset, size_t size);
 
 #endif
