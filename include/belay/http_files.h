@@ -8,23 +8,23 @@
  *     belay_router_add(router, "GET /static/{path...}", belay_files_handler, files);
  *
  * What the route's {path...} stands for is opened below the folder. No request gets anything else:
- * the kernel resolves the path with RESOLVE_BENEATH (openat2(2)); where that is missing it is walked
- * segment by segment. Symbolic links are not followed, unless follow_links says so, and then only
- * as far as they lead to what is below the folder (without openat2(2): not at all). Files and
+ * the kernel resolves the path with RESOLVE_BENEATH (openat2(2)); where that is missing it is
+ * walked segment by segment. Symbolic links are not followed, unless follow_links says so, and then
+ * only as far as they lead to what is below the folder (without openat2(2): not at all). Files and
  * folders whose names begin with a dot are not there, unless hidden says so. Pipes, devices and
  * sockets are never there.
  *
- * Answers have a Content-Type by the name's extension, with X-Content-Type-Options: nosniff, ETag and
- * Last-Modified; 304 and 412 by If-None-Match, If-Modified-Since, If-Match and If-Unmodified-Since
- * (RFC 9110, section 13); one range (206, 416, If-Range: section 14; of several at once the whole is
- * sent). A folder is answered with its index file, or, without a slash behind it, with 301 to where
- * there is one; folders are not listed. GET and HEAD alone: else 405.
+ * Answers have a Content-Type by the name's extension, with X-Content-Type-Options: nosniff, ETag
+ * and Last-Modified; 304 and 412 by If-None-Match, If-Modified-Since, If-Match and
+ * If-Unmodified-Since (RFC 9110, section 13); one range (206, 416, If-Range: section 14; of several
+ * at once the whole is sent). A folder is answered with its index file, or, without a slash behind
+ * it, with 301 to where there is one; folders are not listed. GET and HEAD alone: else 405.
  *
- * The entity tag is made of the file's inode, size and time of modification. It is strong, but for a
- * file that was modified within the last two seconds: that may be modified again within the same
+ * The entity tag is made of the file's inode, size and time of modification. It is strong, but for
+ * a file that was modified within the last two seconds: that may be modified again within the same
  * tick of the file system's clock, so its tag is weak. Who changes a file in place, keeps its size
- * and sets its time back deceives it, and clients with it. Servers with copies of the same file have
- * different tags for it.
+ * and sets its time back deceives it, and clients with it. Servers with copies of the same file
+ * have different tags for it.
  */
 #ifndef BELAY_HTTP_FILES_H
 #define BELAY_HTTP_FILES_H

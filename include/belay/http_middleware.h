@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * http_middleware.h - middlewares that keep a server standing: limits, load shedding,
- * authentication, CORS, a log in JSON, metrics.
+ * authentication, CORS, a log in JSON, metrics, compression.
  *
  *     belay_concurrency_limit *limit = belay_concurrency_limit_new(&(struct
  *             belay_concurrency_options){ .most = 64, .waiting = 256 });
@@ -234,6 +234,24 @@ BELAY_EXPORT int belay_metrics_text(belay_metrics *metrics, FILE *out);
 
 /* Answers with that, and with belay_stats_text() behind it; data: the metrics. */
 BELAY_EXPORT belay_handler belay_metrics_handler;
+
+/* ---- Compression --------------------------------------------------------------------------------
+ *
+ * Codes answers with zstd, br or gzip, whichever of those built in the client's Accept-Encoding
+ * gives the highest q to: what is text by its Content-Type (text/..., JSON, XML, SVG, WebAssembly
+ * ...) and not known to be smaller than 1,024 bytes. Left alone is what has a Content-Encoding
+ * already, parts (206), and what says "Cache-Control: no-transform". A flush sends all that was
+ * written so far. The entity tag becomes weak, Content-Length and Accept-Ranges go, and answers that
+ * depend on it have Vary: Accept-Encoding. HEAD is answered as without compression. Where memory
+ * runs out at the beginning, the answer goes as it is.
+ *
+ * A stream takes about 270 KB (gzip) or 1 MB (br, zstd) while it lasts. It stands inside of the
+ * measurements and logs, whose bytes are those sent. Don't compress secrets together with what the
+ * client chooses (the BREACH attack): leave such routes out. arg is not used. */
+BELAY_EXPORT belay_middleware belay_http_compress;
+
+/* "zstd, br, gzip": what was built in; "" where nothing was. Static. */
+BELAY_EXPORT const char *belay_http_codings(void);
 
 BELAY_END_DECLS
 

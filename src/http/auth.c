@@ -65,7 +65,8 @@ static bool parse_basic(char *text, struct belay_credentials *ret)
 	ssize_t size = decode_base64(text);
 	char *colon = size < 0 ? NULL : memchr(text, ':', (size_t)size);
 
-	if (!colon || !belay__is_field_value(text, (size_t)size) || memchr(text, '\t', (size_t)size))
+	if (!colon || !belay__is_field_value(text, (size_t)size) ||
+	    memchr(text, '\t', (size_t)size))
 		return false;
 	*colon = '\0';
 	*ret = (struct belay_credentials){BELAY_AUTH_BASIC, text, colon + 1};

@@ -33,39 +33,14 @@ struct job {
 
 /* ---- The inner response's sink --------------------------------------------------------------- */
 
-/* A header that was set replaces the outer one's; one that was added joins the one before it. */
-static int copy_headers(const struct belay__headers *from, belay_response *to)
-{
-	for (size_t i = 0; i < from->count; i++) {
-		const char *name = belay__headers_name(from, i);
-		const char *value = belay__headers_value(from, i);
-		bool first = belay__headers_find(from, name, 0) == i;
-		int r = first ? belay_response_header(to, name, value)
-			      : belay_response_add_header(to, name, value);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int open_outer(struct job *job, const belay_response *inner)
-{
-	int r = belay_response_status(job->outer, inner->status);
-
-	if (r == 0)
-		r = copy_headers(&inner->headers, job->outer);
-	job->opened = r == 0;
-	return r;
-}
-
 /* The outer one's end is its owner's to send. */
 static int relay(belay_ctx *ctx, struct belay__sink *sink, belay_response *inner, const void *data,
 		 size_t size, enum belay__part part)
 {
 	struct job *job = (struct job *)(void *)sink;
-	int r = job->opened ? 0 : open_outer(job, inner);
+	int r = job->opened ? 0 : belay__response_copy_head(job->outer, inner);
 
+	job->opened |= r == 0;
 	if (r == 0 && size > 0)
 		r = belay_response_write(ctx, job->outer, data, size);
 	if (r == 0 && part == BELAY__PART_FLUSH)

@@ -2,10 +2,10 @@
  *
  * file_body.c - reads regular files without keeping a worker waiting for the disk.
  *
- * Reading a file blocks its thread where the bytes are not in the page cache, and no poller tells of
- * that. So the first and the last byte of a piece are tried with RWF_NOWAIT, which fails where it
- * would block; and where it does, the piece is read ahead on a blocking thread first. It may be gone
- * again by the time it is used, under memory pressure: then a worker waits after all.
+ * Reading a file blocks its thread where the bytes are not in the page cache, and no poller tells
+ * of that. So the first and the last byte of a piece are tried with RWF_NOWAIT, which fails where
+ * it would block; and where it does, the piece is read ahead on a blocking thread first. It may be
+ * gone again by the time it is used, under memory pressure: then a worker waits after all.
  */
 #include "http/file_body.h"
 

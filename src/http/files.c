@@ -2,10 +2,10 @@
  *
  * files.c - the files below a folder, over HTTP.
  *
- * An answer is made in three steps: the file is found, then the representation of it that the client
- * takes (itself, or one that was compressed beforehand), then what of that the client needs (nothing,
- * a part, all). Each file is opened once and all is asked of the descriptor, so that what is said in
- * the head is true of what is sent, whatever is renamed meanwhile.
+ * An answer is made in three steps: the file is found, then the representation of it that the
+ * client takes (itself, or one that was compressed beforehand), then what of that the client needs
+ * (nothing, a part, all). Each file is opened once and all is asked of the descriptor, so that what
+ * is said in the head is true of what is sent, whatever is renamed meanwhile.
  */
 #include "http/coding.h"
 #include "http/date.h"
@@ -341,8 +341,8 @@ static int send_found(const struct job *job, struct found *found)
 
 /* ---- The handler ----------------------------------------------------------------------------- */
 
-/* To the last segment, as it was sent, with a slash behind it: relative, so that it leads to no other
- * host whatever the target looks like ("./" before it, for one that has a colon). */
+/* To the last segment, as it was sent, with a slash behind it: relative, so that it leads to no
+ * other host whatever the target looks like ("./" before it, for one that has a colon). */
 static int redirect(const struct job *job)
 {
 	const char *line = job->req->line, *query = line + strcspn(line, "?");

@@ -8,8 +8,8 @@
  *
  * Memory      Counters are relaxed: each is true by itself, and a reader that comes in between sees
  *             a request counted in one and not yet in the other. A series is put at the head of its
- *             list by a compare-and-swap (release); readers load the head (acquire) and follow next,
- *             which is never changed after that.
+ *             list by a compare-and-swap (release); readers load the head (acquire) and follow
+ *             next, which is never changed after that.
  */
 #include "http/metrics.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * metrics.h - the inside of metrics: what is counted, for the one who counts and the one who writes.
+ * metrics.h - the inside of metrics: what is counted, for the one who counts and the one who
+ * writes.
  */
 #ifndef BELAY_SRC_HTTP_METRICS_H
 #define BELAY_SRC_HTTP_METRICS_H

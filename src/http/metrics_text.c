@@ -4,8 +4,8 @@
  * (https://prometheus.io/docs/instrumenting/exposition_formats/), version 0.0.4.
  *
  * Each family is written in one go, as the format wants it, so that the table is gone through once
- * for each. Numbers that belong together may differ by the requests that ended meanwhile; within one
- * histogram the count is the sum of its buckets, whatever happens.
+ * for each. Numbers that belong together may differ by the requests that ended meanwhile; within
+ * one histogram the count is the sum of its buckets, whatever happens.
  */
 #include "http/metrics.h"
 

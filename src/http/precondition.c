@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * precondition.c - whether a client needs what it asks for, and which part of it (RFC 9110, sections
- * 13 and 14).
+ * precondition.c - whether a client needs what it asks for, and which part of it (RFC 9110,
+ * sections 13 and 14).
  *
  * Of several ranges at once the whole is sent: section 14.2 lets a server ignore Range, section
  * 17.15 warns of what many small or overlapping ones cost it, and what asks for them in practice

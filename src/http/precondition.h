@@ -26,8 +26,8 @@ enum belay__range_verdict {
 	BELAY__RANGE_UNSATISFIABLE, /* 416 */
 };
 
-/* What of size bytes is to be sent. Ranges in other units, malformed ones, several at once, and those
- * whose If-Range does not hold are ignored, as section 14.2 allows. */
+/* What of size bytes is to be sent. Ranges in other units, malformed ones, several at once, and
+ * those whose If-Range does not hold are ignored, as section 14.2 allows. */
 enum belay__range_verdict belay__range(const belay_request *req, const struct belay__validators *v,
 				       uint64_t size, uint64_t *ret_first, uint64_t *ret_count);
 

@@ -2,11 +2,11 @@
  *
  * rate.c - so many requests from each client: token buckets in a table that does not grow.
  *
- * A bucket is one moment: the one at which it would be full again, had no more come. A request moves
- * it on by one interval, and is refused where that would put it more than burst intervals ahead of
- * now. That is the generic cell rate algorithm (ATM Forum, Traffic Management 4.0, section 4.4.2),
- * which lets through exactly what a token bucket does, and needs no clock that fills it. A moment
- * that has passed is a full bucket, as is no entry at all: so entries need not be removed.
+ * A bucket is one moment: the one at which it would be full again, had no more come. A request
+ * moves it on by one interval, and is refused where that would put it more than burst intervals
+ * ahead of now. That is the generic cell rate algorithm (ATM Forum, Traffic Management 4.0, section
+ * 4.4.2), which lets through exactly what a token bucket does, and needs no clock that fills it. A
+ * moment that has passed is a full bucket, as is no entry at all: so entries need not be removed.
  *
  * Invariants  a client stands in one way of its row at most. Of two clients with the same 64 bits,
  *             which nobody can find, one would be refused for the other.

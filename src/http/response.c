@@ -226,6 +226,28 @@ void belay__response_copy_cause(struct belay_response *to, const struct belay_re
 	to->cause_code = from->cause_code;
 }
 
+/* Headers of which each says one thing more. */
+static bool adds_up(const char *name)
+{
+	return belay__same_name(name, "vary") || belay__same_name(name, "set-cookie");
+}
+
+int belay__response_copy_head(struct belay_response *to, const struct belay_response *from)
+{
+	const struct belay__headers *headers = &from->headers;
+	int r = belay_response_status(to, from->status);
+
+	for (size_t i = 0; r == 0 && i < headers->count; i++) {
+		const char *name = belay__headers_name(headers, i);
+		const char *value = belay__headers_value(headers, i);
+		bool first = belay__headers_find(headers, name, 0) == i;
+
+		r = first && !adds_up(name) ? belay_response_header(to, name, value)
+					    : belay_response_add_header(to, name, value);
+	}
+	return r;
+}
+
 /* ---- The public face ------------------------------------------------------------------------- */
 
 int belay_response_status(belay_response *res, int status)

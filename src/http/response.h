@@ -77,6 +77,10 @@ void belay__response_clear_body(struct belay_response *res);
 /* Notes why ctx is done, where it is and nothing is noted yet; the note, or NULL. */
 const char *belay__response_note_cause(struct belay_response *res, const belay_ctx *ctx);
 
+/* Takes over the status and headers of another response: one that it set replaces that of the same
+ * name, but for Vary and Set-Cookie, which are added. 0; belay_response_header()'s errors. */
+int belay__response_copy_head(struct belay_response *to, const struct belay_response *from);
+
 /* Takes over what is noted for another response. */
 void belay__response_copy_cause(struct belay_response *to, const struct belay_response *from);
 

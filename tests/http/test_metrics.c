@@ -211,7 +211,8 @@ static void a_deadline_of_the_middleware_s_inside_counts(void **state)
 	ask(router, "GET", "/", NULL);
 	print(*state);
 	assert_line("belay_http_requests_cut_total{cause=\"deadline\"} 1");
-	assert_line("belay_http_requests_total{route=\"/{rest...}\",method=\"GET\",code=\"5xx\"} 1");
+	assert_line("belay_http_requests_total{route=\"/{rest...}\",method=\"GET\","
+		    "code=\"5xx\"} 1");
 	belay_router_free(router);
 }
 
