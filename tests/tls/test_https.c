@@ -6,10 +6,12 @@
 
 #include <belay/http.h>
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static struct sides sides;
 static belay_router *router;
@@ -154,6 +156,31 @@ static void large_bodies_go_both_ways(void **state)
 			     "--data-binary @%s/body -H Expect: https://%s/ | cmp - %s/body",
 			     sides.authority.folder, sides.authority.ca_file,
 			     sides.authority.folder, address, sides.authority.folder),
+			 0);
+}
+
+static int send_the_program_itself(belay_ctx *ctx, belay_request *req, belay_response *res)
+{
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	off_t size = lseek(fd, 0, SEEK_END);
+	char length[24];
+	int r;
+
+	snprintf(length, sizeof length, "%jd", (intmax_t)size);
+	r = belay_response_header(res, "Content-Length", length);
+	if (r == 0)
+		r = belay_response_send_file(ctx, res, fd, 0, (uint64_t)size);
+	close(fd);
+	return r;
+}
+
+/* Not past the encryption, as sendfile(2) would. */
+static void a_file_goes_through_tls(void **state)
+{
+	belay_router_add(router, "GET /", send_the_program_itself, NULL);
+	start(NULL);
+	assert_int_equal(run(CURL "https://%s/ | cmp - /proc/%d/exe", sides.authority.ca_file,
+			     address, (int)getpid()),
 			 0);
 }
 
@@ -374,6 +401,7 @@ static void a_reload_under_load_disturbs_nobody(void **state)
 BELAY_TEST_MAIN(TEST(curl_gets_an_answer), TEST(curl_refuses_a_server_that_it_does_not_know),
 		TEST(a_handler_knows_its_client_by_the_certificate),
 		TEST(a_plain_request_gets_no_answer), TEST(large_bodies_go_both_ways),
+		TEST(a_file_goes_through_tls),
 		TEST(old_versions_of_tls_are_refused), TEST(sessions_are_resumed_until_a_reload),
 		TEST(sessions_of_tls_1_2_are_resumed_too), TEST(renegotiation_is_refused),
 		TEST(a_client_that_closes_ends_its_request_that_computes),
