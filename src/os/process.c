@@ -294,7 +294,8 @@ static bool is_gone(struct belay_process *process)
 
 /* ---- Its end --------------------------------------------------------------------------------- */
 
-/* The last resort where even the means to wait are lacking. */
+/* The last resort where even the means to wait are lacking: a wait that fails may not have made a
+ * single try. */
 static void nap(void)
 {
 	const struct timespec turn = {.tv_nsec = BELAY_MS(1)};
@@ -309,7 +310,8 @@ static void wait_until_gone(struct belay_process *process)
 		for (int i = 0; i < OUTPUTS; i++)
 			belay__intake_refuse(&process->output[i]);
 		if (belay__io_lent(belay_background(), process->epoll, BELAY_READABLE, step,
-				   process) < 0)
+				   process) < 0 &&
+		    step(process->epoll, process) < 0)
 			nap();
 	}
 }

@@ -493,7 +493,7 @@ static void exec_in_task(belay_ctx *ctx, void *arg)
 
 static void out_of_memory_is_an_error_and_leaves_no_child(void **state)
 {
-	assert_true(check_each_alone(exec_with_all, NULL) > 0);
+	assert_true(check_each_allocation(exec_with_all, NULL) > 0);
 	check_in_task(exec_in_task, NULL);
 }
 
