@@ -29,7 +29,7 @@ struct belay_event {
 	const char *event; /* its type; NULL: "message"                                          */
 	const char *data;  /* may have several lines (by LF, CR or CRLF): they arrive with LF     */
 	const char *id;    /* what the client gives as its last one when it connects again       */
-	int64_t retry;     /* ns until it connects again; 0: as it thinks; rounded to milliseconds */
+	int64_t retry;     /* ns until it connects again, in whole ms; 0: as it thinks           */
 };
 
 /* Begins the stream: text/event-stream, not to be cached nor held back by proxies (nginx's

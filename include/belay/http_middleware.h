@@ -166,7 +166,7 @@ BELAY_EXPORT bool belay_same_secret(const char *given, const char *expected);
  * that is not listed gets answers without the headers: what refuses it is the browser. This is no
  * protection from anybody but browsers. Stands outside of authentication, since preflights have no
  * credentials. Answers vary by Origin: handlers add to Vary (belay_response_add_header()). */
-struct belay_http_cors {
+struct belay_cors_options {
 	const char *const *origins; /* "https://a.example", exactly as browsers send it; "*": all;
 				       ends with NULL                                         */
 	const char *methods; /* besides GET, HEAD and POST: "PUT, DELETE"; NULL: none          */
@@ -175,7 +175,7 @@ struct belay_http_cors {
 	bool credentials;    /* cookies and the like; never for the origin "*"                 */
 	int64_t max_age;     /* ns that a preflight's answer is good for; 0: as browsers think  */
 };
-BELAY_EXPORT belay_middleware belay_http_cors; /* arg: const struct belay_http_cors */
+BELAY_EXPORT belay_middleware belay_http_cors; /* arg: const struct belay_cors_options */
 
 /* ---- The access log, for machines ---------------------------------------------------------------
  *
@@ -241,9 +241,9 @@ BELAY_EXPORT belay_handler belay_metrics_handler;
  * gives the highest q to: what is text by its Content-Type (text/..., JSON, XML, SVG, WebAssembly
  * ...) and not known to be smaller than 1,024 bytes. Left alone is what has a Content-Encoding
  * already, parts (206), and what says "Cache-Control: no-transform". A flush sends all that was
- * written so far. The entity tag becomes weak, Content-Length and Accept-Ranges go, and answers that
- * depend on it have Vary: Accept-Encoding. HEAD is answered as without compression. Where memory
- * runs out at the beginning, the answer goes as it is.
+ * written so far. The entity tag becomes weak, Content-Length and Accept-Ranges go, and answers
+ * that depend on it have Vary: Accept-Encoding. HEAD is answered as without compression. Where
+ * memory runs out at the beginning, the answer goes as it is.
  *
  * A stream takes about 270 KB (gzip) or 1 MB (br, zstd) while it lasts. It stands inside of the
  * measurements and logs, whose bytes are those sent. Don't compress secrets together with what the

@@ -2,9 +2,9 @@
  *
  * compress.c - compresses answers for those who ask for it.
  *
- * The handler writes to a response of its own, the inner one, whose sink codes what comes and writes
- * it to the real one. Whether it does is decided when the inner one's head comes by: then type and
- * first bytes are known. What is not coded passes through as it is.
+ * The handler writes to a response of its own, the inner one, whose sink codes what comes and
+ * writes it to the real one. Whether it does is decided when the inner one's head comes by: then
+ * type and first bytes are known. What is not coded passes through as it is.
  */
 #include "http/coder.h"
 #include "http/media_type.h"

@@ -13,13 +13,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool is_any(const struct belay_http_cors *cors)
+static bool is_any(const struct belay_cors_options *cors)
 {
 	return cors->origins[0] && strcmp(cors->origins[0], "*") == 0;
 }
 
 /* Origins are compared byte by byte, as the standard's "CORS check" has it. */
-static bool is_listed(const struct belay_http_cors *cors, const char *origin)
+static bool is_listed(const struct belay_cors_options *cors, const char *origin)
 {
 	for (const char *const *o = cors->origins; *o; o++)
 		if (strcmp(*o, origin) == 0)
@@ -35,7 +35,7 @@ static int put(belay_response *res, const char *name, const char *value)
 
 /* With "*" answers are the same for all, and never with credentials: the standard does not let "*"
  * go with them, and to name whoever asks would let every page in with the user's cookies. */
-static int allow(belay_response *res, const struct belay_http_cors *cors, const char *origin)
+static int allow(belay_response *res, const struct belay_cors_options *cors, const char *origin)
 {
 	int r;
 
@@ -52,7 +52,7 @@ static int allow(belay_response *res, const struct belay_http_cors *cors, const 
 
 /* ---- Preflights ------------------------------------------------------------------------------ */
 
-static int put_max_age(belay_response *res, const struct belay_http_cors *cors)
+static int put_max_age(belay_response *res, const struct belay_cors_options *cors)
 {
 	char text[24];
 
@@ -63,7 +63,7 @@ static int put_max_age(belay_response *res, const struct belay_http_cors *cors)
 }
 
 /* What is said is the same whatever is asked for, so that caches need not know what was. */
-static int answer_preflight(belay_response *res, const struct belay_http_cors *cors)
+static int answer_preflight(belay_response *res, const struct belay_cors_options *cors)
 {
 	int r = belay_response_status(res, 204);
 
@@ -90,7 +90,7 @@ static int refuse_preflight(belay_response *res)
 int belay_http_cors(belay_ctx *ctx, belay_request *req, belay_response *res,
 		    const belay_chain *next, void *arg)
 {
-	const struct belay_http_cors *cors = arg;
+	const struct belay_cors_options *cors = arg;
 	const char *origin = belay_request_header(req, "origin");
 	int r = allow(res, cors, origin);
 

@@ -224,7 +224,7 @@ static void what_others_say_of_vary_stays(void **state)
 {
 	static const struct page page = {.type = "text/plain", .size = 5000};
 	static const char *const origins[] = {"https://a.example", NULL};
-	static const struct belay_http_cors cors = {.origins = origins};
+	static const struct belay_cors_options cors = {.origins = origins};
 	belay_router *router = around_new(belay_http_cors, &cors, answer, (void *)&page);
 	belay_recorder *rec;
 

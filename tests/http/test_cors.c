@@ -6,7 +6,7 @@
 
 #include <belay/http_middleware.h>
 
-static const struct belay_http_cors some = {
+static const struct belay_cors_options some = {
 	.origins = (const char *const[]){"https://a.example", "https://b.example:8443", NULL},
 	.methods = "PUT, DELETE",
 	.headers = "Content-Type, X-Token",
@@ -14,7 +14,7 @@ static const struct belay_http_cors some = {
 	.credentials = true,
 	.max_age = BELAY_S(600),
 };
-static const struct belay_http_cors all = {
+static const struct belay_cors_options all = {
 	.origins = (const char *const[]){"*", NULL},
 	.credentials = true,
 };
@@ -29,7 +29,7 @@ static int fail_with(belay_ctx *ctx, belay_request *req, belay_response *res)
 	return -EIO;
 }
 
-static belay_recorder *get(const struct belay_http_cors *cors, belay_handler *handler,
+static belay_recorder *get(const struct belay_cors_options *cors, belay_handler *handler,
 			   const char *origin)
 {
 	belay_router *router = around_new(belay_http_cors, cors, handler, NULL);
@@ -40,7 +40,7 @@ static belay_recorder *get(const struct belay_http_cors *cors, belay_handler *ha
 	return rec;
 }
 
-static belay_recorder *preflight(const struct belay_http_cors *cors, const char *origin,
+static belay_recorder *preflight(const struct belay_cors_options *cors, const char *origin,
 				 const char *method)
 {
 	belay_router *router = around_new(belay_http_cors, cors, answer, NULL);

@@ -50,7 +50,7 @@ static bool make(struct parts *p)
 	static const struct belay_http_auth auth = {
 		.schemes = BELAY_AUTH_BASIC | BELAY_AUTH_BEARER, .check = let_in};
 	static const char *const origins[] = {"https://a.example", NULL};
-	static const struct belay_http_cors cors = {.origins = origins};
+	static const struct belay_cors_options cors = {.origins = origins};
 	const struct belay_concurrency_options one = {.most = 1, .waiting = 1, .target = 1};
 	const struct belay_rate_options often = {.requests = 1000, .clients = 8};
 
