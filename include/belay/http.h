@@ -14,7 +14,8 @@
  * A handler runs in the task of its connection. Its context is live when it starts and done once it
  * has returned; it ends before that with the cause "client disconnected" (code -ECONNRESET) as soon
  * as the client has gone, even while the handler computes without any I/O, and with the cause
- * "server shutting down" (code -ESHUTDOWN) when a shutdown's own context is done.
+ * "server shutting down" (code -ESHUTDOWN) when a shutdown's own context is done. Where memory for
+ * it, or for one that a middleware derives, was not there, the handler is not asked: 503.
  *
  * Links as belay-http. What can block takes a context and returns that context's error as soon as
  * it is done; the rules of belay.h hold here too.
