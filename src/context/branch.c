@@ -33,6 +33,7 @@
 #include "base/alloc.h"
 #include "context/node.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -157,9 +158,11 @@ static struct branches *branches_new(void)
 /* Without memory the node goes on with the one it has. */
 void belay__branches_grow(struct node *node)
 {
+	int saved = errno;
 	struct branches *branches = branches_new();
 	uintptr_t own;
 
+	errno = saved;
 	if (!branches)
 		return;
 	belay__lock_take(&node->done.gate.lock, BELAY__RANK_NODE);

@@ -258,7 +258,7 @@ static int start_locked(void)
 
 int belay__clock_start(void)
 {
-	int err;
+	int saved = errno, err;
 
 	/* Acquire pairs with the release in start_locked(): the wheels and descriptors are
 	 * there. */
@@ -267,6 +267,7 @@ int belay__clock_start(void)
 	belay__lock_take(&start_lock, BELAY__RANK_LEAF);
 	err = start_locked();
 	belay__lock_give(&start_lock, BELAY__RANK_LEAF);
+	errno = saved;
 	return err;
 }
 
