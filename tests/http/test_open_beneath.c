@@ -10,17 +10,17 @@ static int dir;
 static int set_up(void **state)
 {
 	folder_make();
-	assert_int_equal(mkdir(in_folder("root"), 0755), 0);
-	assert_int_equal(mkdir(in_folder("root/a"), 0755), 0);
+	assert_int_equal(mkdir(in_folder("served"), 0755), 0);
+	assert_int_equal(mkdir(in_folder("served/a"), 0755), 0);
 	folder_put("secret", "s", 0);
-	folder_put("root/file", "f", 0);
-	folder_put("root/a/file", "af", 0);
-	assert_int_equal(symlink("a/file", in_folder("root/inside")), 0);
-	assert_int_equal(symlink("../secret", in_folder("root/outside")), 0);
-	assert_int_equal(symlink("/etc/passwd", in_folder("root/absolute")), 0);
-	assert_int_equal(symlink("a", in_folder("root/folder")), 0);
-	assert_int_equal(symlink("/proc/self/fd", in_folder("root/magic")), 0);
-	dir = open(in_folder("root"), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	folder_put("served/file", "f", 0);
+	folder_put("served/a/file", "af", 0);
+	assert_int_equal(symlink("a/file", in_folder("served/inside")), 0);
+	assert_int_equal(symlink("../secret", in_folder("served/outside")), 0);
+	assert_int_equal(symlink("/etc/passwd", in_folder("served/absolute")), 0);
+	assert_int_equal(symlink("a", in_folder("served/folder")), 0);
+	assert_int_equal(symlink("/proc/self/fd", in_folder("served/magic")), 0);
+	dir = open(in_folder("served"), O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return dir < 0;
 }
 
@@ -73,7 +73,7 @@ static void what_is_not_there_is_said_so(void **state)
 static void no_path_leads_out(void **state)
 {
 	static const char *const ways[] = {"..", "../secret", "a/../../secret", "/etc/passwd",
-					   "a/../../root/../secret", "./../secret"};
+					   "a/../../served/../secret", "./../secret"};
 
 	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
 		assert_int_equal(by_kernel(ways[i], false), -EXDEV);
@@ -103,7 +103,7 @@ static void links_that_stay_inside_are_followed_where_that_is_wanted(void **stat
 
 static void a_pipe_is_not_waited_for(void **state)
 {
-	assert_int_equal(mkfifo(in_folder("root/pipe"), 0644), 0);
+	assert_int_equal(mkfifo(in_folder("served/pipe"), 0644), 0);
 	assert_int_equal(by_kernel("pipe", false), 1);
 	assert_int_equal(by_steps("pipe"), 1);
 }
