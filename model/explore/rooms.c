@@ -16,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
+#include "base/processors.h"
 #include "base/report.h"
 #include "base/slab.h"
 #include "base/stop.h"
@@ -35,11 +36,16 @@ static const int64_t NOW = 1000000000;
 
 static long alive; /* blocks and contexts */
 
-/* ---- base: lock.c, alloc.c, thread.c, slab.c, stop.c, report.c ------------------------------- */
+/* ---- base: lock.c, alloc.c, processors.c, thread.c, slab.c, stop.c, report.c ----------------- */
 
 static bool is_free(void *lock)
 {
 	return ((struct belay__lock *)lock)->word == 0;
+}
+
+unsigned belay__processors(void)
+{
+	return 2;
 }
 
 void belay__lock_slow(struct belay__lock *lock)

@@ -31,11 +31,10 @@
 #include "context/branch.h"
 
 #include "base/alloc.h"
+#include "base/processors.h"
 #include "context/node.h"
 
-#include <errno.h>
 #include <sched.h>
-#include <unistd.h>
 
 enum { BRANCHES_MOST = 64, LINE = 64 };
 
@@ -121,24 +120,19 @@ struct place *belay__branch_next(struct node *node, unsigned branch, struct plac
 
 /* ---- More of them ---------------------------------------------------------------------------- */
 
-static unsigned processors(void)
+/* A power of 2, as many as there are processors. */
+static unsigned enough(void)
 {
-	static _Atomic unsigned known;
-	unsigned count = atomic_load_explicit(&known, memory_order_relaxed);
-	long online;
+	unsigned count = 1;
 
-	if (count > 0)
-		return count;
-	online = sysconf(_SC_NPROCESSORS_CONF);
-	for (count = 1; count < BRANCHES_MOST && (long)count < online;)
+	while (count < BRANCHES_MOST && count < belay__processors())
 		count *= 2;
-	atomic_store_explicit(&known, count, memory_order_relaxed);
 	return count;
 }
 
 static struct branches *branches_new(void)
 {
-	unsigned count = processors();
+	unsigned count = enough();
 	struct branches *branches;
 
 	branches = belay__aligned_alloc(LINE, sizeof *branches + count * sizeof branches->at[0]);
@@ -158,11 +152,9 @@ static struct branches *branches_new(void)
 /* Without memory the node goes on with the one it has. */
 void belay__branches_grow(struct node *node)
 {
-	int saved = errno;
 	struct branches *branches = branches_new();
 	uintptr_t own;
 
-	errno = saved;
 	if (!branches)
 		return;
 	belay__lock_take(&node->done.gate.lock, BELAY__RANK_NODE);

@@ -18,11 +18,11 @@
 #include "http/response.h"
 
 #include "base/alloc.h"
+#include "base/processors.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MOST_PROCESSORS = 1024 };
 
@@ -222,20 +222,15 @@ int belay_http_measure(belay_ctx *ctx, belay_request *req, belay_response *res,
 
 /* ---- Making ---------------------------------------------------------------------------------- */
 
-static unsigned count_processors(void)
-{
-	long n = sysconf(_SC_NPROCESSORS_CONF);
-
-	return n < 1 ? 1 : n > MOST_PROCESSORS ? MOST_PROCESSORS : (unsigned)n;
-}
-
 belay_metrics *belay_metrics_new(void)
 {
 	belay_metrics *metrics = belay__calloc(1, sizeof *metrics);
 
 	if (!metrics)
 		return NULL;
-	metrics->processors = count_processors();
+	metrics->processors = belay__processors();
+	if (metrics->processors > MOST_PROCESSORS)
+		metrics->processors = MOST_PROCESSORS;
 	metrics->totals = make_zeroed(metrics->processors * sizeof *metrics->totals);
 	if (metrics->totals)
 		return metrics;

@@ -4,7 +4,8 @@
  */
 #include "task/cpus.h"
 
-#include <sched.h>
+#include "base/processors.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,14 +22,6 @@ static unsigned by_environment(void)
 		return 0;
 	n = strtol(text, &end, 10);
 	return *end == '\0' && n >= 1 && n <= MOST ? (unsigned)n : 0;
-}
-
-static unsigned by_affinity(void)
-{
-	cpu_set_t set;
-	int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-
-	return n < 1 ? 1 : n > MOST ? MOST : (unsigned)n;
 }
 
 /* "max 100000" or "150000 100000": quota and period in microseconds. 0: no limit there. */
@@ -92,12 +85,13 @@ static unsigned by_quota(void)
 
 unsigned belay__cpus(void)
 {
-	unsigned wanted = by_environment();
-	unsigned cpus, quota;
+	unsigned wanted = by_environment(), cpus, quota;
 
 	if (wanted > 0)
 		return wanted;
-	cpus = by_affinity();
+	cpus = belay__processors_allowed();
 	quota = by_quota();
-	return quota > 0 && quota < cpus ? quota : cpus;
+	if (quota > 0 && quota < cpus)
+		cpus = quota;
+	return cpus > MOST ? MOST : cpus;
 }

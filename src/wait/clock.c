@@ -20,6 +20,7 @@
  */
 #include "wait/clock.h"
 
+#include "base/processors.h"
 #include "base/thread.h"
 #include "wait/wheel.h"
 
@@ -228,9 +229,7 @@ static int open_all(void)
 
 static void make_wheels(void)
 {
-	long processors = sysconf(_SC_NPROCESSORS_CONF);
-
-	wheel_count = processors < 1 ? 1 : processors > WHEELS ? WHEELS : (unsigned)processors;
+	wheel_count = belay__processors() > WHEELS ? WHEELS : belay__processors();
 	for (unsigned i = 0; i < wheel_count; i++)
 		belay__wheel_init(&wheels[i], belay_now());
 }

@@ -11,11 +11,10 @@
  *             loops.
  */
 #include "base/futex.h"
+#include "base/processors.h"
 #include "wait/wait.h"
 
 #include <belay/time.h>
-
-#include <sched.h>
 
 enum { EMPTY, WOKEN, ASLEEP };
 enum { SPINS_A_LOOK = 16 };
@@ -30,15 +29,15 @@ _Thread_local struct belay__runner *belay__current_task;
 
 /* ---- Spinning -------------------------------------------------------------------------------- */
 
-/* With one processor, whoever is waited for can't run meanwhile. */
+/* With one processor, whoever is waited for can't run meanwhile. Relaxed: it is the same for all
+ * who ask. */
 static bool have_processors(void)
 {
-	static _Atomic int known; /* 0: not yet; relaxed: it is the same for all who ask */
-	int count = atomic_load_explicit(&known, memory_order_relaxed);
-	cpu_set_t set;
+	static _Atomic unsigned known; /* 0: not yet */
+	unsigned count = atomic_load_explicit(&known, memory_order_relaxed);
 
 	if (count == 0) {
-		count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 2;
+		count = belay__processors_allowed();
 		atomic_store_explicit(&known, count, memory_order_relaxed);
 	}
 	return count > 1;
