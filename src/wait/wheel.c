@@ -49,19 +49,17 @@ void belay__wheel_insert(struct belay__wheel *wheel, struct belay__timer *timer)
 	wheel->occupied[level] |= UINT64_C(1) << slot;
 }
 
-/* A list with one node left has its head on both sides of it: that tells which slot goes empty. */
+/* A list with one node left has its head on both sides of it: that tells which slot goes empty. It
+ * may be due instead, or a list on its way there: then no slot's address. */
 void belay__wheel_remove(struct belay__wheel *wheel, struct belay__timer *timer)
 {
 	struct belay__list *head = timer->link.next == timer->link.prev ? timer->link.next : NULL;
+	uintptr_t index = ((uintptr_t)head - (uintptr_t)wheel->slots) / sizeof *head;
 
 	belay__list_remove(&timer->link);
-	if (head && head != &wheel->due) {
-		ptrdiff_t index = head - &wheel->slots[0][0];
-
-		if (index >= 0 && index < BELAY__WHEEL_LEVELS * BELAY__WHEEL_SLOTS)
-			wheel->occupied[index / BELAY__WHEEL_SLOTS] &=
-				~(UINT64_C(1) << (index % BELAY__WHEEL_SLOTS));
-	}
+	if (head && index < BELAY__WHEEL_LEVELS * BELAY__WHEEL_SLOTS)
+		wheel->occupied[index / BELAY__WHEEL_SLOTS] &=
+			~(UINT64_C(1) << (index % BELAY__WHEEL_SLOTS));
 }
 
 /* The first tick of the next slot; false: there is none. */
