@@ -153,10 +153,13 @@ struct belay__task *belay__sized_take(size_t size)
 	unlock();
 	if (!it)
 		it = make();
-	if (!it || it->task.stack.low || belay__stack_map(&it->task.stack, size))
-		return it ? &it->task : NULL;
-	make_spare(it);
-	return NULL;
+	if (!it)
+		return NULL;
+	if (!it->task.stack.low && !belay__stack_map(&it->task.stack, size)) {
+		make_spare(it);
+		return NULL;
+	}
+	return &it->task;
 }
 
 void belay__sized_give(struct belay__task *task)

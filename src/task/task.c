@@ -23,21 +23,15 @@ static void fill(struct belay__task *task, belay_ctx *ctx,
 	task->arg = arg;
 }
 
-/* NULL: out of memory. */
-static struct belay__task *make(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void *arg,
-				const struct belay_site *site)
-{
-	struct belay__task *task = belay__task_take(belay__cache());
-
-	if (task)
-		fill(task, ctx, fn, arg, site);
-	return task;
-}
-
 struct belay__task *belay__task_new(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg),
 				    void *arg, const struct belay_site *site)
 {
-	return belay__workers_start() < 0 ? NULL : make(ctx, fn, arg, site);
+	struct belay__task *task;
+
+	task = belay__workers_start() < 0 ? NULL : belay__task_take(belay__cache());
+	if (task)
+		fill(task, ctx, fn, arg, site);
+	return task;
 }
 
 void belay__task_start(struct belay__task *task)
@@ -53,7 +47,7 @@ void belay__task_discard(struct belay__task *task)
 	belay_unref(ctx);
 }
 
-/* Whole pages of the stack that options ask for, of which what is ordinary suffices for little. */
+/* Whole pages of the stack that options ask for; 0: they don't ask. */
 static size_t stack_size(const struct belay_task_options *options)
 {
 	size_t page = belay__page_size();
@@ -68,15 +62,20 @@ static bool is_sound(const struct belay_task_options *options)
 		options->stack_size <= BELAY_STACK_MOST);
 }
 
-static int go_sized(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void *arg, size_t size,
-		    const struct belay_site *site)
+/* size: of its stack; up to the ordinary one's, that. */
+static inline int go(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void *arg, size_t size,
+		     const struct belay_site *site)
 {
 	struct belay__task *task;
-	int err = belay__workers_start();
+	int err;
 
+	if (!ctx || !fn)
+		return -EINVAL;
+	err = belay__workers_start();
 	if (err < 0)
 		return err;
-	task = belay__sized_take(size);
+	task = size > BELAY__STACK_SIZE ? belay__sized_take(size)
+					: belay__task_take(belay__cache());
 	if (!task)
 		return -ENOMEM;
 	fill(task, ctx, fn, arg, site);
@@ -89,19 +88,7 @@ static int go_sized(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void 
 int belay_go_at(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void *arg,
 		const struct belay_site *site)
 {
-	struct belay__task *task;
-	int err;
-
-	if (!ctx || !fn)
-		return -EINVAL;
-	err = belay__workers_start();
-	if (err < 0)
-		return err;
-	task = make(ctx, fn, arg, site);
-	if (!task)
-		return -ENOMEM;
-	belay__worker_submit(task);
-	return 0;
+	return go(ctx, fn, arg, 0, site);
 }
 
 int (belay_go)(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void *arg)
@@ -112,11 +99,7 @@ int (belay_go)(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void *arg)
 int belay_go_with_at(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void *arg,
 		     const struct belay_task_options *options, const struct belay_site *site)
 {
-	if (!ctx || !fn || !is_sound(options))
-		return -EINVAL;
-	if (stack_size(options) <= BELAY__STACK_SIZE)
-		return belay_go_at(ctx, fn, arg, site);
-	return go_sized(ctx, fn, arg, stack_size(options), site);
+	return is_sound(options) ? go(ctx, fn, arg, stack_size(options), site) : -EINVAL;
 }
 
 int (belay_go_with)(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void *arg,
