@@ -5,14 +5,9 @@
  *
  * A saved stack, from its top: fpcr, (unused), x19-x30, d8-d15: 176 bytes.
  */
-	.text
 
-	.globl	belay__context_switch
-	.hidden	belay__context_switch
-	.type	belay__context_switch, %function
-	.p2align 4
-belay__context_switch:
-	.cfi_startproc
+/* What the caller owns goes to its stack, whose pointer then is what there is to keep. Uses x9. */
+	.macro save_registers
 	sub	sp, sp, #176
 	.cfi_adjust_cfa_offset 176
 	mrs	x9, fpcr
@@ -27,11 +22,10 @@ belay__context_switch:
 	stp	d10, d11, [sp, #128]
 	stp	d12, d13, [sp, #144]
 	stp	d14, d15, [sp, #160]
-	mov	x9, sp
-	str	x9, [x0]
-	ldr	x9, [x1]
-.Lrestore:
-	mov	sp, x9
+	.endm
+
+/* The reverse, once sp is the pointer that was kept. Uses x9. */
+	.macro restore_registers
 	ldr	x9, [sp]
 	msr	fpcr, x9
 	ldp	x19, x20, [sp, #16]
@@ -46,6 +40,23 @@ belay__context_switch:
 	ldp	d14, d15, [sp, #160]
 	add	sp, sp, #176
 	.cfi_adjust_cfa_offset -176
+	.endm
+
+	.text
+
+	.globl	belay__context_switch
+	.hidden	belay__context_switch
+	.type	belay__context_switch, %function
+	.p2align 4
+belay__context_switch:
+	.cfi_startproc
+	save_registers
+	mov	x9, sp
+	str	x9, [x0]
+	ldr	x9, [x1]
+.Lrestore:
+	mov	sp, x9
+	restore_registers
 	ret
 	.cfi_endproc
 	.size	belay__context_switch, . - belay__context_switch
@@ -58,20 +69,7 @@ belay__context_switch:
 	.p2align 4
 belay__context_start:
 	.cfi_startproc
-	sub	sp, sp, #176
-	.cfi_adjust_cfa_offset 176
-	mrs	x9, fpcr
-	str	x9, [sp]
-	stp	x19, x20, [sp, #16]
-	stp	x21, x22, [sp, #32]
-	stp	x23, x24, [sp, #48]
-	stp	x25, x26, [sp, #64]
-	stp	x27, x28, [sp, #80]
-	stp	x29, x30, [sp, #96]
-	stp	d8, d9, [sp, #112]
-	stp	d10, d11, [sp, #128]
-	stp	d12, d13, [sp, #144]
-	stp	d14, d15, [sp, #160]
+	save_registers
 	mov	x9, sp
 	str	x9, [x0]
 	.cfi_undefined x30

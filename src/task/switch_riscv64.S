@@ -5,14 +5,9 @@
  *
  * A saved stack, from its top: fcsr, ra, s0-s11, fs0-fs11: 208 bytes.
  */
-	.text
 
-	.globl	belay__context_switch
-	.hidden	belay__context_switch
-	.type	belay__context_switch, @function
-	.p2align 2
-belay__context_switch:
-	.cfi_startproc
+/* What the caller owns goes to its stack, whose pointer then is what there is to keep. Uses t0. */
+	.macro save_registers
 	addi	sp, sp, -208
 	.cfi_adjust_cfa_offset 208
 	frcsr	t0
@@ -42,10 +37,10 @@ belay__context_switch:
 	fsd	fs9, 184(sp)
 	fsd	fs10, 192(sp)
 	fsd	fs11, 200(sp)
-	sd	sp, 0(a0)
-	mv	a0, a1
-.Lrestore:
-	ld	sp, 0(a0)
+	.endm
+
+/* The reverse, once sp is the pointer that was kept. Uses t0. */
+	.macro restore_registers
 	ld	t0, 0(sp)
 	fscsr	t0
 	ld	ra, 8(sp)
@@ -75,6 +70,22 @@ belay__context_switch:
 	fld	fs11, 200(sp)
 	addi	sp, sp, 208
 	.cfi_adjust_cfa_offset -208
+	.endm
+
+	.text
+
+	.globl	belay__context_switch
+	.hidden	belay__context_switch
+	.type	belay__context_switch, @function
+	.p2align 2
+belay__context_switch:
+	.cfi_startproc
+	save_registers
+	sd	sp, 0(a0)
+	mv	a0, a1
+.Lrestore:
+	ld	sp, 0(a0)
+	restore_registers
 	ret
 	.cfi_endproc
 	.size	belay__context_switch, . - belay__context_switch
@@ -87,35 +98,7 @@ belay__context_switch:
 	.p2align 2
 belay__context_start:
 	.cfi_startproc
-	addi	sp, sp, -208
-	.cfi_adjust_cfa_offset 208
-	frcsr	t0
-	sd	t0, 0(sp)
-	sd	ra, 8(sp)
-	sd	s0, 16(sp)
-	sd	s1, 24(sp)
-	sd	s2, 32(sp)
-	sd	s3, 40(sp)
-	sd	s4, 48(sp)
-	sd	s5, 56(sp)
-	sd	s6, 64(sp)
-	sd	s7, 72(sp)
-	sd	s8, 80(sp)
-	sd	s9, 88(sp)
-	sd	s10, 96(sp)
-	sd	s11, 104(sp)
-	fsd	fs0, 112(sp)
-	fsd	fs1, 120(sp)
-	fsd	fs2, 128(sp)
-	fsd	fs3, 136(sp)
-	fsd	fs4, 144(sp)
-	fsd	fs5, 152(sp)
-	fsd	fs6, 160(sp)
-	fsd	fs7, 168(sp)
-	fsd	fs8, 176(sp)
-	fsd	fs9, 184(sp)
-	fsd	fs10, 192(sp)
-	fsd	fs11, 200(sp)
+	save_registers
 	sd	sp, 0(a0)
 	.cfi_undefined ra
 	add	t0, a1, a2

@@ -7,14 +7,9 @@
  * return address. The words are loaded only where they differ (but for mxcsr's flags, its lowest
  * six bits, which belong to nobody): loading them takes as long as all the rest.
  */
-	.text
 
-	.globl	belay__context_switch
-	.hidden	belay__context_switch
-	.type	belay__context_switch, @function
-	.p2align 4
-belay__context_switch:
-	.cfi_startproc
+/* What the caller owns goes to its stack, whose pointer then is what there is to keep. */
+	.macro save_registers
 	pushq	%rbp
 	.cfi_adjust_cfa_offset 8
 	pushq	%rbx
@@ -31,16 +26,10 @@ belay__context_switch:
 	.cfi_adjust_cfa_offset 8
 	stmxcsr	(%rsp)
 	fnstcw	4(%rsp)
-	movl	(%rsp), %eax
-	movzwl	4(%rsp), %ecx
-	movq	%rsp, (%rdi)
-	movq	(%rsi), %rsp
-	xorl	(%rsp), %eax
-	xorw	4(%rsp), %cx
-	andl	$0xffffffc0, %eax
-	orl	%ecx, %eax
-	jnz	.Lload
-.Lrestore:
+	.endm
+
+/* The reverse; the control words, which mostly are right already, are loaded before it. */
+	.macro restore_registers
 	addq	$8, %rsp
 	.cfi_adjust_cfa_offset -8
 	popq	%r15
@@ -55,6 +44,28 @@ belay__context_switch:
 	.cfi_adjust_cfa_offset -8
 	popq	%rbp
 	.cfi_adjust_cfa_offset -8
+	.endm
+
+	.text
+
+	.globl	belay__context_switch
+	.hidden	belay__context_switch
+	.type	belay__context_switch, @function
+	.p2align 4
+belay__context_switch:
+	.cfi_startproc
+	save_registers
+	movl	(%rsp), %eax
+	movzwl	4(%rsp), %ecx
+	movq	%rsp, (%rdi)
+	movq	(%rsi), %rsp
+	xorl	(%rsp), %eax
+	xorw	4(%rsp), %cx
+	andl	$0xffffffc0, %eax
+	orl	%ecx, %eax
+	jnz	.Lload
+.Lrestore:
+	restore_registers
 	ret
 	.cfi_adjust_cfa_offset 56
 .Lload:
@@ -75,22 +86,7 @@ belay__context_switch:
 	.p2align 4
 belay__context_start:
 	.cfi_startproc
-	pushq	%rbp
-	.cfi_adjust_cfa_offset 8
-	pushq	%rbx
-	.cfi_adjust_cfa_offset 8
-	pushq	%r12
-	.cfi_adjust_cfa_offset 8
-	pushq	%r13
-	.cfi_adjust_cfa_offset 8
-	pushq	%r14
-	.cfi_adjust_cfa_offset 8
-	pushq	%r15
-	.cfi_adjust_cfa_offset 8
-	subq	$8, %rsp
-	.cfi_adjust_cfa_offset 8
-	stmxcsr	(%rsp)
-	fnstcw	4(%rsp)
+	save_registers
 	movl	(%rsp), %eax
 	movzwl	4(%rsp), %r10d
 	movq	%rsp, (%rdi)
