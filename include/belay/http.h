@@ -175,8 +175,11 @@ BELAY_EXPORT int belay_next(BELAY_BORROWED belay_ctx *ctx, belay_request *req, b
 
 /* Gives the request a trace id (belay/log.h): the one of a valid W3C traceparent header, else that
  * of X-Trace-Id (up to 64 of A-Z a-z 0-9 . _ -), else a new random one. The answer carries it as
- * X-Trace-Id. Its baggage header, up to 8 KiB, becomes the context's (belay_baggage()), so that
- * both go with the requests that the handler makes. arg is not used. */
+ * X-Trace-Id. The tracestate that came with the traceparent becomes the context's
+ * (belay_tracestate(); W3C Trace Context, section 3.3), and so does the baggage (belay_baggage();
+ * W3C Baggage), its first 64 members and 8 KiB: they go with the requests that the handler makes.
+ * What is malformed is as good as not there, and counted (belay_metrics_text()). arg is not
+ * used. */
 BELAY_EXPORT belay_middleware belay_http_trace;
 
 /* Logs one line a request (belay_log(), info): method, path, status, milliseconds, and for those
@@ -189,11 +192,13 @@ BELAY_EXPORT belay_middleware belay_http_trace;
 BELAY_EXPORT belay_middleware belay_http_access_log;
 
 /* Gives the handler a deadline: arg (NULL: only the caller's) says how long at most, and a caller
- * may ask for less by the header Request-Timeout or the query parameter timeout, each as
- * belay_duration_parse() takes it (malformed: 400). When it passes, 503 is sent at once, and the
- * handler's own writes fail with the context's error from then on; it is waited for all the same.
- * The handler runs in a task of its own. What it had sent already can't be taken back: then the
- * connection is closed where the body stands. */
+ * may ask for less, by the headers Request-Timeout, as belay_duration_parse() takes it, and
+ * grpc-timeout ("gRPC over HTTP2": up to eight digits and n, u, m, S, M or H), or by the query
+ * parameter timeout: the shortest counts. A malformed header is as good as none, and counted
+ * (belay_metrics_text()); a malformed parameter is answered 400. When it passes, 503 is sent at
+ * once, and the handler's own writes fail with the context's error from then on; it is waited for
+ * all the same. The handler runs in a task of its own. What it had sent already can't be taken
+ * back: then the connection is closed where the body stands. */
 struct belay_http_limit {
 	int64_t most; /* nanoseconds; 0 or BELAY_FOREVER: none of the server's own */
 };

@@ -86,8 +86,9 @@ struct belay_http_call {
  * status of 400 and above is a reply, not an error.
  *
  * The request carries, where ctx has them and call does not set them itself: its trace id, as
- * X-Trace-Id and (an id of 32 hexadecimal digits) as traceparent; its baggage, as baggage; what is
- * left until its deadline or the client's time-out, as Request-Timeout ("1500000us").
+ * X-Trace-Id and (an id of 32 hexadecimal digits) as traceparent, with its tracestate; its baggage,
+ * as baggage; what is left until its deadline or the client's time-out, as Request-Timeout
+ * ("1500000us") and as grpc-timeout ("1500000u", at most eight digits), both cut off.
  *
  * Returns 0 and *ret, which the caller ends; the context's error; or
  *   -ETIMEDOUT         the client's time-out, or the peer's or the network's; never the context's
@@ -151,14 +152,25 @@ BELAY_EXPORT const char *belay_http_reply_error(const belay_http_reply *reply);
  * mid-body is closed. NULL is fine. Does not block. */
 BELAY_EXPORT void belay_http_reply_end(belay_http_reply *reply);
 
-/* ---- Baggage --------------------------------------------------------------------------------- */
+/* ---- What goes along ------------------------------------------------------------------------- */
 
 /* A child of parent that carries baggage (W3C Baggage: "key=value,key2=value2"), copied, which goes
  * with every request made under it (where memory runs out: a child that is done, with the cause
- * -ENOMEM); and the nearest one, borrowed, NULL where there is none. */
+ * -ENOMEM); and the nearest one, borrowed, NULL where there is none. Malformed baggage is not sent
+ * (W3C Baggage, section 3.2.1), and counted with what belay_metrics_text() shows; of what has more
+ * than 64 members or 8192 bytes only the first members are. Neither blocks; any thread. */
 BELAY_EXPORT belay_ctx *belay_with_baggage(BELAY_BORROWED belay_ctx *parent, const char *baggage)
 	BELAY_DERIVES;
 BELAY_EXPORT const char *belay_baggage(const belay_ctx *ctx);
+
+/* A child of parent that carries a W3C tracestate ("vendor=value,other=value2"; Trace Context,
+ * section 3.3), copied, of the trace whose id parent carries; it goes with that trace's traceparent
+ * and ends where another trace id is derived. Done with the cause -EINVAL where parent has no trace
+ * id, or text is malformed, has more than 32 members or 8 KiB, or none; with -ENOMEM. And the
+ * nearest one of ctx's trace, borrowed, NULL where there is none. Neither blocks; any thread. */
+BELAY_EXPORT belay_ctx *belay_with_tracestate(BELAY_BORROWED belay_ctx *parent, const char *text)
+	BELAY_DERIVES;
+BELAY_EXPORT const char *belay_tracestate(const belay_ctx *ctx);
 
 BELAY_END_DECLS
 

@@ -217,6 +217,10 @@ BELAY_EXPORT belay_middleware belay_http_access_log_json; /* arg: const struct b
  *                                            cancelled (anything else that ended the context),
  *                                            error (the handler's own)
  *     belay_http_requests_uncounted_total    there was no memory for a new combination
+ *     belay_http_headers_dropped_total       by header, of the whole process: what should have
+ *                                            carried a context and was malformed (traceparent,
+ *                                            tracestate, x-trace-id, baggage, request-timeout,
+ *                                            grpc-timeout)
  *
  * Every processor has counters of its own, so that requests share none: 192 bytes a combination and
  * processor. The middleware should be the outermost. */

@@ -12,6 +12,8 @@
  *             the handler only where its commit did. What the handler has left is read after `over`
  *             was closed, or after the join.
  */
+#include "http/dropped.h"
+#include "http/grpc_timeout.h"
 #include "http/router.h"
 
 #include <belay/chan.h>
@@ -33,7 +35,6 @@ struct job {
 
 /* ---- The inner response's sink --------------------------------------------------------------- */
 
-/* The outer one's end is its owner's to send. */
 static int relay(belay_ctx *ctx, struct belay__sink *sink, belay_response *inner, const void *data,
 		 size_t size, enum belay__part part)
 {
@@ -41,11 +42,7 @@ static int relay(belay_ctx *ctx, struct belay__sink *sink, belay_response *inner
 	int r = job->opened ? 0 : belay__response_copy_head(job->outer, inner);
 
 	job->opened |= r == 0;
-	if (r == 0 && size > 0)
-		r = belay_response_write(ctx, job->outer, data, size);
-	if (r == 0 && part == BELAY__PART_FLUSH)
-		r = belay_response_flush(ctx, job->outer);
-	return r;
+	return r == 0 ? belay__response_hand_on(ctx, job->outer, data, size, part) : r;
 }
 
 static int relay_file(belay_ctx *ctx, struct belay__sink *sink, belay_response *inner, int fd,
@@ -58,24 +55,40 @@ static int relay_file(belay_ctx *ctx, struct belay__sink *sink, belay_response *
 
 /* ---- How long -------------------------------------------------------------------------------- */
 
-/* Makes *ns less where text asks for less. */
-static int shorten(const char *text, int64_t *ns)
+static void shorten(int64_t *ns, int64_t wanted)
 {
-	int64_t wanted;
-	int r = text ? belay_duration_parse(text, &wanted) : 0;
-
-	if (text && r == 0 && wanted < *ns)
+	if (wanted < *ns)
 		*ns = wanted;
-	return r;
 }
 
+/* A header comes from a program that may be broken: what is no time is none that was asked for. */
+static void shorten_by_header(const belay_request *req, int64_t *ns, enum belay__dropped kind,
+			      int (*parse)(const char *text, int64_t *ret))
+{
+	const char *text = belay_request_header(req, belay__dropped_name(kind));
+	int64_t wanted;
+
+	if (!text)
+		return;
+	if (parse(text, &wanted) == 0)
+		shorten(ns, wanted);
+	else
+		belay__drop(kind);
+}
+
+/* 0; -EINVAL: the query, which somebody has typed, asks for nonsense. */
 static int time_for(const belay_request *req, const struct belay_http_limit *limit, int64_t *ret)
 {
-	int r;
+	const char *query = belay_request_query(req, "timeout");
+	int64_t wanted;
+	int r = query ? belay_duration_parse(query, &wanted) : 0;
 
 	*ret = limit && limit->most > 0 ? limit->most : BELAY_FOREVER;
-	r = shorten(belay_request_header(req, "request-timeout"), ret);
-	return r == 0 ? shorten(belay_request_query(req, "timeout"), ret) : r;
+	if (query && r == 0)
+		shorten(ret, wanted);
+	shorten_by_header(req, ret, BELAY__DROPPED_REQUEST_TIMEOUT, belay_duration_parse);
+	shorten_by_header(req, ret, BELAY__DROPPED_GRPC_TIMEOUT, belay__grpc_timeout_parse);
+	return r;
 }
 
 /* ---- The handler's task ---------------------------------------------------------------------- */

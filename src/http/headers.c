@@ -142,6 +142,37 @@ const char *belay__headers_get(const struct belay__headers *list, const char *na
 	return i < list->count ? belay__headers_value(list, i) : NULL;
 }
 
+/* How many bytes the values of that name have, with a comma or a NUL behind each. */
+static size_t joined_size(const struct belay__headers *list, const char *name)
+{
+	size_t size = 0;
+
+	for (size_t i = belay__headers_find(list, name, 0); i < list->count;
+	     i = belay__headers_find(list, name, i + 1))
+		size += strlen(belay__headers_value(list, i)) + 1;
+	return size;
+}
+
+int belay__headers_join(const struct belay__headers *list, const char *name, char **ret)
+{
+	size_t size = joined_size(list, name);
+	char *at;
+
+	*ret = NULL;
+	if (size == 0)
+		return 0;
+	*ret = at = belay__malloc(size);
+	if (!at)
+		return -ENOMEM;
+	for (size_t i = belay__headers_find(list, name, 0); i < list->count;
+	     i = belay__headers_find(list, name, i + 1)) {
+		at = stpcpy(at, belay__headers_value(list, i));
+		*at++ = ',';
+	}
+	at[-1] = '\0';
+	return 0;
+}
+
 static unsigned char fold(char c)
 {
 	return (unsigned char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);

@@ -44,6 +44,10 @@ const char *belay__headers_value(const struct belay__headers *list, size_t index
 /* The value of the first of that name; NULL: none. */
 const char *belay__headers_get(const struct belay__headers *list, const char *name);
 
+/* The values of all of that name, in their order and with commas between them (RFC 9110, section
+ * 5.3), to be freed with belay__free(). 0 and *ret (NULL: there are none), or -ENOMEM. */
+int belay__headers_join(const struct belay__headers *list, const char *name, char **ret);
+
 /* Whether two names are the same in any case: of ASCII, whatever the locale says of others. */
 bool belay__same_name(const char *a, const char *b);
 

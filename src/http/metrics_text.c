@@ -9,6 +9,7 @@
  */
 #include "http/metrics.h"
 
+#include "http/dropped.h"
 #include "http/request.h"
 
 #include "base/alloc.h"
@@ -159,6 +160,14 @@ static void put_uncounted(const belay_metrics *metrics, FILE *out)
 	fprintf(out, "belay_http_requests_uncounted_total %" PRIu64 "\n", sum);
 }
 
+static void put_dropped(FILE *out)
+{
+	for (int kind = 0; kind < BELAY__DROPPED_KINDS; kind++)
+		fprintf(out, "belay_http_headers_dropped_total{header=\"%s\"} %" PRIu64 "\n",
+			belay__dropped_name((enum belay__dropped)kind),
+			belay__dropped_count((enum belay__dropped)kind));
+}
+
 int belay_metrics_text(belay_metrics *metrics, FILE *out)
 {
 	begin(out, "requests_total", "counter", "Requests that have been answered.");
@@ -175,6 +184,8 @@ int belay_metrics_text(belay_metrics *metrics, FILE *out)
 	put_cuts(metrics, out);
 	begin(out, "requests_uncounted_total", "counter", "Requests without memory to count them.");
 	put_uncounted(metrics, out);
+	begin(out, "headers_dropped_total", "counter", "Malformed headers that were passed over.");
+	put_dropped(out);
 	return ferror(out) ? -EIO : 0;
 }
 

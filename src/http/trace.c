@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * trace.c - gives each request a trace id, and its answer the same; takes its baggage along.
+ * trace.c - gives each request a trace id, and its answer the same; takes along what came with it.
  *
- * What a client sends is not trusted: a malformed id is as good as none.
+ * What a client sends is not trusted: what is malformed is as good as not there, and counted.
  */
+#include "http/baggage.h"
+#include "http/dropped.h"
+#include "http/request.h"
 #include "http/response.h"
+#include "http/tracestate.h"
+
+#include "base/alloc.h"
 
 #include <belay/http.h>
 #include <belay/http_client.h>
@@ -14,7 +20,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { ID_DIGITS = 32, LONGEST_ID = 64, LONGEST_BAGGAGE = 8192 };
+enum { ID_DIGITS = 32, LONGEST_ID = 64 };
 
 static bool is_id(const char *text)
 {
@@ -41,35 +47,91 @@ static int make_id(char ret[33])
 	return 0;
 }
 
-/* Where the id of this request is: in a header, or in ret. NULL: there are no random numbers. */
-static const char *choose_id(const belay_request *req, char ret[33])
+/* The id of the one traceparent that there is (W3C Trace Context, section 3.2). */
+static bool take_parent(const belay_request *req, char ret[33])
 {
-	const char *parent = belay_request_header(req, "traceparent");
+	size_t at = belay__headers_find(&req->headers, "traceparent", 0);
+
+	if (at == req->headers.count)
+		return false;
+	if (belay__headers_find(&req->headers, "traceparent", at + 1) == req->headers.count &&
+	    belay_traceparent_parse(belay__headers_value(&req->headers, at), ret) == 0)
+		return true;
+	belay__drop(BELAY__DROPPED_TRACEPARENT);
+	return false;
+}
+
+/* Where the id of this request is: in a header, or in ret. NULL: there are no random numbers. */
+static const char *choose_id(const belay_request *req, char ret[33], bool *ret_parent)
+{
 	const char *id = belay_request_header(req, "x-trace-id");
 
-	if (parent && belay_traceparent_parse(parent, ret) == 0)
+	*ret_parent = take_parent(req, ret);
+	if (*ret_parent)
 		return ret;
 	if (id && is_id(id))
 		return id;
+	if (id)
+		belay__drop(BELAY__DROPPED_TRACE_ID);
 	return make_id(ret) == 0 ? ret : NULL;
 }
 
-/* W3C Baggage, section 3.3.2: up to 8192 bytes must be passed on. NULL: there is none. */
-static belay_ctx *take_baggage(belay_ctx *ctx, const belay_request *req)
+/* Section 3.3: without a valid traceparent a tracestate means nothing. *ret: NULL where there is
+ * none to be taken along. 0 or -ENOMEM. */
+static int take_state(belay_ctx *ctx, const belay_request *req, belay_ctx **ret)
 {
-	const char *baggage = belay_request_header(req, "baggage");
+	char *text;
+	int r = belay__headers_join(&req->headers, "tracestate", &text);
 
-	if (!baggage || strlen(baggage) > LONGEST_BAGGAGE)
-		return NULL;
-	return belay_with_baggage(ctx, baggage);
+	*ret = NULL;
+	if (text && belay__is_tracestate(text))
+		*ret = belay_with_tracestate(ctx, text);
+	else if (text)
+		belay__drop(BELAY__DROPPED_TRACESTATE);
+	belay__free(text);
+	return r;
+}
+
+static int take_baggage(belay_ctx *ctx, const belay_request *req, belay_ctx **ret)
+{
+	size_t size = 0;
+	char *text;
+	int r = belay__headers_join(&req->headers, "baggage", &text);
+
+	*ret = NULL;
+	if (text && belay__baggage_scan(text, &size) < 0)
+		belay__drop(BELAY__DROPPED_BAGGAGE);
+	if (size > 0) {
+		text[size] = '\0';
+		*ret = belay_with_baggage(ctx, text);
+	}
+	belay__free(text);
+	return r;
+}
+
+/* With what came along beside the id. */
+static int next_laden(belay_ctx *ctx, belay_request *req, belay_response *res,
+		      const belay_chain *next, bool with_state)
+{
+	belay_ctx *stated = NULL, *laden = NULL;
+	int r = with_state ? take_state(ctx, req, &stated) : 0;
+
+	if (r == 0)
+		r = take_baggage(stated ? stated : ctx, req, &laden);
+	if (r == 0)
+		r = belay_next(laden ? laden : stated ? stated : ctx, req, res, next);
+	belay_end(laden);
+	belay_end(stated);
+	return r;
 }
 
 int belay_http_trace(belay_ctx *ctx, belay_request *req, belay_response *res,
 		     const belay_chain *next, void *arg)
 {
+	bool has_parent;
 	char made[33];
-	const char *id = choose_id(req, made);
-	belay_ctx *traced, *laden;
+	const char *id = choose_id(req, made, &has_parent);
+	belay_ctx *traced;
 	int r;
 
 	if (!id)
@@ -78,9 +140,7 @@ int belay_http_trace(belay_ctx *ctx, belay_request *req, belay_response *res,
 	if (r < 0)
 		return r;
 	traced = belay_with_trace_id(ctx, id);
-	laden = take_baggage(traced, req);
-	r = belay_next(laden ? laden : traced, req, res, next);
-	belay_end(laden);
+	r = next_laden(traced, req, res, next, has_parent);
 	belay_end(traced);
 	return r;
 }

@@ -12,14 +12,14 @@ static const char trace[] = "0af7651916cd43dd8448eb211c80319c";
 /* Answers with the headers that it was sent, a line each. */
 static void tell_headers(struct peer *peer, int fd)
 {
-	static const char *const names[] = {"traceparent", "X-Trace-Id", "baggage",
-					    "Request-Timeout"};
+	static const char *const names[] = {"traceparent", "tracestate",	"X-Trace-Id",
+					    "baggage",	   "Request-Timeout", "grpc-timeout"};
 	struct peer_request request;
 
 	while (peer_read(peer, fd, &request)) {
 		char text[2048] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n", value[256];
 
-		for (size_t i = 0; i < 4; i++)
+		for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 			if (peer_header(&request, names[i], value, sizeof value))
 				snprintf(text + strlen(text), sizeof text - strlen(text),
 					 "%s: %s\r\n", names[i], value);
@@ -61,6 +61,9 @@ static void a_request_carries_trace_baggage_and_time_left(void **state)
 	assert_string_equal(belay_http_reply_header(reply, "baggage"), "user=42,plan=free");
 	left = strtoll(belay_http_reply_header(reply, "Request-Timeout"), &unit, 10);
 	assert_string_equal(unit, "us");
+	assert_true(left > 0 && left <= 60 * 1000000LL);
+	left = strtoll(belay_http_reply_header(reply, "grpc-timeout"), &unit, 10);
+	assert_string_equal(unit, "u");
 	assert_true(left > 0 && left <= 60 * 1000000LL);
 	belay_http_reply_end(reply);
 	belay_end(c);
@@ -120,6 +123,49 @@ static void a_trace_id_that_is_no_header_value_is_left_out(void **state)
 	belay_end(ctx);
 }
 
+/* semantics 5.5 */
+static void a_tracestate_goes_with_its_trace(void **state)
+{
+	belay_ctx *a = check_live(belay_with_trace_id(belay_background(), trace));
+	belay_ctx *b = check_live(belay_with_tracestate(a, "vendor=1,other=a b"));
+	belay_ctx *c = check_live(belay_with_trace_id(b, "4bf92f3577b34da6a3ce929d0e0e4736"));
+	belay_http_reply *reply = ask(b, NULL, 0);
+
+	assert_string_equal(belay_http_reply_header(reply, "tracestate"), "vendor=1,other=a b");
+	belay_http_reply_end(reply);
+	reply = ask(c, NULL, 0);
+	assert_non_null(belay_http_reply_header(reply, "traceparent"));
+	assert_null(belay_http_reply_header(reply, "tracestate"));
+	belay_http_reply_end(reply);
+	belay_end(c);
+	belay_end(b);
+	belay_end(a);
+}
+
+static void beside_a_traceparent_of_the_caller_s_own_no_tracestate_goes(void **state)
+{
+	static const struct belay_http_header header = {"traceparent", "mine"};
+	belay_ctx *a = check_live(belay_with_trace_id(belay_background(), trace));
+	belay_ctx *b = check_live(belay_with_tracestate(a, "vendor=1"));
+	belay_http_reply *reply = ask(b, &header, 1);
+
+	assert_string_equal(belay_http_reply_header(reply, "traceparent"), "mine");
+	assert_null(belay_http_reply_header(reply, "tracestate"));
+	belay_http_reply_end(reply);
+	belay_end(b);
+	belay_end(a);
+}
+
+static void malformed_baggage_is_left_out(void **state)
+{
+	belay_ctx *ctx = check_live(belay_with_baggage(belay_background(), "no member"));
+	belay_http_reply *reply = ask(ctx, NULL, 0);
+
+	assert_null(belay_http_reply_header(reply, "baggage"));
+	belay_http_reply_end(reply);
+	belay_end(ctx);
+}
+
 static void the_nearest_baggage_wins(void **state)
 {
 	belay_ctx *outer = check_live(belay_with_baggage(belay_background(), "a=1"));
@@ -138,4 +184,7 @@ BELAY_TEST_MAIN(cmocka_unit_test(a_request_carries_trace_baggage_and_time_left),
 		cmocka_unit_test(a_context_that_carries_nothing_adds_nothing),
 		cmocka_unit_test(headers_that_the_caller_sets_win),
 		cmocka_unit_test(a_trace_id_that_is_no_header_value_is_left_out),
+		cmocka_unit_test(a_tracestate_goes_with_its_trace),
+		cmocka_unit_test(beside_a_traceparent_of_the_caller_s_own_no_tracestate_goes),
+		cmocka_unit_test(malformed_baggage_is_left_out),
 		cmocka_unit_test(the_nearest_baggage_wins))

@@ -229,11 +229,36 @@ static void a_caller_with_no_time_at_all_is_answered_at_once(void **state)
 	assert_int_equal(belay_recorder_status(rec), 503);
 }
 
-static void a_time_of_nonsense_is_a_bad_request(void **state)
+static void a_typed_time_of_nonsense_is_a_bad_request(void **state)
 {
-	assert_int_equal(serve(answer, NULL, 0, "banana"), 0);
+	belay_recorder_free(rec);
+	rec = check_made(belay_recorder_new("GET", "/?timeout=banana"));
+	assert_int_equal(serve(answer, NULL, 0, NULL), 0);
 	assert_int_equal(belay_recorder_status(rec), 400);
 	assert_non_null(strstr(belay_recorder_get_body(rec, NULL), "timeout"));
+}
+
+static void a_header_of_nonsense_is_as_good_as_none(void **state)
+{
+	check(belay_recorder_header(rec, "grpc-timeout", "123456789S") == 0);
+	assert_int_equal(serve(tell_left, NULL, BELAY_S(100), "banana"), 0);
+	assert_int_equal(belay_recorder_status(rec), 200);
+	assert_string_equal(belay_recorder_get_body(rec, NULL), "100");
+}
+
+/* semantics 4.8 */
+static void grpc_s_header_asks_too(void **state)
+{
+	check(belay_recorder_header(rec, "grpc-timeout", "30S") == 0);
+	assert_int_equal(serve(tell_left, NULL, BELAY_S(100), NULL), 0);
+	assert_string_equal(belay_recorder_get_body(rec, NULL), "30");
+}
+
+static void the_shorter_of_both_headers_counts(void **state)
+{
+	check(belay_recorder_header(rec, "grpc-timeout", "1M") == 0);
+	assert_int_equal(serve(tell_left, NULL, BELAY_S(100), "40s"), 0);
+	assert_string_equal(belay_recorder_get_body(rec, NULL), "40");
 }
 
 /* ---- Ends from above ------------------------------------------------------------------------- */
@@ -315,7 +340,10 @@ BELAY_TEST_MAIN(DEADLINE_TEST(an_answer_in_time_is_handed_on),
 		DEADLINE_TEST(the_query_asks_like_the_header),
 		DEADLINE_TEST(without_either_there_is_no_deadline),
 		DEADLINE_TEST(a_caller_with_no_time_at_all_is_answered_at_once),
-		DEADLINE_TEST(a_time_of_nonsense_is_a_bad_request),
+		DEADLINE_TEST(a_typed_time_of_nonsense_is_a_bad_request),
+		DEADLINE_TEST(a_header_of_nonsense_is_as_good_as_none),
+		DEADLINE_TEST(grpc_s_header_asks_too),
+		DEADLINE_TEST(the_shorter_of_both_headers_counts),
 		DEADLINE_TEST(an_end_from_above_is_not_the_deadline_s_to_answer),
 		DEADLINE_TEST(an_error_in_time_is_answered_with_its_page),
 		DEADLINE_TEST(at_the_very_deadline_it_is_one_answer_or_the_other))

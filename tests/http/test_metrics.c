@@ -258,6 +258,21 @@ static void the_handler_serves_them_and_the_process_s_numbers(void **state)
 	belay_router_free(router);
 }
 
+static void malformed_headers_are_counted_by_their_name(void **state)
+{
+	belay_router *router = make_router(*state);
+	belay_recorder *rec = check_made(belay_recorder_new("GET", "/packages/a"));
+
+	check(belay_router_use(router, belay_http_trace, NULL) == 0);
+	check(belay_recorder_header(rec, "traceparent", "00-nonsense") == 0);
+	assert_int_equal(belay_recorder_serve(belay_background(), rec, router), 0);
+	print(*state);
+	assert_line("belay_http_headers_dropped_total{header=\"traceparent\"} 1");
+	assert_line("belay_http_headers_dropped_total{header=\"baggage\"} 0");
+	belay_recorder_free(rec);
+	belay_router_free(router);
+}
+
 #define METRICS_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 BELAY_TEST_MAIN(METRICS_TEST(requests_are_counted_by_route_method_and_class),
@@ -267,4 +282,5 @@ BELAY_TEST_MAIN(METRICS_TEST(requests_are_counted_by_route_method_and_class),
 		METRICS_TEST(ends_are_counted_by_cause),
 		METRICS_TEST(a_deadline_of_the_middleware_s_inside_counts),
 		METRICS_TEST(many_at_once_lose_none),
+		METRICS_TEST(malformed_headers_are_counted_by_their_name),
 		METRICS_TEST(the_handler_serves_them_and_the_process_s_numbers))
