@@ -135,20 +135,18 @@ static int code(belay_ctx *ctx, struct job *job, const void *data, size_t size,
 	return again < 0 ? again : r;
 }
 
-/* The outer one's end is its owner's to send. */
+/* What is coded has been written when it gets to the outer one. */
 static int relay(belay_ctx *ctx, struct belay__sink *sink, belay_response *inner, const void *data,
 		 size_t size, enum belay__part part)
 {
 	struct job *job = job_of(sink);
 	int r = job->opened ? 0 : open_outer(job, size, part);
 
-	if (r == 0 && job->coder)
+	if (r == 0 && job->coder) {
 		r = code(ctx, job, data, size, part);
-	else if (r == 0 && size > 0)
-		r = belay_response_write(ctx, job->outer, data, size);
-	if (r == 0 && part == BELAY__PART_FLUSH)
-		r = belay_response_flush(ctx, job->outer);
-	return r;
+		size = 0;
+	}
+	return r == 0 ? belay__response_hand_on(ctx, job->outer, data, size, part) : r;
 }
 
 static int relay_file(belay_ctx *ctx, struct belay__sink *sink, belay_response *inner, int fd,

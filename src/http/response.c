@@ -248,6 +248,14 @@ int belay__response_copy_head(struct belay_response *to, const struct belay_resp
 	return r;
 }
 
+int belay__response_hand_on(belay_ctx *ctx, struct belay_response *to, const void *data,
+			    size_t size, enum belay__part part)
+{
+	int r = size > 0 ? belay_response_write(ctx, to, data, size) : 0;
+
+	return r == 0 && part == BELAY__PART_FLUSH ? belay_response_flush(ctx, to) : r;
+}
+
 /* ---- The public face ------------------------------------------------------------------------- */
 
 int belay_response_status(belay_response *res, int status)

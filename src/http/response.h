@@ -81,6 +81,11 @@ const char *belay__response_note_cause(struct belay_response *res, const belay_c
  * name, but for Vary and Set-Cookie, which are added. 0; belay_response_header()'s errors. */
 int belay__response_copy_head(struct belay_response *to, const struct belay_response *from);
 
+/* What a sink that hands on to another response does with a part: the bytes, and a flush. The other
+ * one's end is its owner's to send. 0, or belay_response_write()'s errors. */
+int belay__response_hand_on(belay_ctx *ctx, struct belay_response *to, const void *data,
+			    size_t size, enum belay__part part);
+
 /* Takes over what is noted for another response. */
 void belay__response_copy_cause(struct belay_response *to, const struct belay_response *from);
 
