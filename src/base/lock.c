@@ -79,11 +79,16 @@ static _Thread_local struct {
 	unsigned depth;
 } held;
 
-/* Taking a lock below one that is held breaks the order; two of one rank are ordered by their
- * owners. */
+/* Two of one rank are ordered by their owners, but for leaves. */
+static bool breaks_order(enum belay__rank last, enum belay__rank rank)
+{
+	return last > rank || last == BELAY__RANK_LEAF;
+}
+
 void belay__rank_push(enum belay__rank rank)
 {
-	if (held.depth > 0 && held.depth < sizeof held.ranks && held.ranks[held.depth - 1] > rank)
+	if (held.depth > 0 && held.depth < sizeof held.ranks &&
+	    breaks_order(held.ranks[held.depth - 1], rank))
 		abort();
 	if (held.depth < sizeof held.ranks)
 		held.ranks[held.depth] = (unsigned char)rank;

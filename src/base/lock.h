@@ -17,13 +17,16 @@
 
 enum belay__rank {
 	BELAY__RANK_NONE = 0,
+	BELAY__RANK_START,   /* the start of workers and clock; after it, that workers stay       */
 	BELAY__RANK_SYNC,    /* mutex, semaphore, group ...: each alone, before a node            */
 	BELAY__RANK_NODE,    /* a context's node: parent before child                             */
 	BELAY__RANK_CHAN,    /* a channel: by address where several                               */
 	BELAY__RANK_FD,      /* a descriptor's waiters                                            */
 	BELAY__RANK_WHEEL,   /* a timer wheel                                                     */
 	BELAY__RANK_WORKER,  /* a worker's queue of new tasks, the blocking pool                  */
-	BELAY__RANK_LEAF,    /* takes no other: slabs, stacks, reports, the clock's own           */
+	BELAY__RANK_SLABS,   /* which slabs and which threads with caches there are               */
+	BELAY__RANK_SLAB,    /* a slab: by number where several, which is where a process forks   */
+	BELAY__RANK_LEAF,    /* takes no other: stacks, reports, the alarm of the clock           */
 };
 
 struct belay__lock {

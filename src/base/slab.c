@@ -189,11 +189,11 @@ static void flush(struct belay__slab_cache *cache, unsigned keep, size_t reserve
 	struct belay__slab *slab = cache->slab;
 	struct belay__list *out = NULL;
 
-	belay__lock_take(&slab->lock, BELAY__RANK_LEAF);
+	belay__lock_take(&slab->lock, BELAY__RANK_SLAB);
 	while (cache->count > keep)
 		give_locked(slab, cache->slots[--cache->count]);
 	remove_empty_locked(slab, reserve, &out);
-	belay__lock_give(&slab->lock, BELAY__RANK_LEAF);
+	belay__lock_give(&slab->lock, BELAY__RANK_SLAB);
 	unmap_chunks(&out);
 }
 
@@ -222,11 +222,11 @@ static bool fill(struct belay__slab_cache *cache)
 	for (;;) {
 		bool filled;
 
-		belay__lock_take(&slab->lock, BELAY__RANK_LEAF);
+		belay__lock_take(&slab->lock, BELAY__RANK_SLAB);
 		if (chunk)
 			add_chunk_locked(slab, chunk);
 		filled = fill_locked(cache);
-		belay__lock_give(&slab->lock, BELAY__RANK_LEAF);
+		belay__lock_give(&slab->lock, BELAY__RANK_SLAB);
 		if (filled)
 			return true;
 		chunk = map_chunk();
@@ -245,9 +245,9 @@ static int membarrier(int command)
 
 static void leave(struct belay__slab_thread *thread)
 {
-	belay__lock_take(&threads.lock, BELAY__RANK_LEAF);
+	belay__lock_take(&threads.lock, BELAY__RANK_SLABS);
 	belay__ring_remove(&threads.ring, &thread->link);
-	belay__lock_give(&threads.lock, BELAY__RANK_LEAF);
+	belay__lock_give(&threads.lock, BELAY__RANK_SLABS);
 }
 
 /* Destructors of other keys may still come and use a slab: then all is made again, and POSIX has
@@ -269,18 +269,18 @@ static bool have_exit_key;
 
 static void lock_all(void)
 {
-	belay__lock_take(&threads.lock, BELAY__RANK_LEAF);
+	belay__lock_take(&threads.lock, BELAY__RANK_SLABS);
 	for (int i = 0; i < BELAY__SLABS_MAX; i++)
 		if (threads.slabs[i])
-			belay__lock_take(&threads.slabs[i]->lock, BELAY__RANK_LEAF);
+			belay__lock_take(&threads.slabs[i]->lock, BELAY__RANK_SLAB);
 }
 
 static void unlock_all(void)
 {
 	for (int i = 0; i < BELAY__SLABS_MAX; i++)
 		if (threads.slabs[i])
-			belay__lock_give(&threads.slabs[i]->lock, BELAY__RANK_LEAF);
-	belay__lock_give(&threads.lock, BELAY__RANK_LEAF);
+			belay__lock_give(&threads.slabs[i]->lock, BELAY__RANK_SLAB);
+	belay__lock_give(&threads.lock, BELAY__RANK_SLABS);
 }
 
 /* In the child of a fork(2) no other thread is left that could be dropping, or visit. */
@@ -304,10 +304,10 @@ static void start_threads(void)
 	if (pthread_atfork(lock_all, unlock_all, unlock_child) != 0 ||
 	    membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) != 0)
 		return;
-	belay__lock_take(&threads.lock, BELAY__RANK_LEAF);
+	belay__lock_take(&threads.lock, BELAY__RANK_SLABS);
 	can_drop = true;
 	atomic_fetch_sub_explicit(&belay__slab_visitors, 1, memory_order_relaxed);
-	belay__lock_give(&threads.lock, BELAY__RANK_LEAF);
+	belay__lock_give(&threads.lock, BELAY__RANK_SLABS);
 }
 
 /* NULL: out of memory, or of what it takes to learn of its exit. */
@@ -324,17 +324,17 @@ static struct belay__slab_thread *thread_new(void)
 		belay__free(self);
 		return NULL;
 	}
-	belay__lock_take(&threads.lock, BELAY__RANK_LEAF);
+	belay__lock_take(&threads.lock, BELAY__RANK_SLABS);
 	belay__ring_append(&threads.ring, &self->link);
-	belay__lock_give(&threads.lock, BELAY__RANK_LEAF);
+	belay__lock_give(&threads.lock, BELAY__RANK_SLABS);
 	return self;
 }
 
 static void open_cache(struct belay__slab_thread *self, struct belay__slab *slab)
 {
-	belay__lock_take(&threads.lock, BELAY__RANK_LEAF);
+	belay__lock_take(&threads.lock, BELAY__RANK_SLABS);
 	threads.slabs[slab->id] = slab;
-	belay__lock_give(&threads.lock, BELAY__RANK_LEAF);
+	belay__lock_give(&threads.lock, BELAY__RANK_SLABS);
 	self->caches[slab->id].slab = slab;
 }
 
@@ -385,13 +385,13 @@ static void drop_no_more(void)
 {
 	const struct timespec long_enough = {.tv_nsec = 10000000};
 
-	belay__lock_take(&threads.lock, BELAY__RANK_LEAF);
+	belay__lock_take(&threads.lock, BELAY__RANK_SLABS);
 	if (can_drop) {
 		can_drop = false;
 		atomic_fetch_add_explicit(&belay__slab_visitors, 1, memory_order_relaxed);
 		nanosleep(&long_enough, NULL);
 	}
-	belay__lock_give(&threads.lock, BELAY__RANK_LEAF);
+	belay__lock_give(&threads.lock, BELAY__RANK_SLABS);
 }
 
 /* A few instructions, unless its thread has lost its processor there. */
@@ -411,13 +411,13 @@ static void begin_visit(void)
 	atomic_fetch_add_explicit(&belay__slab_visitors, 1, memory_order_seq_cst);
 	if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0)
 		drop_no_more();
-	belay__lock_take(&threads.lock, BELAY__RANK_LEAF);
+	belay__lock_take(&threads.lock, BELAY__RANK_SLABS);
 	link = threads.ring;
 	if (link)
 		do
 			await_drop(belay__container(link, struct belay__slab_thread, link));
 		while ((link = link->next) != threads.ring);
-	belay__lock_give(&threads.lock, BELAY__RANK_LEAF);
+	belay__lock_give(&threads.lock, BELAY__RANK_SLABS);
 	errno = saved;
 }
 
@@ -438,13 +438,13 @@ void belay__slab_visit(struct belay__slab *slab, void (*visit)(void *arg, void *
 	struct belay__list *link;
 
 	begin_visit();
-	belay__lock_take(&slab->lock, BELAY__RANK_LEAF);
+	belay__lock_take(&slab->lock, BELAY__RANK_SLAB);
 	link = slab->chunks;
 	if (link)
 		do
 			visit_chunk(slab, belay__container(link, struct chunk, all), visit, arg);
 		while ((link = link->next) != slab->chunks);
-	belay__lock_give(&slab->lock, BELAY__RANK_LEAF);
+	belay__lock_give(&slab->lock, BELAY__RANK_SLAB);
 	end_visit();
 }
 
@@ -452,9 +452,9 @@ size_t belay__slab_total(struct belay__slab *slab)
 {
 	size_t total;
 
-	belay__lock_take(&slab->lock, BELAY__RANK_LEAF);
+	belay__lock_take(&slab->lock, BELAY__RANK_SLAB);
 	total = slab->total;
-	belay__lock_give(&slab->lock, BELAY__RANK_LEAF);
+	belay__lock_give(&slab->lock, BELAY__RANK_SLAB);
 	return total;
 }
 

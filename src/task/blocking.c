@@ -50,7 +50,7 @@ static bool wait_for_job(void)
 	struct belay__wait_timer timer;
 	struct belay__waiter waiter;
 	struct belay__wait wait, *winner;
-	bool timed = belay__clock_start() == 0;
+	bool timed;
 
 	belay__waiter_init(&waiter);
 	belay__wait_init(&wait, &waiter);
@@ -58,6 +58,7 @@ static bool wait_for_job(void)
 	belay__list_append(pool.waiting.next, &wait.link);
 	pool.idle++;
 	give();
+	timed = belay__clock_start() == 0;
 	belay__quiet_changed();
 	if (timed)
 		belay__wait_timer_arm(&timer, &waiter, belay__moment(IDLE));

@@ -154,9 +154,9 @@ int belay__workers_start_slow(void)
 {
 	int err;
 
-	belay__lock_take(&house->lock, BELAY__RANK_LEAF);
+	belay__lock_take(&house->lock, BELAY__RANK_START);
 	err = start_locked();
-	belay__lock_give(&house->lock, BELAY__RANK_LEAF);
+	belay__lock_give(&house->lock, BELAY__RANK_START);
 	if (err == 0)
 		belay__hogs_watch();
 	return err;

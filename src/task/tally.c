@@ -21,12 +21,12 @@ static struct {
 
 static void take(void)
 {
-	belay__lock_take(&tally.lock, BELAY__RANK_LEAF);
+	belay__lock_take(&tally.lock, BELAY__RANK_START);
 }
 
 static void give(void)
 {
-	belay__lock_give(&tally.lock, BELAY__RANK_LEAF);
+	belay__lock_give(&tally.lock, BELAY__RANK_START);
 }
 
 struct belay__task *belay__running(struct worker *worker)

@@ -263,9 +263,9 @@ int belay__clock_start(void)
 	 * there. */
 	if (atomic_load_explicit(&running, memory_order_acquire))
 		return 0;
-	belay__lock_take(&start_lock, BELAY__RANK_LEAF);
+	belay__lock_take(&start_lock, BELAY__RANK_START);
 	err = start_locked();
-	belay__lock_give(&start_lock, BELAY__RANK_LEAF);
+	belay__lock_give(&start_lock, BELAY__RANK_START);
 	errno = saved;
 	return err;
 }
