@@ -7,18 +7,19 @@ DESTDIR ?=
 ADDRESS ?= $(or $(STORE_LISTEN),127.0.0.1:8080)
 BUILD = build
 
-.PHONY: build help run test check check-asan check-tsan check-valgrind check-cross check-oom check-storm model bench bench-docs install clean
+.PHONY: build help run test check check-asan check-tsan fuzz check-valgrind check-cross check-oom check-storm model bench bench-docs install clean
 
 build:
 	@scripts/build $(BUILD)
 
 help:
 	@echo 'make run             build the example store and start it on http://$(ADDRESS)'
-	@echo 'make test            the whole suite: plain, address+undefined, thread sanitizer'
+	@echo 'make test            the whole suite: plain, address+undefined, thread sanitizer, fuzzers'
 	@echo 'make                 the libraries and examples, in $(BUILD)/'
 	@echo 'make check           the suite once, plain'
 	@echo 'make check-asan      the suite under the address and undefined-behaviour sanitizers'
 	@echo 'make check-tsan      the suite under the thread sanitizer'
+	@echo 'make fuzz            each fuzzer for FUZZ_SECONDS (60), or those of FUZZERS: "target router"'
 	@echo 'make check-valgrind  the suite under valgrind'
 	@echo 'make check-oom       each test again with each of its allocations failing, plain and under asan'
 	@echo 'make check-storm     threads and tasks at random on channels, for STORM_SECONDS (60)'
@@ -37,7 +38,7 @@ run: build
 	@exec $(BUILD)/examples/store/store --listen '$(ADDRESS)'
 
 test:
-	@scripts/test plain asan tsan
+	@scripts/test plain asan tsan fuzz
 
 check:
 	@scripts/test plain
@@ -47,6 +48,9 @@ check-asan:
 
 check-tsan:
 	@scripts/test tsan
+
+fuzz:
+	@scripts/fuzz $${FUZZ_SECONDS:-60} $(FUZZERS)
 
 check-valgrind:
 	@scripts/test valgrind
@@ -84,4 +88,4 @@ install: build
 	@if [ -z '$(DESTDIR)' ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
 
 clean:
-	rm -rf build build-asan build-tsan build-valgrind build-aarch64 build-riscv64 build-ucontext build-bench
+	rm -rf build build-asan build-tsan build-fuzz build-valgrind build-aarch64 build-riscv64 build-ucontext build-bench

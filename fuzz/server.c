@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * server.c - whole connections: what a client sends, through the server, and what it gets.
+ *
+ * Whatever it was, the answers are ones that a reader by the book can take apart, each header in
+ * them is one that the server or the handler meant, and there are no more answers than requests.
+ *
+ * The client is this thread; the server's tasks run beside it. It sends all it has and reads until
+ * the server closes or has nothing more to say for a while: a server that waits for the rest of a
+ * request can't be told from one that is slow, and an answer that is cut off is fine.
+ *
+ * Input       the bytes of the connection.
+ */
+#include "fuzz.h"
+
+#include <belay.h>
+#include <belay/http.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { QUIET_MS = 4, MOST_OUTPUT = 1 << 20 };
+
+static belay_router *router;
+static belay_server *server;
+static belay_listener *listener;
+static struct sockaddr_un address;
+static socklen_t address_size;
+static atomic_uint handled; /* requests that got to a handler */
+
+/* ---- The server ------------------------------------------------------------------------------ */
+
+/* The body back, and how long it is. */
+static int echo(belay_ctx *ctx, belay_request *req, belay_response *res)
+{
+	const char *body;
+	size_t size;
+	int r = belay_request_body(ctx, req, &body, &size);
+
+	atomic_fetch_add(&handled, 1);
+	return r < 0 ? r : belay_response_write(ctx, res, body, size);
+}
+
+/* Piece by piece, as it comes. */
+static int stream(belay_ctx *ctx, belay_request *req, belay_response *res)
+{
+	char buf[16];
+	ssize_t n = 1;
+	int r = 0;
+
+	atomic_fetch_add(&handled, 1);
+	while (r == 0 && n > 0) {
+		n = belay_request_read(ctx, req, buf, sizeof buf);
+		if (n > 0)
+			r = belay_response_write(ctx, res, buf, (size_t)n);
+		if (n > 0 && r == 0)
+			r = belay_response_flush(ctx, res);
+	}
+	return n < 0 ? (int)n : r;
+}
+
+/* Headers of the client's choice, to smuggle others in by. */
+static int headers(belay_ctx *ctx, belay_request *req, belay_response *res)
+{
+	const char *name, *value;
+
+	atomic_fetch_add(&handled, 1);
+	for (size_t i = 0; belay_request_query_at(req, i, &name, &value); i++) {
+		int r = belay_response_add_header(res, "X-Value", value);
+
+		MUST((r == -EINVAL) == fuzz_has_control(value));
+		belay_response_header(res, "X-Path", belay_request_path(req));
+	}
+	return belay_response_puts(ctx, res, "headers");
+}
+
+/* A message of the client's choice, on an error page. */
+static int fail(belay_ctx *ctx, belay_request *req, belay_response *res)
+{
+	atomic_fetch_add(&handled, 1);
+	return belay_response_error(ctx, req, res, 418, "%s", belay_request_param(req, "why"));
+}
+
+static void *serve(void *arg)
+{
+	belay_server_serve(belay_background(), server, listener);
+	return NULL;
+}
+
+static void stop(void)
+{
+	belay_server_shutdown(belay_background(), server);
+	belay_server_free(server);
+	belay_router_free(router);
+}
+
+static void add_routes(void)
+{
+	MUST(belay_router_use(router, belay_http_trace, NULL) == 0);
+	MUST(belay_router_add(router, "/", echo, NULL) == 0);
+	MUST(belay_router_add(router, "/stream", stream, NULL) == 0);
+	MUST(belay_router_add(router, "GET /headers", headers, NULL) == 0);
+	MUST(belay_router_add(router, "/fail/{why...}", fail, NULL) == 0);
+}
+
+static void start(void)
+{
+	static const struct belay_server_options options = {
+		.header_size = 1024, .headers = 16, .body_size = 512, .drain_size = 256};
+	pthread_t thread;
+	char name[64];
+
+	snprintf(name, sizeof name, "unix:@belay-fuzz-%d", (int)getpid());
+	address.sun_family = AF_UNIX;
+	strcpy(address.sun_path + 1, name + 6);
+	address_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name) - 5);
+	router = belay_router_new();
+	MUST(router != NULL);
+	add_routes();
+	MUST(belay_listen(belay_background(), name, &listener) == 0);
+	MUST(belay_server_new(belay_background(), router, &options, &server) == 0);
+	MUST(pthread_create(&thread, NULL, serve, NULL) == 0);
+	MUST(pthread_detach(thread) == 0);
+	atexit(stop);
+}
+
+/* ---- The client ------------------------------------------------------------------------------ */
+
+static int dial(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	MUST(fd >= 0 && connect(fd, (struct sockaddr *)&address, address_size) == 0);
+	return fd;
+}
+
+/* All that the server says, until it closes (true) or falls silent. */
+static bool listen_to(int fd, char *out, size_t *size)
+{
+	struct pollfd poll_fd = {fd, POLLIN, 0};
+	ssize_t n = 1;
+
+	*size = 0;
+	while (n > 0 && poll(&poll_fd, 1, QUIET_MS) > 0) {
+		MUST(*size < MOST_OUTPUT);
+		n = recv(fd, out + *size, MOST_OUTPUT - *size, 0);
+		*size += n > 0 ? (size_t)n : 0;
+	}
+	return n <= 0;
+}
+
+/* ---- A reader by the book -------------------------------------------------------------------- */
+
+struct reader {
+	const char *at, *end;
+};
+
+/* A line, for free(); NULL: there is no whole one. */
+static char *line(struct reader *in)
+{
+	const char *feed = in->at < in->end ? memchr(in->at, '\n', (size_t)(in->end - in->at))
+					    : NULL;
+	char *text;
+
+	if (!feed)
+		return NULL;
+	MUST(feed > in->at && feed[-1] == '\r');
+	text = fuzz_copy(in->at, (size_t)(feed - 1 - in->at));
+	MUST(strlen(text) == (size_t)(feed - 1 - in->at) && !fuzz_has_control(text));
+	in->at = feed + 1;
+	return text;
+}
+
+/* size bytes of body and, of a chunk, its end. False: it is cut off. */
+static bool skip(struct reader *in, uint64_t size)
+{
+	if (size > (uint64_t)(in->end - in->at))
+		return false;
+	in->at += size;
+	return true;
+}
+
+struct answer {
+	int status;
+	bool chunked, sized, closes;
+	uint64_t size;
+};
+
+/* Nothing else may be in an answer: neither the server nor a handler says it. */
+static void check_name(const char *header)
+{
+	static const char *const names[] = {
+		"content-length:", "transfer-encoding:", "connection:", "date:", "content-type:",
+		"x-trace-id:", "x-value:", "x-path:", "allow:", "x-content-type-options:"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strncasecmp(header, names[i], strlen(names[i])) == 0)
+			return;
+	fprintf(stderr, "unheard-of header: %s\n", header);
+	abort();
+}
+
+static void take_header(struct answer *a, const char *text)
+{
+	check_name(text);
+	if (strncasecmp(text, "content-length:", 15) == 0) {
+		MUST(!a->sized);
+		a->sized = true;
+		a->size = strtoull(text + 15, NULL, 10);
+	}
+	a->chunked |= strcasecmp(text, "transfer-encoding: chunked") == 0;
+	a->closes |= strcasecmp(text, "connection: close") == 0;
+}
+
+/* False: it is cut off. */
+static bool head(struct reader *in, struct answer *ret)
+{
+	char *text = line(in);
+	int minor, n = 0;
+	bool whole;
+
+	*ret = (struct answer){0};
+	if (!text)
+		return false;
+	MUST(sscanf(text, "HTTP/1.%1d %3d %n", &minor, &ret->status, &n) == 2 && n > 0);
+	MUST(ret->status >= 100 && ret->status <= 599);
+	free(text);
+	while ((text = line(in)) && *text) {
+		take_header(ret, text);
+		free(text);
+	}
+	whole = text != NULL;
+	free(text);
+	MUST(!ret->chunked || !ret->sized);
+	return whole;
+}
+
+static bool chunk(struct reader *in, bool *ret_last)
+{
+	char *text = line(in);
+	uint64_t size;
+
+	if (!text)
+		return false;
+	MUST(*text && text[strspn(text, "0123456789abcdefABCDEF")] == '\0');
+	size = strtoull(text, NULL, 16);
+	free(text);
+	*ret_last = size == 0;
+	if (!skip(in, size) || !(text = line(in)))
+		return false;
+	MUST(*text == '\0');
+	free(text);
+	return true;
+}
+
+/* False: it goes to the end of the connection, whole or not. */
+static bool body(struct reader *in, const struct answer *a)
+{
+	bool last = false;
+
+	if (a->status < 200 || a->status == 204 || a->status == 304)
+		return true;
+	if (a->sized)
+		return skip(in, a->size);
+	while (a->chunked && !last)
+		if (!chunk(in, &last))
+			return false;
+	return a->chunked;
+}
+
+/* How many final answers there are. Those to HEAD have no body: the input has none. */
+static unsigned check_answers(const char *out, size_t size)
+{
+	struct reader in = {out, out + size};
+	struct answer a = {0};
+	unsigned n = 0;
+
+	while (in.at < in.end && head(&in, &a)) {
+		n += a.status >= 200;
+		if (!body(&in, &a))
+			return n;
+		MUST(!a.closes || in.at == in.end);
+	}
+	return n;
+}
+
+/* ---- One connection -------------------------------------------------------------------------- */
+
+static void wait_until_it_has_gone(void)
+{
+	while (belay_server_connections(server) > 0)
+		sched_yield();
+}
+
+/* Another protocol, and answers without a body, need another reader. */
+static bool is_readable(const uint8_t *data, size_t size)
+{
+	return !memmem(data, size, "HEAD", 4) && !memmem(data, size, "PRI ", 4) &&
+	       !memmem(data, size, "pgrade", 6);
+}
+
+void fuzz_one(const uint8_t *data, size_t size)
+{
+	static char out[MOST_OUTPUT];
+	unsigned before = atomic_load(&handled), answers;
+	size_t got;
+	bool closed;
+	int fd;
+
+	if (!server)
+		start();
+	fd = dial();
+	if (size > 0)
+		send(fd, data, size, MSG_NOSIGNAL);
+	closed = listen_to(fd, out, &got);
+	close(fd);
+	wait_until_it_has_gone();
+	if (!is_readable(data, size))
+		return;
+	/* One more: what was no request is answered too, once. 404 and 405 get to no handler. */
+	answers = check_answers(out, got);
+	MUST(answers <= size / 16 + 1);
+	MUST(!closed || answers + 1 >= atomic_load(&handled) - before);
+}
