@@ -35,7 +35,8 @@ static belay_server *server;
 static belay_listener *listener;
 static struct sockaddr_un address;
 static socklen_t address_size;
-static atomic_uint handled; /* requests that got to a handler */
+static atomic_uint handled; /* requests that got to a handler        */
+static atomic_uint begun;   /* connections that the server has taken */
 
 /* ---- The server ------------------------------------------------------------------------------ */
 
@@ -90,6 +91,12 @@ static int fail(belay_ctx *ctx, belay_request *req, belay_response *res)
 	return belay_response_error(ctx, req, res, 418, "%s", belay_request_param(req, "why"));
 }
 
+static belay_ctx *count_connection(belay_ctx *ctx, const char *remote, void *arg)
+{
+	atomic_fetch_add(&begun, 1);
+	return NULL;
+}
+
 static void *serve(void *arg)
 {
 	belay_server_serve(belay_background(), server, listener);
@@ -115,7 +122,8 @@ static void add_routes(void)
 static void start(void)
 {
 	static const struct belay_server_options options = {
-		.header_size = 1024, .headers = 16, .body_size = 512, .drain_size = 256};
+		.header_size = 1024, .headers = 16, .body_size = 512, .drain_size = 256,
+		.connection = count_connection};
 	pthread_t thread;
 	char name[64];
 
@@ -295,9 +303,13 @@ static unsigned check_answers(const char *out, size_t size)
 
 /* ---- One connection -------------------------------------------------------------------------- */
 
+/* The server may not even have taken it yet, when it is busy. */
 static void wait_until_it_has_gone(void)
 {
-	while (belay_server_connections(server) > 0)
+	static unsigned dialled;
+
+	dialled++;
+	while (atomic_load(&begun) != dialled || belay_server_connections(server) > 0)
 		sched_yield();
 }
 
