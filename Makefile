@@ -1,39 +1,42 @@
 # SPDX-License-Identifier: MIT
 #
-# A thin front: Meson builds and tests, scripts/ hold the steps. `make` builds, `make help` lists what there is.
+# A thin front: Meson builds and tests, scripts/ hold the steps. `make` builds, `make help` lists
+# what there is.
 
 PREFIX ?= /usr/local
 DESTDIR ?=
 ADDRESS ?= $(or $(STORE_LISTEN),127.0.0.1:8080)
 BUILD = build
 
-.PHONY: build help run test check check-asan check-tsan fuzz check-valgrind check-cross check-oom check-storm model bench bench-docs install clean
+.PHONY: build help run test check check-asan check-tsan fuzz check-valgrind check-cross check-oom \
+	check-storm model bench bench-docs install clean
 
 build:
 	@scripts/build $(BUILD)
 
 help:
 	@echo 'make run             build the example store and start it on http://$(ADDRESS)'
-	@echo 'make test            the whole suite: plain, address+undefined, thread sanitizer, fuzzers'
+	@echo 'make test            the whole suite: plain, address+undefined, threads, fuzzers'
 	@echo 'make                 the libraries and examples, in $(BUILD)/'
 	@echo 'make check           the suite once, plain'
 	@echo 'make check-asan      the suite under the address and undefined-behaviour sanitizers'
 	@echo 'make check-tsan      the suite under the thread sanitizer'
-	@echo 'make fuzz            each fuzzer for FUZZ_SECONDS (60), or those of FUZZERS: "target router"'
+	@echo 'make fuzz            each fuzzer for FUZZ_SECONDS (60), or FUZZERS: "target router"'
 	@echo 'make check-valgrind  the suite under valgrind'
-	@echo 'make check-oom       each test again with each of its allocations failing, plain and under asan'
+	@echo 'make check-oom       each test again, each of its allocations failing; plain, asan'
 	@echo 'make check-storm     threads and tasks at random on channels, for STORM_SECONDS (60)'
-	@echo 'make check-cross     the core for aarch64 and riscv64, under qemu-user; and with the portable switch'
-	@echo 'make model           search models of the protocols, and the real code, for errors in any order'
-	@echo 'make bench           measure the core beside its peers (ARGS=--help: which, how often)'
+	@echo 'make check-cross     the core for aarch64, riscv64 (qemu-user), and the portable one'
+	@echo 'make model           search models of the protocols, and the real code, for errors'
+	@echo 'make bench           measure the core beside its peers (ARGS=--help: how)'
 	@echo 'make bench-docs      the same at full size, into docs/performance.md'
 	@echo 'make install         into PREFIX=$(PREFIX) (DESTDIR is put before it)'
 	@echo 'make clean           remove all that was built'
 	@echo 'run and test install the Debian packages that they miss (scripts/packages).'
 
 run: build
-	@test -x $(BUILD)/examples/store/store || { echo 'The store was not built: what scripts/packages \
-	lists under build: was not all found. See $(BUILD)/meson-logs/meson-log.txt.'; exit 1; }
+	@test -x $(BUILD)/examples/store/store || { \
+	echo 'The store was not built: what scripts/packages lists under build: is not all here.'; \
+	echo 'See $(BUILD)/meson-logs/meson-log.txt.'; exit 1; }
 	@echo '== Starting the store on http://$(ADDRESS) (Ctrl-C ends it)'
 	@exec $(BUILD)/examples/store/store --listen '$(ADDRESS)'
 
@@ -71,9 +74,11 @@ check-cross:
 model:
 	@scripts/model
 
-# A peer that can't be installed is left out. Only Debian's own compilers count, so nobody's PATH does.
+# A peer that can't be installed is left out. Only Debian's own compilers count, so nobody's PATH
+# does.
 bench:
-	@PATH=/usr/sbin:/usr/bin:/sbin:/bin scripts/install-packages bench || echo '== Measuring those that are there'
+	@PATH=/usr/sbin:/usr/bin:/sbin:/bin scripts/install-packages bench || \
+	echo '== Measuring those that are there'
 	@scripts/build build-bench --buildtype=release -Dtests=disabled -Dbench=true
 	@bench/run $(ARGS)
 
@@ -88,4 +93,5 @@ install: build
 	@if [ -z '$(DESTDIR)' ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
 
 clean:
-	rm -rf build build-asan build-tsan build-fuzz build-valgrind build-aarch64 build-riscv64 build-ucontext build-bench
+	rm -rf build build-asan build-tsan build-fuzz build-valgrind \
+	build-aarch64 build-riscv64 build-ucontext build-bench

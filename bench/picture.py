@@ -14,7 +14,8 @@ svg { --paper: #ffffff; --ink: #1f2328; --faint: #59636e; --rule: #d9dee3;
 @media (prefers-color-scheme: dark) {
 svg { --paper: #0d1117; --ink: #e6edf3; --faint: #9198a1; --rule: #2b323b;
       --c0: #58a6ff; --c1: #3fb950; --c2: #ff8f4a; --c3: #bc8cff; --c4: #d8ab2e; --c5: #f778ba; } }
-text { font: 12px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: var(--ink); }
+text { font: 12px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif;
+  fill: var(--ink); }
 .faint { fill: var(--faint); font-size: 11px; }
 .title { font-weight: 600; font-size: 13px; }
 .rule { stroke: var(--rule); } .one { stroke: var(--c0); stroke-width: 1.5; }
@@ -30,7 +31,8 @@ def colour(i):
 def mark(x, y, i):
     """The i-th peer's: circle, square, diamond, triangle, again."""
     paint = f'fill="{colour(i)}" stroke="var(--paper)"'
-    corners = [None, [(-4, -4), (4, -4), (4, 4), (-4, 4)], [(0, -5.5), (5.5, 0), (0, 5.5), (-5.5, 0)],
+    corners = [None, [(-4, -4), (4, -4), (4, 4), (-4, 4)],
+               [(0, -5.5), (5.5, 0), (0, 5.5), (-5.5, 0)],
                [(0, -5.5), (5, 4), (-5, 4)], [(0, 5.5), (5, -4), (-5, -4)]][i % 5]
     if not corners:
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" {paint}/>'
@@ -39,7 +41,8 @@ def mark(x, y, i):
 
 
 def text(x, y, what, style="", anchor="start"):
-    return f'<text x="{x:.1f}" y="{y:.1f}" class="{style}" text-anchor="{anchor}">{escape(what)}</text>'
+    return (f'<text x="{x:.1f}" y="{y:.1f}" class="{style}" text-anchor="{anchor}">'
+            f'{escape(what)}</text>')
 
 
 def line(x1, y1, x2, y2, style="rule"):
@@ -48,8 +51,8 @@ def line(x1, y1, x2, y2, style="rule"):
 
 def document(width, height, title, parts):
     return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height:.0f}" width="{width}" '
-        f'height="{height:.0f}" role="img">', f"<title>{escape(title)}</title>",
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height:.0f}" '
+        f'width="{width}" height="{height:.0f}" role="img">', f"<title>{escape(title)}</title>",
         f"<style>{STYLE}</style>", '<rect width="100%" height="100%" rx="6" fill="var(--paper)"/>',
         *parts, "</svg>", ""])
 
@@ -97,7 +100,7 @@ def short(value):
 
 
 def operations(works, title):
-    """A row a figure, a mark a peer, at its ratio to Belay. None where there is nothing to compare."""
+    """A row a figure, a mark a peer, at its ratio to Belay. None: there is nothing to compare."""
     peers = report.peers_of(works)
     rows = []
     for name, _, _, rounds in report.rows_of(works):

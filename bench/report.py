@@ -3,8 +3,8 @@
 import statistics
 
 FIRST = "belay"
-TITLES = {"belay": "Belay", "go": "Go", "tokio": "tokio", "glib": "GLib", "stop_token": "stop_token",
-          "fiber": "Boost.Fiber", "pthread": "threads"}
+TITLES = {"belay": "Belay", "go": "Go", "tokio": "tokio", "glib": "GLib",
+          "stop_token": "stop_token", "fiber": "Boost.Fiber", "pthread": "threads"}
 UNSTEADY = 0.25
 TIMES = ("ns", "us", "ms")
 COUNTERS = ("switches", "parks", "steals", "kicks", "sleeps", "spins")
@@ -207,7 +207,8 @@ def as_markdown(result, pictures):
     """pictures: {group: [(file, what it shows)]}."""
     parts = [f"Taken on {result['started'][:10]}: {machine_of(result)}; medians of "
              f"{result['rounds']} rounds. "
-             f"When it began, {result['machine']['load']:.1f} others wanted a processor.", "", *versions_of(result)]
+             f"When it began, {result['machine']['load']:.1f} others wanted a processor.", "",
+             *versions_of(result)]
     for group in groups_of(result):
         works = works_of(result, group)
         parts += ["", f"### {result['titles'][group]}", ""]

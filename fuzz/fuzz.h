@@ -3,8 +3,8 @@
  * fuzz.h - what every fuzzer needs.
  *
  * A fuzzer is one file with fuzz_one(), which is given bytes and checks what must hold whatever
- * they are. Built with -Dfuzz=true it is libFuzzer's, which makes up the bytes; else it is a test that
- * goes through its kept inputs, corpus/<name>/, once.
+ * they are. Built with -Dfuzz=true it is libFuzzer's, which makes up the bytes; else it is a test
+ * that goes through its kept inputs, corpus/<name>/, once.
  *
  * Texts are copied to memory that is just large enough, so that the address sanitizer sees whoever
  * reads beyond their end. Memory that the fuzzer itself can't get ends the run.

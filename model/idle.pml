@@ -13,9 +13,10 @@
  *             end state"). Whoever gives up searching has it.
  * Broken      LOOK_FIRST    a worker looks at the lines before it counts itself idle
  *             KEEP_QUIET    who has found something while searching wakes no other
- *             NO_LAST_LOOK  who wanted somebody to search and found nobody asleep does not look again
- *             DROP_SEARCH   who gave up searching to sleep, and then found something after all, does
- *                           not take it up again
+ *             NO_LAST_LOOK  who wanted somebody to search and found nobody asleep does not look
+ *                           again
+ *             DROP_SEARCH   who gave up searching to sleep, and then found something after all,
+ *                           does not take it up again
  *             SLEEP_BLIND   a worker sleeps without a look at its inbox
  * Mirrors     src/task/idle.c; belay__worker_submit(), belay__worker_ready() in src/task/worker.c
  */

@@ -117,8 +117,9 @@ static void measure(void *arg)
 	measured->took = bench_here(count_and_work, measured);
 	belay_stats(&after, sizeof after);
 	for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
-		bench_tell(counters[i].name, 1000 * (double)(counter(&after, i) - counter(&before, i)) /
-						     (double)measured->n);
+		bench_tell(counters[i].name,
+			   1000 * (double)(counter(&after, i) - counter(&before, i)) /
+				   (double)measured->n);
 }
 
 double bench_here_inside(bench_work *work, void *arg)

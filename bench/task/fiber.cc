@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * fiber.cc - Boost.Fiber: the works of belay.c, with the stacks that it gives a fiber by default. It
- * has no cancellation (a channel that is closed ends those that wait) and no pool for what blocks.
+ * fiber.cc - Boost.Fiber: the works of belay.c, with the stacks that it gives a fiber by default.
+ * It has no cancellation (a channel that is closed ends those that wait) and no pool for what
+ * blocks.
  */
 #include "fibers.h"
 

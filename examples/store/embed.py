@@ -9,6 +9,7 @@ with open(source, "rb") as file:
 with open(output, "w", encoding="ascii") as out:
     out.write(f"const char {name}[] = {{\n")
     for i in range(0, len(data), 16):
-        out.write("\t" + ", ".join(str(b if b < 128 else b - 256) for b in data[i : i + 16]) + ",\n")
+        signed = (b if b < 128 else b - 256 for b in data[i : i + 16])
+        out.write("\t" + ", ".join(map(str, signed)) + ",\n")
     out.write("};\n")
     out.write(f"const unsigned long {name}_size = sizeof {name} - 1;\n")

@@ -3,8 +3,8 @@
 create index provision_name on provision (name, package);
 create index package_section on package (section);
 
--- Of each group the first alternative that there is: a package of that name, else one that provides it.
--- (The other columns of a row with min() are those of the row where the minimum stands.)
+-- Of each group the first alternative that there is: a package of that name, else one that provides
+-- it. (The other columns of a row with min() are those of the row where the minimum stands.)
 insert or ignore into need
 	select package, needed from (
 		select wish.package,

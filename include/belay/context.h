@@ -216,8 +216,8 @@ BELAY_EXPORT int belay_cause_of(const belay_ctx *ctx, belay_cause *ret);
  *     path = root {"." step}                     NULL: "null"
  *     root = "background" | "todo"
  *          | "failed(" belay_strerror() ")"      a derivation that failed
- *     step = "with_cancel"                       also of signals, groups, hang-ups, and of a deadline
- *                                                not before the parent's
+ *     step = "with_cancel"                       also of signals, groups, hang-ups, and of a
+ *                                                deadline not before the parent's
  *          | "with_deadline(in " seconds ")"     such as "in 1.500s": from now
  *          | "with_deadline(" seconds " ago)"
  *          | "with_value(" name ["=" text] ")"   no text: the key has no format, or it writes none

@@ -17,7 +17,7 @@
 #define BELAY_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define BELAY_MUST_CHECK        __attribute__((warn_unused_result))
 
-/* ---- For static analysers: docs/analysis.md ------------------------------------------------------
+/* ---- For static analysers: docs/analysis.md ----------------------------------------------------
  *
  * BELAY_RELEASED_BY(fn) stands on what makes an object that fn's first parameter gives up, and
  * BELAY_RELEASES on fn. gcc's -fanalyzer, clang's analyzer and, in part, -Wall then know of objects

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""belay-gdb.py - the tasks and contexts of a program that uses Belay, for gdb: of a process or a core.
+"""belay-gdb.py - the tasks and contexts of a program that uses Belay, of a process or a core.
 
     belay tasks           every task: its state, what it waits for, the line that spawned it
     belay bt TASK|all     where a task is: its number in that list, or its address
     belay contexts        every context that is alive, below its parent
 
 Needs libbelay with its debug information. A task that is parked has left its registers on its stack
-(src/task/switch_*.S), the rest is what gdb does with any frame: an unwinder of ours claims that these
-registers are what called the newest frame, and gdb goes on from there.
+(src/task/switch_*.S), the rest is what gdb does with any frame: an unwinder of ours claims that
+these registers are what called the newest frame, and gdb goes on from there.
 """
 import re
 
@@ -30,16 +30,16 @@ SWITCHES = {
     },
 }
 
-WAITS = ["something", "a channel", "select", "sleep", "a context's end", "a lock", "a group", "a descriptor",
-         "a blocking call"]
-KINDS = ["without_cancel", "with_value", "background", "todo", "error", "with_cancel", "with_deadline",
-         "with_merge"]
+WAITS = ["something", "a channel", "select", "sleep", "a context's end", "a lock", "a group",
+         "a descriptor", "a blocking call"]
+KINDS = ["without_cancel", "with_value", "background", "todo", "error", "with_cancel",
+         "with_deadline", "with_merge"]
 
 
 # ---- What is in the program ----------------------------------------------------------------------
 
 def static(function, name):
-    """The static variable of that name in the file of function. None: there is nothing of Belay's."""
+    """The static variable of that name in the file of function. None: nothing is Belay's."""
     symbol = gdb.lookup_global_symbol(function)
     if not symbol:
         return None
@@ -58,7 +58,9 @@ def need(value):
 
 def plain(value):
     """An atomic variable's value, which some versions of gdb wrap."""
-    return value.cast(value.type.unqualified()) if value.type.code != gdb.TYPE_CODE_STRUCT else value
+    if value.type.code == gdb.TYPE_CODE_STRUCT:
+        return value
+    return value.cast(value.type.unqualified())
 
 
 def line(site):

@@ -50,7 +50,8 @@ static inline void belay__fiber_fini(struct belay__fiber *fiber)
 #endif
 }
 
-/* What the sanitizers want to know before a switch. from: NULL where it will not be come back to. */
+/* What the sanitizers want to know before a switch. from: NULL where it will not be come back
+ * to. */
 static inline void belay__fiber_announce(struct belay__fiber *from, struct belay__fiber *to)
 {
 	(void)from, (void)to;
@@ -100,8 +101,9 @@ static inline void belay__fiber_start(struct belay__fiber *from, struct belay__f
 	belay__fiber_arrive(from);
 }
 
-/* The calling fiber, which is from, ends before to: what its entry is to return. The sanitizers keep
- * account of calls, so under them nothing may return on a stack that they were told is left. */
+/* The calling fiber, which is from, ends before to: what its entry is to return. The sanitizers
+ * keep account of calls, so under them nothing may return on a stack that they were told is
+ * left. */
 static inline struct belay__context *belay__fiber_end(struct belay__fiber *from,
 						      struct belay__fiber *to)
 {

@@ -172,16 +172,18 @@ void belay__hogs_watch(void)
 
 static void print_hog(FILE *out, const struct belay__by_site_entry *hog)
 {
-	fprintf(out, "  %lld ms at the longest, %llu time%s: task started at ", (long long)(hog->most / 1000000),
-		(unsigned long long)hog->count, hog->count == 1 ? "" : "s");
+	fprintf(out, "  %lld ms at the longest, %llu time%s: task started at ",
+		(long long)(hog->most / 1000000), (unsigned long long)hog->count,
+		hog->count == 1 ? "" : "s");
 	belay__site_print(out, hog->site);
 	fputc('\n', out);
 }
 
 static size_t report(FILE *out)
 {
-	return belay__by_site_print(&hogs, out,
-				    "belay: tasks that held a worker for 10 ms or more:\n", print_hog);
+	static const char *title = "belay: tasks that held a worker for 10 ms or more:\n";
+
+	return belay__by_site_print(&hogs, out, title, print_hog);
 }
 
 __attribute__((constructor)) static void register_report(void)

@@ -126,6 +126,7 @@ __attribute__((constructor)) static void register_report(void)
 	unsigned char there;
 
 	belay__stack_use_wanted = belay__report_wanted("stacks");
-	mincore(page_of((char *)&there), 1, &there); /* bound now, not on a stack that is measured */
+	/* Bound now, not on a stack that is measured. */
+	mincore(page_of((char *)&there), 1, &there);
 	belay__report("stacks", report, "belay: no task has ended\n");
 }

@@ -61,8 +61,8 @@ belay__context_switch:
 	.cfi_endproc
 	.size	belay__context_switch, . - belay__context_switch
 
-/* belay__context_start(from, low, size, entry, arg, control): entry is called, and its return is what
- * that call foretells. Nothing called entry: unwinders stop here. */
+/* belay__context_start(from, low, size, entry, arg, control): entry is called, and its return is
+ * what that call foretells. Nothing called entry: unwinders stop here. */
 	.globl	belay__context_start
 	.hidden	belay__context_start
 	.type	belay__context_start, %function

@@ -2,10 +2,10 @@
  *
  * tally.h - what a worker counts while it works: numbers of its own, for anybody to read.
  *
- * Locking     Each worker writes its own, so that counting is a plain addition. Who reads them holds
- *             the lock of tally.c, which keeps the workers from going away.
- * Memory      Relaxed all through: the numbers order nothing. Two of them, read one after the other,
- *             may differ by what happened between.
+ * Locking     Each worker writes its own, so that counting is a plain addition. Who reads them
+ *             holds the lock of tally.c, which keeps the workers from going away.
+ * Memory      Relaxed all through: the numbers order nothing. Two of them, read one after the
+ *             other, may differ by what happened between.
  */
 #ifndef BELAY_SRC_TASK_TALLY_H
 #define BELAY_SRC_TASK_TALLY_H
@@ -34,7 +34,8 @@ enum {
 /* All zero to begin with. */
 struct tally {
 	_Atomic uint64_t counts[TALLIES];
-	_Alignas(64) _Atomic uint64_t from_outside; /* spawned here by other threads, which all write to it     */
+	/* Spawned here by other threads, which all write to it. */
+	_Alignas(64) _Atomic uint64_t from_outside;
 };
 
 static inline void tally_add(struct tally *tally, unsigned which, uint64_t n)
@@ -68,10 +69,10 @@ struct watch {
 /* The sum of all workers, those of earlier runs too. */
 struct totals {
 	uint64_t counts[TALLIES];
-	uint64_t spawned;          /* by threads that are no workers                                */
-	uint64_t live;             /* tasks that have begun and not ended                           */
-	uint64_t queued;           /* those that have not begun                                     */
-	uint64_t running, workers; /* now                                                           */
+	uint64_t spawned;         /* by threads that are no workers      */
+	uint64_t live;            /* tasks that have begun and not ended */
+	uint64_t queued;          /* those that have not begun           */
+	uint64_t running, workers; /* now                                 */
 };
 
 void belay__totals(struct totals *ret);

@@ -158,8 +158,8 @@ static void inherit(struct belay__task *task, struct belay__task *ended)
 
 static struct belay__context *run_tasks(void *arg);
 
-/* last: from will not be come back to. A call of its own, so that who goes on with one that has begun
- * saves fewer registers. */
+/* last: from will not be come back to. A call of its own, so that who goes on with one that has
+ * begun saves fewer registers. */
 static __attribute__((noinline)) void begin(struct worker *worker, struct belay__fiber *from,
 					    struct belay__task *task, bool last)
 {

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# test_analysis.sh SOURCE - what gcc's and clang's analyzers find of contexts: every mistake in bad.c, at
-# its line, and nothing in good.c or in the examples.
+# test_analysis.sh SOURCE - what gcc's and clang's analyzers find of contexts: every mistake in
+# bad.c, at its line, and nothing in good.c or in the examples.
 set -u
 . "$(dirname "$0")/../package/tap.sh"
 source=$1
@@ -15,7 +15,8 @@ by_gcc() { # FILE FLAG...
 	local file=$1
 
 	shift
-	gcc "${flags[@]}" -fanalyzer -fdiagnostics-plain-output "$@" -c "$file" -o "$folder/object" 2>&1
+	gcc "${flags[@]}" -fanalyzer -fdiagnostics-plain-output "$@" \
+		-c "$file" -o "$folder/object" 2>&1
 }
 
 by_clang() { # FILE FLAG...
@@ -23,18 +24,22 @@ by_clang() { # FILE FLAG...
 
 	shift
 	clang "${flags[@]}" --analyze -Xanalyzer -analyzer-output=text -Xclang -analyzer-config \
-		-Xclang unix.DynamicMemoryModeling:Optimistic=true "$@" "$file" -o "$folder/object" 2>&1
+		-Xclang unix.DynamicMemoryModeling:Optimistic=true "$@" \
+		"$file" -o "$folder/object" 2>&1
 }
 
 # "LINE KIND" for each finding of these kinds in bad.c. What is released twice has also been used.
 found() {
+	local at='s/^[^ ]*bad\.c:([0-9]+):.*'
+
 	sed -nE \
-		-e 's/^[^ ]*bad\.c:([0-9]+):.*(-Wanalyzer-malloc-leak|[Ll]eak.*unix\.Malloc).*/\1 leak/p' \
-		-e 's/^[^ ]*bad\.c:([0-9]+):.*(-Wanalyzer-double-free|free released.*unix\.Malloc).*/\1 double/p' \
-		-e 's/^[^ ]*bad\.c:([0-9]+):.*(-Wuse-after-free|Use of memory.*unix\.Malloc).*/\1 use/p' \
-		-e 's/^[^ ]*bad\.c:([0-9]+):.*-Wanalyzer-mismatching-deallocation.*/\1 mismatch/p' |
+		-e "$at"'(-Wanalyzer-malloc-leak|[Ll]eak.*unix\.Malloc).*/\1 leak/p' \
+		-e "$at"'(-Wanalyzer-double-free|free released.*unix\.Malloc).*/\1 double/p' \
+		-e "$at"'(-Wuse-after-free|Use of memory.*unix\.Malloc).*/\1 use/p' \
+		-e "$at"'-Wanalyzer-mismatching-deallocation.*/\1 mismatch/p' |
 		awk '{ kinds[$1] = kinds[$1] " " $2 }
-			END { for (line in kinds) print line, kinds[line] ~ /double/ ? "double" : kinds[line] }' |
+			END { for (line in kinds)
+				print line, kinds[line] ~ /double/ ? "double" : kinds[line] }' |
 		sed 's/  */ /; s/ use use/ use/' | sort -n
 }
 
@@ -47,7 +52,8 @@ expected() { # COMPILER KIND...
 }
 
 gcc_finds_all() {
-	diff <(expected gcc leak use double mismatch) <(by_gcc "$here/bad.c" "$1" "$source/include" | found)
+	diff <(expected gcc leak use double mismatch) \
+		<(by_gcc "$here/bad.c" "$1" "$source/include" | found)
 }
 
 clang_finds_ends() {
@@ -70,11 +76,13 @@ silent() { # COMPILER FILE...
 }
 
 plain_gcc_is_silent() {
-	gcc -std=gnu11 -O2 -Wall -Wextra -Werror -I "$source/include" -c "$here/good.c" -o "$folder/object"
+	gcc -std=gnu11 -O2 -Wall -Wextra -Werror -I "$source/include" -c "$here/good.c" \
+		-o "$folder/object"
 }
 
 can_analyze() { # COMPILER
-	command -v "$1" >/dev/null && echo 'int x;' >"$folder/empty.c" && "by_$1" "$folder/empty.c" >/dev/null
+	command -v "$1" >/dev/null && echo 'int x;' >"$folder/empty.c" &&
+		"by_$1" "$folder/empty.c" >/dev/null
 }
 
 with() { # COMPILER NAME COMMAND...

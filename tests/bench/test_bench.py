@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""test_bench.py BENCH FOLDER [--count-allocations] - the benchmarks run, and what they write is right.
+"""test_bench.py BENCH FOLDER [--count-allocations] - the benchmarks run, and write what is right.
 
-Belay's programs and those of threads are run with tiny sizes; what a time is plays no part. How rounds, medians and
-failures are dealt with is shown by peers that are made up here.
+Belay's programs and those of threads are run with tiny sizes; what a time is plays no part. How
+rounds, medians and failures are dealt with is shown by peers that are made up here.
 """
 import json
 import math
@@ -95,7 +95,8 @@ def every_figure_stands_in_the_table():
 
 def threads_take_part():
     works = [work["name"] for work in RESULT["works"] if "pthread" in work["figures"]]
-    assert {"spawn", "yield", "few", "rendezvous", "threads", "mixed", "stream_4"} <= set(works), works
+    known = {"spawn", "yield", "few", "rendezvous", "threads", "mixed", "stream_4"}
+    assert known <= set(works), works
     assert {"sleep", "crowd"} <= set(RESULT["lacks"]["task"]["pthread"]), RESULT["lacks"]
     assert "threads lacks: " in PRINTED, PRINTED
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// page.mjs - the page, as a person uses it: search, look at a package, start something slow, cancel it
-// and see why it ended. Headless Chromium by playwright-core; without one of them it is skipped, and
-// says so. Prints TAP.
+// page.mjs - the page, as a person uses it: search, look at a package, start something slow,
+// cancel it and see why it ended. Headless Chromium by playwright-core; without one of them it is
+// skipped, and says so. Prints TAP.
 //
 //     node page.mjs STORE [SCREENSHOTS]
 
@@ -27,7 +27,8 @@ function skip(why) {
 
 const browserPath = process.env.CHROMIUM || BROWSERS.find(existsSync);
 if (!browserPath) skip("no Chromium");
-const {chromium} = await import("playwright-core").catch(() => skip("no playwright-core (scripts/install-browser-driver)"));
+const {chromium} = await import("playwright-core").catch(
+	() => skip("no playwright-core (scripts/install-browser-driver)"));
 
 /* ---- The store ---- */
 
@@ -47,10 +48,12 @@ async function until(condition, what) {
 async function startStore() {
 	const data = join(folder, "status"), out = openSync(log, "w");
 	spawnSync("python3", [join(here, "store.py"), data, "20000"], {stdio: "inherit"});
-	const store = spawn(program, ["--listen", "127.0.0.1:0", "--data", data, "--db", join(folder, "db")],
+	const store = spawn(program, ["--listen", "127.0.0.1:0", "--data", data,
+		"--db", join(folder, "db")],
 	                    {stdio: ["ignore", out, out]});
 	const found = await until(() => {
-		if (store.exitCode !== null) throw new Error("the store ended: " + readFileSync(log, "utf8"));
+		if (store.exitCode !== null)
+			throw new Error("the store ended: " + readFileSync(log, "utf8"));
 		return readFileSync(log, "utf8").match(/^listening on (\S+)$/m);
 	}, "the store's address");
 	return {store, url: found[1]};
@@ -68,7 +71,8 @@ function check(held, what) {
 /* Waits until the text of an element matches. */
 async function says(locator, pattern) {
 	let text = "";
-	await until(async () => pattern.test(text = await locator.innerText()), `"${text}" to match ${pattern}`)
+	await until(async () => pattern.test(text = await locator.innerText()),
+		`"${text}" to match ${pattern}`)
 		.catch((error) => { throw new Error(`${error.message}; it says "${text}"`); });
 	return text;
 }
@@ -120,7 +124,8 @@ async function somethingSlowAppearsAndIsCancelled() {
 	await $("twins-cancel").click();
 	await says($("twins-status"), /^Cancelled after/);
 	await row.waitFor({state: "detached"});
-	await says($("ended-item").first(), /\/twins[^]*context canceled[^]*cause: client disconnected/);
+	await says($("ended-item").first(),
+		/\/twins[^]*context canceled[^]*cause: client disconnected/);
 	check(await $("running-item").count() === 0, "nothing runs any more");
 }
 
@@ -156,14 +161,16 @@ async function itFitsASmallScreenAndTheDark() {
 	await picture("dark");
 	await page.setViewportSize({width: 360, height: 740});
 	await picture("small");
-	const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+	const overflow = await page.evaluate(
+		() => document.documentElement.scrollWidth - innerWidth);
 	check(overflow <= 0, `it is ${overflow} pixels too wide`);
 	await page.setViewportSize({width: 1280, height: 900});
 }
 
 async function everyControlHasAName() {
 	const nameless = await page.evaluate(() => [...document.querySelectorAll("input, button")]
-		.filter((e) => !(e.labels?.length || e.textContent.trim() || e.getAttribute("aria-label")))
+		.filter((e) => !(e.labels?.length || e.textContent.trim() ||
+			e.getAttribute("aria-label")))
 		.map((e) => e.id));
 	check(nameless.length === 0, "names for " + nameless);
 }
@@ -178,22 +185,32 @@ async function thePageTalksToItsServerAlone() {
 const elsewhere = [], complaints = [];
 
 async function picture(name) {
-	if (screenshots) await page.screenshot({path: join(screenshots, name + ".png"), fullPage: true});
+	if (screenshots)
+		await page.screenshot({path: join(screenshots, name + ".png"), fullPage: true});
 }
 
 async function open(browser, url) {
 	page = await browser.newPage({viewport: {width: 1280, height: 900}, colorScheme: "light"});
 	page.setDefaultTimeout(PATIENCE_MS);
-	page.on("request", (r) => { if (!/^(data:|blob:)/.test(r.url()) && !r.url().startsWith(url)) elsewhere.push(r.url()); });
+	page.on("request", (r) => {
+		if (!/^(data:|blob:)/.test(r.url()) && !r.url().startsWith(url))
+			elsewhere.push(r.url());
+	});
 	page.on("pageerror", (error) => complaints.push(error.message));
-	page.on("console", (m) => { if (m.type() === "error" && !/status of (400|404|503)/.test(m.text())) complaints.push(m.text()); });
+	page.on("console", (m) => {
+		if (m.type() === "error" && !/status of (400|404|503)/.test(m.text()))
+			complaints.push(m.text());
+	});
 	await page.goto(url);
 }
 
-const tests = [theStreamOfEventsIsLive, typingSearches, aPackageCanBeOpenedByKeyboard, aPackageSaysWhatItNeeds,
-               somethingSlowAppearsAndIsCancelled, aDeadlineIsShownWithItsCause, nonsenseIsToldInWords,
-               aSmallSectionIsComparedToTheEnd, othersRequestsAreSeenToo, itFitsASmallScreenAndTheDark,
-               everyControlHasAName, thePageTalksToItsServerAlone];
+const tests = [
+	theStreamOfEventsIsLive, typingSearches, aPackageCanBeOpenedByKeyboard,
+	aPackageSaysWhatItNeeds, somethingSlowAppearsAndIsCancelled,
+	aDeadlineIsShownWithItsCause, nonsenseIsToldInWords, aSmallSectionIsComparedToTheEnd,
+	othersRequestsAreSeenToo, itFitsASmallScreenAndTheDark, everyControlHasAName,
+	thePageTalksToItsServerAlone
+];
 
 async function runAll() {
 	let failed = 0;

@@ -113,7 +113,8 @@ def a_second_start_uses_what_the_first_has_made(program):
     try:
         store.end_well()
         made = os.stat(store.db).st_mtime_ns
-        again = [program, "--listen", "127.0.0.1:0", "--db", store.db, "--data", store.path + "/status"]
+        again = [program, "--listen", "127.0.0.1:0", "--db", store.db,
+                 "--data", store.path + "/status"]
         second = subprocess.Popen(again, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert second.stdout.readline().startswith("listening on")
         second.send_signal(signal.SIGINT)
@@ -131,8 +132,10 @@ def a_file_that_is_not_the_stores_is_left_alone(program):
         for content in [b"my thesis\n" * 1000, b""]:
             with open(store.db, "wb") as file:
                 file.write(content)
-            command = [program, "--listen", "nonsense", "--db", store.db, "--data", store.path + "/status"]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+            command = [program, "--listen", "nonsense", "--db", store.db,
+                       "--data", store.path + "/status"]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S,
+                                  check=False)
             assert done.returncode == 1, done
             with open(store.db, "rb") as file:
                 assert (file.read() == content) == bool(content), done

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# test_gdb.sh STOPPED SCRIPT - what gdb shows of a program's tasks and contexts, in the process and in its
-# core.
+# test_gdb.sh STOPPED SCRIPT - what gdb shows of a program's tasks and contexts, in the process and
+# in its core.
 set -u
 . "$(dirname "$0")/../package/tap.sh"
 stopped=$(realpath "$1") script=$2 source=$(dirname "$0")/stopped.c
@@ -12,13 +12,13 @@ line() { # MARK
 }
 
 debug() { # GDB'S ARGUMENT...
-	timeout 120 gdb -nx -batch -ex 'set debuginfod enabled off' -ex 'set width 0' -ex "source $script" "$@" \
-		</dev/null 2>&1
+	timeout 120 gdb -nx -batch -ex 'set debuginfod enabled off' -ex 'set width 0' \
+		-ex "source $script" "$@" </dev/null 2>&1
 }
 
-look=(-ex 'echo TASKS\n' -ex 'belay tasks' -ex 'echo BACKTRACES\n' -ex 'belay bt all' -ex 'echo CONTEXTS\n'
-	-ex 'belay contexts' -ex 'echo ONE\n' -ex 'belay bt 1' -ex 'belay bt 99' -ex 'echo THREAD\n' -ex 'thread 1'
-	-ex bt)
+look=(-ex 'echo TASKS\n' -ex 'belay tasks' -ex 'echo BACKTRACES\n' -ex 'belay bt all'
+	-ex 'echo CONTEXTS\n' -ex 'belay contexts' -ex 'echo ONE\n' -ex 'belay bt 1'
+	-ex 'belay bt 99' -ex 'echo THREAD\n' -ex 'thread 1' -ex bt)
 
 look_at_process() {
 	debug -ex 'break look_now' -ex run "${look[@]}" -ex kill "$stopped" >"$folder/process"
@@ -35,7 +35,9 @@ look_at_core() {
 
 # What comes after a heading, up to the next one.
 part() { # LOOK HEADING
-	awk -v heading="$2" '/^(TASKS|BACKTRACES|CONTEXTS|ONE|THREAD)$/ { inside = $0 == heading; next } inside' "$folder/$1"
+	awk -v heading="$2" '
+		/^(TASKS|BACKTRACES|CONTEXTS|ONE|THREAD)$/ { inside = $0 == heading; next }
+		inside' "$folder/$1"
 }
 
 shows() { # LOOK HEADING PATTERN
@@ -52,18 +54,23 @@ tasks_are_listed() { # LOOK
 
 backtraces_reach_from_the_park_to_the_task() { # LOOK
 	[ "$(part "$1" BACKTRACES | grep -c 'wait_deep_inside (')" = 4 ] &&
-		shows "$1" BACKTRACES '^#[0-9]+ .* receive \(' && shows "$1" BACKTRACES '^#[0-9]+ .* sleep_long \(' &&
-		shows "$1" BACKTRACES '^#[0-9]+ .* compute_for_ever \(' && shows "$1" BACKTRACES '^has not begun$' &&
+		shows "$1" BACKTRACES '^#[0-9]+ .* receive \(' &&
+		shows "$1" BACKTRACES '^#[0-9]+ .* sleep_long \(' &&
+		shows "$1" BACKTRACES '^#[0-9]+ .* compute_for_ever \(' &&
+		shows "$1" BACKTRACES '^has not begun$' &&
 		shows "$1" BACKTRACES '^#0 .*' || { cat "$folder/$1"; return 1; }
 }
 
 one_task_may_be_asked_for() { # LOOK
-	shows "$1" ONE '^Task 1 ' && ! part "$1" ONE | grep -q '^Task 2 ' && shows "$1" ONE 'no task 99'
+	shows "$1" ONE '^Task 1 ' && ! part "$1" ONE | grep -q '^Task 2 ' &&
+		shows "$1" ONE 'no task 99'
 }
 
 contexts_are_listed_below_their_parents() { # LOOK
-	shows "$1" CONTEXTS '^with_cancel .*stopped.c:[0-9]+ in main' && shows "$1" CONTEXTS '^  with_value .* user = 0x' &&
-		shows "$1" CONTEXTS '^    with_cancel .* done: -125$' && shows "$1" CONTEXTS '^3 contexts$'
+	shows "$1" CONTEXTS '^with_cancel .*stopped.c:[0-9]+ in main' &&
+		shows "$1" CONTEXTS '^  with_value .* user = 0x' &&
+		shows "$1" CONTEXTS '^    with_cancel .* done: -125$' &&
+		shows "$1" CONTEXTS '^3 contexts$'
 }
 
 the_thread_is_left_as_it_was() { # LOOK
@@ -77,12 +84,17 @@ each() {
 	local name
 
 	for name in "${names[@]}"; do
-		if [ -z "$2" ]; then try "${name}_of_a_$1" "$name" "$1"; else skip "${name}_of_a_$1" "$2"; fi
+		if [ -z "$2" ]; then
+			try "${name}_of_a_$1" "$name" "$1"
+		else
+			skip "${name}_of_a_$1" "$2"
+		fi
 	done
 }
 
 plan 10
-if command -v gdb >/dev/null && debug -ex 'python print("yes")' -ex 'break look_now' -ex run "$stopped" |
+if command -v gdb >/dev/null && debug -ex 'python print("yes")' \
+	-ex 'break look_now' -ex run "$stopped" |
 	grep -q 'hit Breakpoint 1'; then
 	look_at_process
 	each process ''

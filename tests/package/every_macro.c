@@ -22,7 +22,8 @@ void ends(belay_ctx *ctx);
 int channels(belay_ctx *ctx, belay_chan *ch);
 int selects(belay_ctx *ctx, belay_chan *ch);
 int typed_channels(belay_ctx *ctx, digest_chan *digests);
-int tasks(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), int (*job)(belay_ctx *ctx, void *arg));
+int tasks(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg),
+	  int (*job)(belay_ctx *ctx, void *arg));
 void after(belay_ctx *ctx, void (*fn)(void *arg));
 int64_t times(void);
 
@@ -71,7 +72,8 @@ int selects(belay_ctx *ctx, belay_chan *ch)
 	const int out = 1;
 	bool ok = false;
 
-	return belay_select(ctx, BELAY_RECV(ch, &in), BELAY_RECV_OK(ch, &in, &ok), BELAY_RECV(ch, NULL),
+	return belay_select(ctx, BELAY_RECV(ch, &in), BELAY_RECV_OK(ch, &in, &ok),
+			    BELAY_RECV(ch, NULL),
 			    BELAY_SEND(ch, &out), BELAY_DONE(ctx), BELAY_TIMEOUT(BELAY_NS(10))) +
 	       belay_try_select(BELAY_RECV(ch, &in), BELAY_SEND(ch, &out));
 }
@@ -96,7 +98,8 @@ int typed_channels(belay_ctx *ctx, digest_chan *digests)
 	return r;
 }
 
-int tasks(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), int (*job)(belay_ctx *ctx, void *arg))
+int tasks(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg),
+	  int (*job)(belay_ctx *ctx, void *arg))
 {
 	belay_group *group = belay_group_new(ctx);
 	struct belay_task_options large = { 1 << 20 };

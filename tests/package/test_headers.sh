@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# test_headers.sh SOURCE - each public header, alone, and every macro in use, compile without a warning
-# as each language that they promise, with each compiler that is there.
+# test_headers.sh SOURCE - each public header, alone, and every macro in use, compile without a
+# warning as each language that they promise, with each compiler that is there.
 set -u
 . "$(dirname "$0")/tap.sh"
 source=$1
@@ -33,7 +33,8 @@ languages() { # COMPILER SUFFIX LANGUAGE...
 	for language; do
 		if command -v "$compiler" >/dev/null; then
 			try "headers_compile_with_${compiler}_as_$language" \
-				"$compiler" -std="$language" $(pedantic "$language") "${flags[@]}" "$folder"/*."$suffix"
+				"$compiler" -std="$language" $(pedantic "$language") \
+					"${flags[@]}" "$folder"/*."$suffix"
 		else
 			skip "headers_compile_with_${compiler}_as_$language" "no $compiler here"
 		fi

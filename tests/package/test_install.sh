@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# test_install.sh SOURCE BUILD - installs into an empty folder, and there compiles and runs the first
-# program, as the README shows both.
+# test_install.sh SOURCE BUILD - installs into an empty folder, and there compiles and runs the
+# first program, as the README shows both.
 set -u
 . "$(dirname "$0")/tap.sh"
 source=$1 build=$2
@@ -17,7 +17,9 @@ pkg() {
 	PKG_CONFIG_PATH=$found PKG_CONFIG_SYSROOT_DIR=$place pkg-config "$@"
 }
 
-first_program() { awk '/^```c$/ { inside = 1; next } /^```$/ && inside { exit } inside' "$source/README.md"; }
+first_program() {
+	awk '/^```c$/ { inside = 1; next } /^```$/ && inside { exit } inside' "$source/README.md"
+}
 
 compile() { # OUTPUT LIBRARIES...
 	local output=$1
@@ -62,7 +64,8 @@ every_pc_file() {
 	local file name
 	for file in $(find "$place" -name '*.pc'); do
 		name=$(basename "$file" .pc)
-		pkg --exists --print-errors "$name" && pkg --libs "$name" | grep -e "-l$name" || return 1
+		pkg --exists --print-errors "$name" &&
+			pkg --libs "$name" | grep -e "-l$name" || return 1
 	done
 }
 

@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# test_symbols.sh SOURCE LIBRARY... - what the shared libraries show, need and are made of; libbelay.so
-# comes first.
+# test_symbols.sh SOURCE LIBRARY... - what the shared libraries show, need and are made of;
+# libbelay.so comes first.
 set -u
 . "$(dirname "$0")/tap.sh"
 source=$1 core=$2
 shift
 libraries=("$@")
 
-exported() { nm -D --defined-only "$@" | awk 'NF == 3 && $2 != "A" { sub(/@.*/, "", $3); print $3 }'; }
+exported() {
+	nm -D --defined-only "$@" | awk 'NF == 3 && $2 != "A" { sub(/@.*/, "", $3); print $3 }'
+}
 
 # Of the core, and of each adapter whose library is there.
 headers() {
@@ -18,7 +20,8 @@ headers() {
 	for header in "$source"/include/belay/*.h; do
 		name=$(basename "$header" .h)
 		case $name in
-		http* | sqlite* | tls*) [[ ${libraries[*]} == *libbelay-${name%%_*}.* ]] || continue ;;
+		http* | sqlite* | tls*)
+			[[ ${libraries[*]} == *libbelay-${name%%_*}.* ]] || continue ;;
 		esac
 		echo "$header"
 	done
@@ -33,9 +36,11 @@ only_public_names() {
 	! exported "${libraries[@]}" | grep -vE '^belay_[^_]'
 }
 
-# A macro of the same name does not count: foreign languages and (belay_cancel)(ctx) need the symbol.
+# A macro of the same name does not count: foreign languages and (belay_cancel)(ctx) need the
+# symbol.
 every_declaration() {
-	[ -n "$(declared)" ] && ! comm -23 <(declared) <(exported "${libraries[@]}" | sort -u) | grep .
+	[ -n "$(declared)" ] &&
+		! comm -23 <(declared) <(exported "${libraries[@]}" | sort -u) | grep .
 }
 
 nothing_undeclared() {
@@ -43,12 +48,14 @@ nothing_undeclared() {
 }
 
 libc_alone() {
-	! readelf -dW "$core" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -vE '^(libc\.so|ld-linux)'
+	! readelf -dW "$core" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
+		grep -vE '^(libc\.so|ld-linux)'
 }
 
 # An assembly file that forgets to say so makes the stacks of the whole process executable.
 no_executable_stack() {
-	! for library in "${libraries[@]}"; do readelf -lW "$library"; done | grep GNU_STACK | grep -w RWE
+	! for library in "${libraries[@]}"; do readelf -lW "$library"; done |
+		grep GNU_STACK | grep -w RWE
 }
 
 plan 5

@@ -43,7 +43,8 @@ languages() { # COMPILER SUFFIX LANGUAGE...
 		name=with_${compiler}_as_$language
 		if command -v "$compiler" >/dev/null; then
 			try "right_types_compile_$name" compile "$compiler" "$language" "$file" NONE
-			try "wrong_types_do_not_compile_$name" are_all_refused "$compiler" "$language" "$file"
+			try "wrong_types_do_not_compile_$name" \
+				are_all_refused "$compiler" "$language" "$file"
 		else
 			skip "right_types_compile_$name" "no $compiler here"
 			skip "wrong_types_do_not_compile_$name" "no $compiler here"

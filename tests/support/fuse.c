@@ -13,8 +13,9 @@
 #include <sys/mman.h>
 
 struct fuse {
-	atomic_long left;  /* allocations until the one that fails; 0 or less: it has, or none is to */
-	atomic_bool rest;  /* those after it fail too                                               */
+	/* Allocations until the one that fails; 0 or less: it has, or none is to. */
+	atomic_long left;
+	atomic_bool rest; /* those after it fail too */
 	atomic_uint failed, uses;
 };
 

@@ -82,8 +82,8 @@ static void look_at(pid_t pid)
 	if (!getenv("CHECK_OOM_GDB"))
 		return;
 	snprintf(command, sizeof command,
-		 "gdb -p %d -batch -ex 'thread apply all bt 16' >>/proc/%d/fd/%d 2>&1", pid, getpid(),
-		 sweeping.output);
+		 "gdb -p %d -batch -ex 'thread apply all bt 16' >>/proc/%d/fd/%d 2>&1", pid,
+		 getpid(), sweeping.output);
 	if (system(command) != 0)
 		printf("  no stacks: %s\n", command);
 }
@@ -230,7 +230,8 @@ static bool sweep_test(const struct CMUnitTest *test)
 	if (end == TRIAL_BROKE_OFF)
 		return skip_sweep(test, "does not pass with memory either");
 	count(&tally, test, LONG_MAX, false, end);
-	if (end != HUNG) { /* else the number of allocations is unknown, and each trial would hang */
+	/* Else the number of allocations is unknown, and each trial would hang. */
+	if (end != HUNG) {
 		sweep_all(test, false, allocations, trials, &tally);
 		sweep_all(test, true, allocations, trials, &tally);
 	}

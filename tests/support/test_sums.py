@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """test_sums.py SUM-TESTS MISBEHAVING - every way to fail ends up in the sums.
 
-The log of each case is written as Meson writes it, from what a program really does and prints, or from
-what is given here.
+The log of each case is written as Meson writes it, from what a program really does and prints, or
+from what is given here.
 """
 import json
 import os
@@ -18,7 +18,8 @@ def told_of(programs, *options):
     """What sum-tests prints of a log with these (result, output)."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as log:
         for number, (result, stdout) in enumerate(programs):
-            print(json.dumps({"name": f"test {number}", "result": result, "stdout": stdout}), file=log)
+            print(json.dumps({"name": f"test {number}", "result": result, "stdout": stdout}),
+                  file=log)
         log.flush()
         command = [SUM_TESTS, *options, log.name]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -74,8 +75,10 @@ NAMES = {
 }
 
 print(f"1..{len(CASES) + len(NAMES) + 1}")
-RESULTS = [(name, sums_of(program), expected, program) for name, (program, expected) in CASES.items()]
-RESULTS += [(name, named_failures(program), expected, program) for name, (program, expected) in NAMES.items()]
+RESULTS = [(name, sums_of(program), expected, program)
+           for name, (program, expected) in CASES.items()]
+RESULTS += [(name, named_failures(program), expected, program)
+            for name, (program, expected) in NAMES.items()]
 RESULTS += [("a_run_of_nothing_has_failed", sums_of(), (0, 1, 0), ("OK", ""))]
 for number, (name, found, expected, program) in enumerate(RESULTS, 1):
     print(f"{'ok' if found == expected else 'not ok'} {number} - {name}")

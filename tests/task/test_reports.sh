@@ -32,7 +32,8 @@ used() { # MARK
 
 a_hog_is_named_by_the_line_that_spawned_it() {
 	report hogs hog && told "^belay: tasks that held a worker for 10 ms or more:" &&
-		told "ms at the longest, 1 time: task started at .*reported.c:$(line 'the hog') in hog()"
+		told "ms at the longest, 1 time: task started at .*reported.c:$(line \
+			'the hog') in hog()"
 }
 
 who_sleeps_in_the_kernel_is_one() {
@@ -50,7 +51,8 @@ who_yields_is_no_hog() {
 }
 
 a_report_may_be_had_before_the_end() {
-	report hogs demand && grep -q "reported.c:$(line 'the one in mid-run') in demand()" "$folder/printed" &&
+	report hogs demand &&
+		grep -q "reported.c:$(line 'the one in mid-run') in demand()" "$folder/printed" &&
 		tail -n 1 "$folder/printed" | grep -qx 1
 }
 
@@ -59,14 +61,17 @@ without_hogs_it_says_so() {
 }
 
 stacks_are_measured_by_line() {
-	report stacks stack && told "^belay: the most stack that tasks have used:" &&
+	report stacks stack &&
+		told "^belay: the most stack that tasks have used:" &&
 		told 'of 10 tasks started at .* in stack()' &&
 		[ "$(used 'the deep ones')" -gt 100000 ] && [ "$(used 'the deep ones')" -lt 120000 ]
 }
 
 a_large_stack_is_measured_too() {
-	report stacks stack && told "of 4194304 bytes, of 10 tasks started at .*:$(line 'the deeper ones') in" &&
-		[ "$(used 'the deeper ones')" -gt 1000000 ] && [ "$(used 'the deeper ones')" -lt 1020000 ]
+	report stacks stack &&
+		told "of 4194304 bytes, of 10 tasks started at .*:$(line 'the deeper ones') in" &&
+		[ "$(used 'the deeper ones')" -gt 1000000 ] &&
+		[ "$(used 'the deeper ones')" -lt 1020000 ]
 }
 
 a_task_with_a_large_stack_that_waits_for_ever_is_named() {
@@ -75,7 +80,8 @@ a_task_with_a_large_stack_that_waits_for_ever_is_named() {
 }
 
 a_stack_used_again_is_measured_anew() {
-	report stacks stack && [ "$(used 'the shallow ones')" -gt 100 ] && [ "$(used 'the shallow ones')" -lt 50000 ]
+	report stacks stack && [ "$(used 'the shallow ones')" -gt 100 ] &&
+		[ "$(used 'the shallow ones')" -lt 50000 ]
 }
 
 several_words_work_together() {
@@ -88,7 +94,9 @@ no_word_says_nothing() {
 }
 
 an_unknown_word_is_named_and_the_others_work() {
-	report leeks,leaks && told '^belay: BELAY_REPORT: there is no report "leeks", only leaks, hogs and stacks$' &&
+	report leeks,leaks &&
+		told '^belay: BELAY_REPORT: there is no report "leeks", '\
+'only leaks, hogs and stacks$' &&
 		told '^belay: nothing is left$'
 }
 
@@ -100,7 +108,8 @@ try a_report_may_be_had_before_the_end a_report_may_be_had_before_the_end
 try without_hogs_it_says_so without_hogs_it_says_so
 try stacks_are_measured_by_line stacks_are_measured_by_line
 try a_large_stack_is_measured_too a_large_stack_is_measured_too
-try a_task_with_a_large_stack_that_waits_for_ever_is_named a_task_with_a_large_stack_that_waits_for_ever_is_named
+try a_task_with_a_large_stack_that_waits_for_ever_is_named \
+	a_task_with_a_large_stack_that_waits_for_ever_is_named
 try a_stack_used_again_is_measured_anew a_stack_used_again_is_measured_anew
 try several_words_work_together several_words_work_together
 try no_word_says_nothing no_word_says_nothing

@@ -116,7 +116,8 @@ static void tasks_that_yield_get_the_same_share_of_their_worker(void **state)
 
 /* ---- A crowd that is always ready ------------------------------------------------------------ */
 
-enum { READY = 100, SOON = 1000 }; /* SOON: rounds of a crowd of READY, in which all else must come */
+/* SOON: rounds of a crowd of READY, in which all else must come. */
+enum { READY = 100, SOON = 1000 };
 
 /* All on one worker. */
 struct rush {

@@ -175,10 +175,11 @@ static void a_race_is_won_or_is_an_error(void **state)
 	assert_true(check_each_allocation(race, NULL) > 0);
 }
 
-BELAY_TEST_MAIN(cmocka_unit_test(a_task_starts_and_runs_or_does_not_start_at_all),
-		cmocka_unit_test(a_task_with_a_large_stack_starts_and_runs_or_does_not_start_at_all),
-		cmocka_unit_test(a_task_that_did_not_start_keeps_no_context),
-		cmocka_unit_test(what_blocks_runs_or_is_an_error),
-		cmocka_unit_test(a_sleep_takes_its_time_or_is_an_error),
-		cmocka_unit_test(a_group_is_made_whole_or_null_and_runs_what_it_started),
-		cmocka_unit_test(a_race_is_won_or_is_an_error))
+BELAY_TEST_MAIN(
+	cmocka_unit_test(a_task_starts_and_runs_or_does_not_start_at_all),
+	cmocka_unit_test(a_task_with_a_large_stack_starts_and_runs_or_does_not_start_at_all),
+	cmocka_unit_test(a_task_that_did_not_start_keeps_no_context),
+	cmocka_unit_test(what_blocks_runs_or_is_an_error),
+	cmocka_unit_test(a_sleep_takes_its_time_or_is_an_error),
+	cmocka_unit_test(a_group_is_made_whole_or_null_and_runs_what_it_started),
+	cmocka_unit_test(a_race_is_won_or_is_an_error))

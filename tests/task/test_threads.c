@@ -162,7 +162,8 @@ static void a_fault_in_a_task_reaches_the_programs_handler(void **state)
 static const char script[] =
 	"blocked=$(grep ^SigBlk /proc/$$/status | tr -d 'a-zA-Z:\\t ');"
 	"[ -z \"$(echo $blocked | tr -d 0)\" ] || exit 3;"
-	"for fd in /proc/$$/fd/*; do case $(readlink $fd) in *eventpoll*|*eventfd*|*timerfd*) exit 4;; esac;"
+	"for fd in /proc/$$/fd/*; do case $(readlink $fd) in"
+	" *eventpoll*|*eventfd*|*timerfd*) exit 4;; esac;"
 	"done; exit 0";
 
 static char *const shell[] = {"sh", "-c", (char *)script, NULL};

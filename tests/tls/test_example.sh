@@ -7,14 +7,16 @@ set -u
 program=$1
 
 certify() { # COMMON NAME
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj "/CN=$1" \
-		-addext subjectAltName=DNS:localhost -keyout "$folder/key.pem" -out "$folder/chain.pem" >/dev/null 2>&1
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 \
+		-subj "/CN=$1" -addext subjectAltName=DNS:localhost -keyout "$folder/key.pem" \
+		-out "$folder/chain.pem" >/dev/null 2>&1
 }
 
 # Sets url, once it listens; what it says further is read from descriptor 3.
 start() {
 	mkfifo "$folder/pipe"
-	"$program" "$folder/chain.pem" "$folder/key.pem" localhost:0 >"$folder/pipe" 2>"$folder/complaint" &
+	"$program" "$folder/chain.pem" "$folder/key.pem" localhost:0 \
+		>"$folder/pipe" 2>"$folder/complaint" &
 	server=$!
 	exec 3<"$folder/pipe"
 	IFS= read -r -t 30 url <&3
@@ -26,7 +28,8 @@ says_hello() {
 }
 
 reloads() {
-	certify renewed && kill -HUP $server && IFS= read -r -t 30 line <&3 && [ "$line" = reloaded ] &&
+	certify renewed && kill -HUP $server && IFS= read -r -t 30 line <&3 &&
+		[ "$line" = reloaded ] &&
 		says_hello
 }
 

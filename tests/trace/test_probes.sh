@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# test_probes.sh LIBRARY TRACED DOCUMENT - the probes of libbelay.so: those that the document lists are in
-# the library's notes, and a real tracer sees what a program does with its contexts.
+# test_probes.sh LIBRARY TRACED DOCUMENT - the probes of libbelay.so: those that the document lists
+# are in the library's notes, and a real tracer sees what a program does with its contexts.
 set -u
 . "$(dirname "$0")/../package/tap.sh"
 library=$1 traced=$2 document=$3
@@ -36,22 +36,24 @@ all_but_free_have_a_semaphore() {
 
 watch() {
 	exec bpftrace -B line -e "
-		usdt:$library:belay:ctx_new { printf(\"new %p %p %s %s:%d\n\", arg0, arg1, str(arg2),
-			str(arg3), (int32)arg4); }
+		usdt:$library:belay:ctx_new { printf(\"new %p %p %s %s:%d\n\", arg0, arg1,
+			str(arg2), str(arg3), (int32)arg4); }
 		usdt:$library:belay:ctx_end { printf(\"end %p %d %d %s %s:%d\n\", arg0, (int32)arg1,
 			(int32)arg2, str(arg3), str(arg4), (int32)arg5); }
-		usdt:$library:belay:deadline_fire /(int64)arg1 >= 0/ { printf(\"late %p\n\", arg0); }
+		usdt:$library:belay:deadline_fire /(int64)arg1 >= 0/ {
+			printf(\"late %p\n\", arg0); }
 		usdt:$library:belay:ctx_free { printf(\"free %p\n\", arg0); }"
 }
 
 # Each line that one run of the program said would be seen.
 all_seen() {
-	"$traced" >"$folder/said" && sort "$folder/said" | comm -23 - <(sort "$folder/seen") >"$folder/unseen" &&
+	"$traced" >"$folder/said" &&
+		sort "$folder/said" | comm -23 - <(sort "$folder/seen") >"$folder/unseen" &&
 		[ ! -s "$folder/unseen" ]
 }
 
-# The tracer does not say when it has attached everything, and hands on what it sees in its own time:
-# so the program runs until one run has been seen whole.
+# The tracer does not say when it has attached everything, and hands on what it sees in its own
+# time: so the program runs until one run has been seen whole.
 seen_whole() {
 	local patience=$((SECONDS + 60))
 

@@ -36,7 +36,8 @@ func workTryRecv() {
 // ---- There and back
 
 func tellPing(crew func(n int, fn func(i int))) {
-	there, back := make(chan int, harness.Arg("capacity", 0)), make(chan int, harness.Arg("capacity", 0))
+	capacity := harness.Arg("capacity", 0)
+	there, back := make(chan int, capacity), make(chan int, capacity)
 	harness.Tell("ns", harness.Here(func(n int) {
 		crew(2, func(part int) {
 			for i := 0; i < n; i++ {
@@ -83,7 +84,8 @@ func receive(ctx context.Context, ch <-chan int) int {
 func workCancellable() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	there, back := make(chan int, harness.Arg("capacity", 0)), make(chan int, harness.Arg("capacity", 0))
+	capacity := harness.Arg("capacity", 0)
+	there, back := make(chan int, capacity), make(chan int, capacity)
 	harness.Tell("ns", harness.Here(func(n int) {
 		harness.Crew(2, func(part int) {
 			for i := 0; i < n; i++ {
@@ -127,7 +129,10 @@ func (stream *stream) receiveAll() {
 func workStream() {
 	senders, receivers := harness.Arg("senders", 1), harness.Arg("receivers", 1)
 	harness.Tell("ns", harness.Here(func(n int) {
-		stream := stream{ch: make(chan int, harness.Arg("capacity", 128)), sending: int64(senders)}
+		stream := stream{
+			ch:      make(chan int, harness.Arg("capacity", 128)),
+			sending: int64(senders),
+		}
 		harness.Crew(senders+receivers, func(i int) {
 			if i < senders {
 				stream.sendAll(n / senders)

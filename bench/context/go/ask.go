@@ -61,8 +61,10 @@ func workValue() {
 		for ; depth < x; depth++ {
 			deepest = context.WithValue(deepest, key(depth), value)
 		}
-		harness.TellAt("found", x, harness.CPU(func(n int) { lookUp(deepest, key(0), value, n) }))
-		harness.TellAt("missed", x, harness.CPU(func(n int) { lookUp(deepest, key(-1), nil, n) }))
+		found := harness.CPU(func(n int) { lookUp(deepest, key(0), value, n) })
+		missed := harness.CPU(func(n int) { lookUp(deepest, key(-1), nil, n) })
+		harness.TellAt("found", x, found)
+		harness.TellAt("missed", x, missed)
 	}
 }
 

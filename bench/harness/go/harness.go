@@ -79,7 +79,8 @@ func Must(what bool) {
 func CPUNow() time.Duration {
 	var ts syscall.Timespec
 	const processCPUTime = 2
-	_, _, errno := syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, processCPUTime, uintptr(unsafe.Pointer(&ts)), 0)
+	_, _, errno := syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, processCPUTime,
+		uintptr(unsafe.Pointer(&ts)), 0)
 	Must(errno == 0)
 	return time.Duration(ts.Nano())
 }

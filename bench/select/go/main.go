@@ -21,7 +21,8 @@ func receive(ctx context.Context, ch <-chan int) int {
 func workDone() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	there, back := make(chan int, harness.Arg("capacity", 1)), make(chan int, harness.Arg("capacity", 1))
+	capacity := harness.Arg("capacity", 1)
+	there, back := make(chan int, capacity), make(chan int, capacity)
 	harness.Tell("ns", harness.Here(func(n int) {
 		harness.Crew(2, func(part int) {
 			for i := 0; i < n; i++ {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-//! tokio's select!, which begins at a random branch as Go's and Belay's do: the works of ../belay.c.
+//! tokio's select!, which begins at a random branch as Go's and Belay's do: the works of
+//! ../belay.c.
 
 use harness::tasks::{here, inside};
 use harness::{arg, shuffled, tell};
