@@ -71,9 +71,9 @@ static int answer_for_an_error(belay_ctx *ctx, belay_request *req, belay_respons
 	return belay__response_error_page(ctx, req->router, req, res, status, NULL, NULL);
 }
 
-/* A body that is known to be too long is refused without asking the handler. So is any request where
- * a context could not be made for want of memory: it lacks what the handler relies on to find there,
- * a trace id or a user. One that returned 0
+/* A body that is known to be too long is refused without asking the handler. So is any request
+ * where a context could not be made for want of memory: it lacks what the handler relies on to find
+ * there, a trace id or a user. One that returned 0
  * though it was told to stop, and could not write what it wanted, has not answered. */
 static int ask_handler(belay_ctx *ctx, belay_request *req, belay_response *res,
 		       belay_handler *handler)

@@ -50,7 +50,8 @@ static void what_it_has_not_is_refused(void **state)
 {
 	static const char *const bad[] = {"a",	   "=1",      "a b=1",	     "a=1 2",	  "a=\"1\"",
 					  "a=1;",  "a=1;=2",  "a=1,b",	     "a=1;b c",	  "a=\\",
-					  "a=\xc3\xa9", "k\xc3\xa9=1", "a=1\x01", "(a)=1", "a=1,;b"};
+					  "a=\xc3\xa9", "k\xc3\xa9=1", "a=1\x01", "(a)=1",
+					  "a=1,;b"};
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		if (kept(bad[i]) != -1)
