@@ -25,7 +25,7 @@ help:
 	@echo 'make check-valgrind  the suite under valgrind'
 	@echo 'make check-oom       each test again, each of its allocations failing; plain, asan'
 	@echo 'make check-storm     threads and tasks at random on channels, for STORM_SECONDS (60)'
-	@echo 'make check-cross     the core for aarch64, riscv64 (qemu-user), and the portable one'
+	@echo 'make check-cross     the core for aarch64, riscv64 (qemu), and the portable switch'
 	@echo 'make model           search models of the protocols, and the real code, for errors'
 	@echo 'make bench           measure the core beside its peers (ARGS=--help: how)'
 	@echo 'make bench-docs      the same at full size, into docs/performance.md'
