@@ -166,6 +166,59 @@ typedef struct belay_listener belay_listener;
 BELAY_EXPORT int belay_listen(BELAY_BORROWED belay_ctx *ctx, const char *address,
 			      belay_listener **ret);
 
+/* All zero is what belay_listen() does. */
+struct belay_listen_options {
+	/* SO_REUSEPORT (socket(7)): other sockets that are opened so, of this process or of
+	 * others of the same user, may listen on the same port, and the kernel shares the
+	 * connections out between them. What still waits in a socket's queue when it is closed is
+	 * reset. TCP only. */
+	bool reuse_port;
+
+	/* Connections that may wait to be accepted; the kernel cuts it to net.core.somaxconn. 0: as
+	 * many as SOMAXCONN says. */
+	int backlog;
+};
+
+/* As belay_listen(), which it is where options is NULL; -EINVAL: a negative backlog; -EOPNOTSUPP:
+ * reuse_port for a Unix socket. */
+BELAY_EXPORT int belay_listen_with(BELAY_BORROWED belay_ctx *ctx, const char *address,
+				   const struct belay_listen_options *options,
+				   belay_listener **ret);
+
+/* Wraps a stream socket that listens already, and which belongs to the listener from then on: in
+ * non-blocking mode (for all processes that share it) and closed on exec(2). A Unix socket's file
+ * is left where it is at the close. 0; -EINVAL: it doesn't listen, or is not a stream; -ENOTSOCK;
+ * -EBADF; -ENOMEM; after an error it is the caller's. Does not block. */
+BELAY_EXPORT int belay_listener_from_fd(int fd, belay_listener **ret);
+
+/* Leaves a Unix socket's file where it is at the close: for one that has been handed to another
+ * process. */
+BELAY_EXPORT void belay_listener_keep_file(belay_listener *listener);
+
+/* ---- What the process was started with ----------------------------------------------------------
+ *
+ * Descriptors from systemd (systemd.socket(5)), or from a program that has started this one with
+ * names for them (belay_command.fd_names), by the protocol of sd_listen_fds(3): LISTEN_PID,
+ * LISTEN_FDS, LISTEN_FDNAMES in the environment. Each is handed out once; the first call has all of
+ * them closed on exec(2). Nothing is handed out in a program that runs with more rights than its
+ * caller (secure_getenv(3)). They read the environment, so no other thread may change it meanwhile;
+ * otherwise any thread. They don't block. */
+
+/* The first one of that name (systemd: FileDescriptorName=, else the socket unit's; NULL: of any)
+ * that has not been handed out, which is the caller's from then on. -ENOENT: there is none;
+ * -EINVAL: the environment is malformed, or has more than 1,024 of them; -EBADF: it is not open. */
+BELAY_EXPORT int belay_inherited_fd(const char *name);
+
+/* The same, as belay_listener_from_fd() makes a listener of it: its errors too, after which the
+ * descriptor is still there to be handed out.
+ *
+ *     r = belay_listen_inherited("http", &listener);
+ *     if (r == -ENOENT)
+ *             r = belay_listen(ctx, ":8080", &listener); */
+BELAY_EXPORT int belay_listen_inherited(const char *name, belay_listener **ret);
+
+/* ---- Arrivals -------------------------------------------------------------------------------- */
+
 /* Blocks for the next connection. Peers that are gone already are passed over. Any number of tasks
  * and threads may wait for one. 0 and *ret; the context's error; -EMFILE, -ENFILE, -ENOMEM: the
  * connection is still there, try again later; -EINVAL: shut down. */

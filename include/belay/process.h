@@ -144,6 +144,12 @@ struct belay_command {
 	const int *fds;
 	size_t fd_count;
 
+	/* Their names, as many: then the program is told of them as systemd tells of sockets
+	 * (LISTEN_FDS, LISTEN_FDNAMES; sd_listen_fds(3)), and gets them by belay_inherited_fd().
+	 * Not empty, with neither ":" nor control characters in them, 255 bytes at most. NULL:
+	 * what the environment says of such descriptors stays. */
+	const char *const *fd_names;
+
 	/* Nanoseconds from SIGTERM to SIGKILL; 0: BELAY_GRACE; negative: SIGKILL at once;
 	 * BELAY_FOREVER: never. */
 	int64_t grace;
@@ -168,7 +174,8 @@ struct belay_exit {
  *
  *     -ENOENT, -EACCES, -ENOEXEC, -ENOTDIR ...   what execve(2) or chdir(2) said
  *     -EBADF         a descriptor to be given to it is not open
- *     -EINVAL        no ctx, no argv[0], a way of input, output or error that is none for it
+ *     -EINVAL        no ctx, no argv[0], a way of input, output or error that is none for it, a
+ *                    descriptor's name that is none
  *     -ECHILD        this program ignores SIGCHLD (SA_NOCLDWAIT, too): nothing was started; or it
  *                    has waited for the child elsewhere: that has ended, and its status is lost
  *     -ENOMEM, -EAGAIN, -EMFILE, -ENFILE         as fork(2) and pipe(2)
@@ -206,6 +213,13 @@ BELAY_EXPORT int belay_process_wait(BELAY_BORROWED belay_ctx *ctx, belay_process
  * -EPERM. Any thread; does not block. */
 BELAY_EXPORT int belay_process_signal(belay_process *process, int number);
 
+/* Lets process go its own way and frees it: its context ends it no more (unless that has begun),
+ * and nobody waits for it. For a program that is to outlive this one: its successor. Its captures
+ * are not written any more, and their pipes closed. Until this program ends it becomes a zombie at
+ * its end, unless belay_wait_pid() waits for it. NULL is fine. Does not block; nobody may be using
+ * process. */
+BELAY_EXPORT void belay_process_detach(belay_process *process) BELAY_RELEASES;
+
 /* Its number, which is its group's too. Once it has been waited for the number may be another's. */
 BELAY_EXPORT pid_t belay_process_pid(const belay_process *process);
 
@@ -221,6 +235,8 @@ BELAY_EXPORT int belay_wait_pid(BELAY_BORROWED belay_ctx *ctx, pid_t pid, int *r
  *
  *     TRACEPARENT      W3C Trace Context: the trace id, where it has 32 hexadecimal digits. Where
  *                      ctx has none, what env says stays.
+ *     BELAY_LISTEN_PPID  where a command names descriptors, this process's number: who starts a
+ *                      program does not know that one's yet, which LISTEN_PID would be
  *     BELAY_DEADLINE   the moment on CLOCK_REALTIME, as seconds since 1970 with nine decimals:
  *                      "1767225600.250000000". Removed where ctx has no deadline.
  */

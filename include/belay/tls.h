@@ -80,6 +80,11 @@ BELAY_EXPORT int belay_tls_server_new(BELAY_BORROWED belay_ctx *ctx,
 BELAY_EXPORT int belay_tls_listen(BELAY_BORROWED belay_ctx *ctx, const char *address,
 				  belay_tls *tls, belay_listener **ret);
 
+/* The same for a listener that was made in another way (belay_listen_with(),
+ * belay_listen_inherited()): what it accepts from now on comes with TLS. Once for a listener,
+ * before it accepts. 0; -EINVAL: tls is a client's. Does not block. */
+BELAY_EXPORT int belay_tls_on_listener(belay_listener *listener, belay_tls *tls);
+
 /* Makes conn, which nobody else uses yet, the server's side of TLS with tls; for connections that
  * come from elsewhere, or turn to TLS after some talk (STARTTLS). Does not block. 0; -EINVAL: tls
  * is a client's, or conn has TLS already; -ENOMEM: conn is as it was. */

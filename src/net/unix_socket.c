@@ -87,7 +87,8 @@ static void note_file(const struct sockaddr_un *addr, struct belay__unix_file *r
 	ret->inode = stat.st_ino;
 }
 
-int belay__unix_listen(const struct sockaddr_un *addr, socklen_t len, struct belay__unix_file *ret)
+int belay__unix_listen(const struct sockaddr_un *addr, socklen_t len, int backlog,
+		       struct belay__unix_file *ret)
 {
 	int fd = open_socket();
 	int err;
@@ -100,7 +101,7 @@ int belay__unix_listen(const struct sockaddr_un *addr, socklen_t len, struct bel
 		return err;
 	}
 	note_file(addr, ret);
-	if (listen(fd, SOMAXCONN) == 0)
+	if (listen(fd, backlog) == 0)
 		return fd;
 	err = -errno;
 	belay__unix_file_remove(ret);

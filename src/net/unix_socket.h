@@ -19,7 +19,8 @@ struct belay__unix_file {
 /* A listening socket at addr, non-blocking, and its file (none: an abstract name); or a negative
  * errno. A file that a dead process left is replaced; -EADDRINUSE: somebody answers there, or the
  * file is not a socket. */
-int belay__unix_listen(const struct sockaddr_un *addr, socklen_t len, struct belay__unix_file *ret);
+int belay__unix_listen(const struct sockaddr_un *addr, socklen_t len, int backlog,
+		       struct belay__unix_file *ret);
 
 /* Removes the file unless another one has taken its place. */
 void belay__unix_file_remove(const struct belay__unix_file *file);

@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SECOND = 1000000000 };
+enum { SECOND = 1000000000, OF_CTX = 3 + BELAY__FD_ENTRIES };
 
 /* What is to be added to CLOCK_MONOTONIC to have CLOCK_REALTIME. */
 static int64_t offset(void)
@@ -89,9 +89,10 @@ static bool format_trace(const belay_ctx *ctx, char *buf, size_t size)
 	return true;
 }
 
-/* Those of ctx's, as entries of a list that ends with NULL. A name alone: without it. */
+/* Those of ctx's, and of the descriptors that have names, as entries of a list that ends with NULL.
+ * A name alone: without it. */
 static void describe(struct belay__environment *environment, const belay_ctx *ctx,
-		     const char *ret[3])
+		     const char *ret[OF_CTX])
 {
 	size_t n = 0;
 
@@ -100,6 +101,8 @@ static void describe(struct belay__environment *environment, const belay_ctx *ct
 			   : BELAY__DEADLINE_NAME;
 	if (format_trace(ctx, environment->trace, sizeof environment->trace))
 		ret[n++] = environment->trace;
+	for (const char *const *entry = environment->fds.entries; *entry; entry++)
+		ret[n++] = *entry;
 	ret[n] = NULL;
 }
 
@@ -117,19 +120,30 @@ int belay__environment_init(struct belay__environment *environment, const belay_
 			    const struct belay_command *command)
 {
 	const char *const *base = command->env ? command->env : (const char *const *)environ;
-	const char *of_ctx[3];
+	const char *of_ctx[OF_CTX];
+	int err = belay__fd_names_init(&environment->fds, command);
 	size_t n;
 
+	if (err < 0)
+		return err;
 	describe(environment, ctx, of_ctx);
 	n = count(base) + count(of_ctx) + count(command->add_env) + 1;
 	environment->list = belay__calloc(n, sizeof *environment->list);
-	if (!environment->list)
+	if (!environment->list) {
+		belay__fd_names_fini(&environment->fds);
 		return -ENOMEM;
+	}
 	/* The command's own word goes before the context's, be it in env or in add_env. */
 	n = append(environment->list, 0, base, command->env ? NULL : of_ctx, command->add_env);
 	n = append(environment->list, n, of_ctx, command->env, command->add_env);
 	append(environment->list, n, command->add_env, NULL, NULL);
 	return 0;
+}
+
+void belay__environment_fini(struct belay__environment *environment)
+{
+	belay__free(environment->list);
+	belay__fd_names_fini(&environment->fds);
 }
 
 /* ---- In -------------------------------------------------------------------------------------- */

@@ -532,6 +532,15 @@ void belay_process_end(belay_process *process)
 	release(process);
 }
 
+/* What its context's end has begun goes on without us: the grace period's SIGKILL does not. */
+void belay_process_detach(belay_process *process)
+{
+	if (!process)
+		return;
+	belay_hook_remove(&process->hook);
+	release(process);
+}
+
 int belay_process_signal(belay_process *process, int number)
 {
 	int err = -ESRCH;

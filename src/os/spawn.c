@@ -121,7 +121,7 @@ int belay__spawn(belay_ctx *ctx, const struct belay_command *command,
 	if (err < 0)
 		return err;
 	err = fill_and_place(ctx, &order, stdio);
-	belay__free(order.environment.list);
+	belay__environment_fini(&order.environment);
 	if (err == 0)
 		*ret = order.pid;
 	return err;

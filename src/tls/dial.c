@@ -25,13 +25,19 @@ static void done(void *arg)
 	belay_tls_unref(arg);
 }
 
+int belay_tls_on_listener(belay_listener *listener, belay_tls *tls)
+{
+	if (!tls->settings.server)
+		return -EINVAL;
+	belay_listener_set_wrap(listener, wrap, done, belay_tls_ref(tls));
+	return 0;
+}
+
 int belay_tls_listen(belay_ctx *ctx, const char *address, belay_tls *tls, belay_listener **ret)
 {
 	int err = tls->settings.server ? belay_listen(ctx, address, ret) : -EINVAL;
 
-	if (err == 0)
-		belay_listener_set_wrap(*ret, wrap, done, belay_tls_ref(tls));
-	return err;
+	return err < 0 ? err : belay_tls_on_listener(*ret, tls);
 }
 
 /* ---- Clients --------------------------------------------------------------------------------- */
