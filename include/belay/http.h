@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * http.h - an HTTP/1.1 server whose requests carry a context.
+ * http.h - an HTTP server (1.1 and 2) whose requests carry a context.
  *
  *     static int hello(belay_ctx *ctx, belay_request *req, belay_response *res)
  *     {
@@ -11,11 +11,13 @@
  *
  *     belay_router_add(router, "GET /hello/{name}", hello, NULL);
  *
- * A handler runs in the task of its connection. Its context is live when it starts and done once it
- * has returned; it ends before that with the cause "client disconnected" (code -ECONNRESET) as soon
- * as the client has gone, even while the handler computes without any I/O, and with the cause
- * "server shutting down" (code -ESHUTDOWN) when a shutdown's own context is done. Where memory for
- * it, or for one that a middleware derives, was not there, the handler is not asked: 503.
+ * A handler runs in the task of its connection, or, over HTTP/2, in one of its own: each stream is
+ * a request. Its context is live when it starts and done once it has returned; it ends before that
+ * with the cause "client disconnected" (code -ECONNRESET) as soon as the client has gone, even
+ * while the handler computes without any I/O (the same code and another message: it has reset the
+ * stream alone), and with the cause "server shutting down" (code -ESHUTDOWN) when a shutdown's own
+ * context is done. Where memory for it, or for one that a middleware derives, was not there, the
+ * handler is not asked: 503.
  *
  * Links as belay-http. What can block takes a context and returns that context's error as soon as
  * it is done; the rules of belay.h hold here too.
@@ -261,6 +263,9 @@ struct belay_server_options {
 	int64_t idle_time;    /* between requests; also how long one read of a body, or one write,
 				 may wait for the client [60 s]                                 */
 	unsigned connections; /* at once; more wait to be accepted [10000]                      */
+	unsigned streams;     /* of an HTTP/2 connection at once, and handlers that run for it;
+				 more are refused [100]                                         */
+	bool no_http2;        /* HTTP/1.1 alone, also where HTTP/2 (RFC 9113) was built in       */
 
 	/* Called for each connection: returns a context derived from ctx, for the connection's
 	 * requests, which the server ends with the connection; or NULL for ctx itself. */

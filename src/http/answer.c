@@ -24,11 +24,6 @@ static struct belay__wire *wire_of(struct belay__sink *sink)
 	return (struct belay__wire *)(void *)((char *)sink - offsetof(struct belay__wire, sink));
 }
 
-static bool has_body(const struct belay_response *res)
-{
-	return !res->head_only && belay__has_body(res->status);
-}
-
 /* ---- The head -------------------------------------------------------------------------------- */
 
 static int reserve_head(struct belay__wire *wire, const struct belay_response *res)
@@ -179,9 +174,9 @@ static int send_part(belay_ctx *ctx, struct belay__wire *wire, const struct bela
 			return r;
 		add(&p, wire->head, wire->head_size);
 	}
-	if (has_body(res) && wire->chunked)
+	if (belay__response_has_body(res) && wire->chunked)
 		add_chunk(&p, data, size, part == BELAY__PART_LAST);
-	else if (has_body(res))
+	else if (belay__response_has_body(res))
 		add(&p, data, size);
 	return p.count > 0 ? belay__wire_write(ctx, wire, p.iov, p.count, NULL) : 0;
 }
@@ -199,12 +194,6 @@ static int send_alone(belay_ctx *ctx, struct belay__wire *wire, const struct bel
 	return r;
 }
 
-/* What the handler promised and did not keep is told by closing. */
-static bool is_complete(const struct belay_response *res)
-{
-	return !has_body(res) || res->declared < 0 || res->taken == (uint64_t)res->declared;
-}
-
 void belay__answer_begin(struct belay__wire *wire, bool keep_alive)
 {
 	wire->keep_alive = keep_alive;
@@ -217,7 +206,8 @@ int belay__answer_send(belay_ctx *ctx, struct belay__sink *sink, struct belay_re
 {
 	struct belay__wire *wire = wire_of(sink);
 
-	if (!wire->error && part == BELAY__PART_LAST && !is_complete(res))
+	/* what the handler promised and did not keep is told by closing */
+	if (!wire->error && part == BELAY__PART_LAST && !belay__response_is_complete(res))
 		wire->error = -EBADMSG;
 	if (!wire->error)
 		wire->error = send_alone(ctx, wire, res, data, size, part);

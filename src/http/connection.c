@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * connection.c - one client's requests, one after the other, in one task.
+ * connection.c - one client's requests, one after the other, in one task; or HTTP/2, where that is
+ * what the client speaks: h2_connection.c.
  *
  * Contexts    the server's -> hangup (ends when the client has gone) -> the one that the
  *             application put its values on -> each request's. quiet is the application's too, and
@@ -11,10 +12,9 @@
  *             is answered and the connection closed, since nobody can tell where the next one would
  *             begin.
  */
+#include "http/exchange.h"
 #include "http/head.h"
-#include "http/router.h"
 #include "http/server.h"
-#include "http/status.h"
 #include "http/wire.h"
 
 #include "base/alloc.h"
@@ -22,9 +22,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* How long a client is given to take an answer when the server shuts down, and to stop sending when
- * the connection closes; and how much it may send meanwhile. */
-#define FAREWELL BELAY_S(1)
+/* How much a client may send when the connection closes until it stops. */
 enum { LINGER_SIZE = 256 * 1024 };
 
 /* How many times a client may send empty lines alone where a request is waited for. */
@@ -134,50 +132,6 @@ static int read_request(struct connection *c)
 
 /* ---- Answering ------------------------------------------------------------------------------- */
 
-/* The context under which what is left of an answer goes out: when the server ends its requests,
- * their clients are still told. To be unref'ed, not ended: it may be the connection's own. */
-static belay_ctx *sending_ctx(struct connection *c)
-{
-	belay_ctx *values, *timed;
-
-	if (belay_err(c->ctx) == 0 || belay__wire_is_gone(&c->wire))
-		return belay_ref(c->ctx);
-	values = belay_without_cancel(c->ctx);
-	timed = belay_with_timeout(values, FAREWELL);
-	belay_unref(values);
-	return timed;
-}
-
-/* Answers status in place of what is there, which nothing has been sent of. */
-static int replace(belay_ctx *ctx, struct connection *c, const belay_request *req, int status)
-{
-	int r = belay__response_error_page(ctx, c->server->router, req, &c->res, status, NULL,
-					   NULL);
-
-	return r == -EALREADY ? r : belay__response_finish(ctx, &c->res);
-}
-
-static int finish(belay_ctx *ctx, struct connection *c, int result)
-{
-	int r = result;
-
-	if (r == 0)
-		r = belay__response_finish(ctx, &c->res);
-	if (r == 0 || belay_response_is_sent(&c->res) || belay_err(ctx) < 0)
-		return r;
-	return replace(ctx, c, &c->req, belay__status_of(r));
-}
-
-/* Sends what is left of the answer. True: all of it has gone out. */
-static bool complete(struct connection *c, int result)
-{
-	belay_ctx *ctx = sending_ctx(c);
-	int r = finish(ctx, c, result);
-
-	belay_unref(ctx);
-	return r == 0;
-}
-
 static void begin(struct connection *c, bool keep_alive)
 {
 	belay__answer_begin(&c->wire, keep_alive);
@@ -185,48 +139,32 @@ static void begin(struct connection *c, bool keep_alive)
 	c->res.awaited = true;
 }
 
-static int status_of_refusal(int err)
-{
-	switch (err) {
-	case -E2BIG:
-		return 431;
-	case -EOPNOTSUPP:
-		return 417;
-	case -EPROTONOSUPPORT:
-		return 505;
-	case -EBADMSG:
-	case -ETIMEDOUT:
-		return belay__status_of_body(err);
-	default:
-		return belay__status_of(err);
-	}
-}
-
-/* A request that could not be understood; nothing is said to those who have gone. */
+/* A request that could not be understood. */
 static void refuse(struct connection *c, int err)
 {
-	belay_ctx *ctx = sending_ctx(c);
-
 	c->sending = true;
 	begin(c, false);
 	c->wire.msg = (struct belay__message){.minor = 1};
-	if (belay_err(ctx) == 0)
-		replace(ctx, c, NULL, status_of_refusal(err));
-	belay_unref(ctx);
+	belay__exchange_refuse(c->ctx, belay__wire_is_gone(&c->wire), c->server->router, &c->res,
+			       err);
 }
 
 /* ---- Requests -------------------------------------------------------------------------------- */
 
-/* The request's context is done when this returns, and only then the rest of the answer is sent:
- * who has the whole answer can rely on it. */
 static int run_handler(struct connection *c)
 {
 	belay_ctx *ctx = belay_with_cancel(c->ctx);
-	int r = belay__router_serve(ctx, c->server->router, &c->req, &c->res);
+	int r = belay__exchange_run(ctx, c->server->router, &c->req, &c->res);
 
-	belay_cancel_cause_at(ctx, -ECANCELED, NULL, "the handler has returned");
 	belay_unref(ctx);
 	return r;
+}
+
+/* Sends what is left of the answer. True: all of it has gone out. */
+static bool complete(struct connection *c, int result)
+{
+	return belay__exchange_complete(c->ctx, belay__wire_is_gone(&c->wire), c->server->router,
+					&c->req, &c->res, result);
 }
 
 static bool answer_request(struct connection *c)
@@ -261,6 +199,53 @@ static bool serve_one(struct connection *c)
 	return belay_err(c->ctx) == 0 && answer_request(c);
 }
 
+/* ---- Which protocol -------------------------------------------------------------------------- */
+
+static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/* Over TLS it was agreed on in the handshake (ALPN). Where that fails, so will the first read. */
+static bool agreed_on_http2(struct connection *c)
+{
+	belay_ctx *timed = belay_with_timeout(c->quiet, options_of(c)->header_time);
+	const char *protocol = NULL;
+
+	if (belay_conn_handshake(timed, c->conn) == 0)
+		protocol = belay_conn_protocol(c->conn);
+	belay_end(timed);
+	return protocol && strcmp(protocol, "h2") == 0;
+}
+
+/* Whether what has come is the preface, as far as it goes. */
+static bool looks_like_http2(const struct connection *c)
+{
+	size_t there = c->wire.end - c->wire.start, whole = sizeof preface - 1;
+
+	return memcmp(c->wire.in + c->wire.start, preface, there < whole ? there : whole) == 0;
+}
+
+/* Without TLS a client that knows of it begins with the preface (RFC 9113, section 3.4), which is a
+ * request of no server of HTTP/1. */
+static bool begins_http2(struct connection *c)
+{
+	if (await_first(c) < 0)
+		return false;
+	while (looks_like_http2(c)) {
+		if (c->wire.end - c->wire.start >= sizeof preface - 1)
+			return true;
+		if (belay__wire_fill(c->quiet, &c->wire, options_of(c)->header_size,
+				     options_of(c)->header_time) < 0)
+			return false;
+	}
+	return false;
+}
+
+static bool speaks_http2(struct connection *c)
+{
+	if (!belay__h2_is_built() || options_of(c)->no_http2)
+		return false;
+	return belay_conn_is_secure(c->conn) ? agreed_on_http2(c) : begins_http2(c);
+}
+
 /* ---- The connection's life ------------------------------------------------------------------- */
 
 /* Closing on a client that still sends would reset the connection, and the answer could be lost: so
@@ -275,7 +260,7 @@ static void linger(struct connection *c)
 	if (!c->sending)
 		return;
 	belay_conn_shutdown(c->conn);
-	timed = belay_with_timeout(c->quiet, FAREWELL);
+	timed = belay_with_timeout(c->quiet, BELAY__FAREWELL);
 	while (n > 0 && waste < LINGER_SIZE) {
 		c->wire.start = c->wire.end = 0;
 		n = belay__wire_fill(timed, &c->wire, LINGER_SIZE, BELAY_FOREVER);
@@ -322,14 +307,28 @@ static void end_life(struct connection *c)
 	belay__free(c);
 }
 
+static void serve_http1(struct connection *c)
+{
+	while (serve_one(c))
+		;
+}
+
+static void serve_http2(struct connection *c)
+{
+	c->sending = belay__h2_serve(c->server, c->conn, c->hangup, c->ctx, c->quiet,
+				     c->wire.in + c->wire.start, c->wire.end - c->wire.start);
+}
+
 static int run(belay_ctx *ctx, void *arg)
 {
 	struct connection *c = arg;
 	struct belay_server *server = c->server;
 
 	begin_life(c, ctx);
-	while (serve_one(c))
-		;
+	if (speaks_http2(c))
+		serve_http2(c);
+	else
+		serve_http1(c);
 	linger(c);
 	end_life(c);
 	belay__server_leave(server);

@@ -142,35 +142,43 @@ const char *belay__headers_get(const struct belay__headers *list, const char *na
 	return i < list->count ? belay__headers_value(list, i) : NULL;
 }
 
-/* How many bytes the values of that name have, with a comma or a NUL behind each. */
-static size_t joined_size(const struct belay__headers *list, const char *name)
+/* How many bytes the values of that name have, with between bytes behind each. */
+static size_t joined_size(const struct belay__headers *list, const char *name, size_t between)
 {
 	size_t size = 0;
 
 	for (size_t i = belay__headers_find(list, name, 0); i < list->count;
 	     i = belay__headers_find(list, name, i + 1))
-		size += strlen(belay__headers_value(list, i)) + 1;
+		size += strlen(belay__headers_value(list, i)) + between;
 	return size;
 }
 
-int belay__headers_join(const struct belay__headers *list, const char *name, char **ret)
+int belay__headers_join(const struct belay__headers *list, const char *name, const char *between,
+			char **ret)
 {
-	size_t size = joined_size(list, name);
+	size_t size = joined_size(list, name, strlen(between));
 	char *at;
 
 	*ret = NULL;
 	if (size == 0)
 		return 0;
-	*ret = at = belay__malloc(size);
+	*ret = at = belay__malloc(size + 1);
 	if (!at)
 		return -ENOMEM;
 	for (size_t i = belay__headers_find(list, name, 0); i < list->count;
-	     i = belay__headers_find(list, name, i + 1)) {
-		at = stpcpy(at, belay__headers_value(list, i));
-		*at++ = ',';
-	}
-	at[-1] = '\0';
+	     i = belay__headers_find(list, name, i + 1))
+		at = stpcpy(stpcpy(at, belay__headers_value(list, i)), between);
+	(*ret)[size - strlen(between)] = '\0';
 	return 0;
+}
+
+size_t belay__headers_count(const struct belay__headers *list, const char *name)
+{
+	size_t n = 0, i = belay__headers_find(list, name, 0);
+
+	for (; i < list->count; i = belay__headers_find(list, name, i + 1))
+		n++;
+	return n;
 }
 
 static unsigned char fold(char c)
@@ -211,4 +219,10 @@ bool belay__is_field_value(const char *text, size_t size)
 			return false;
 	}
 	return true;
+}
+
+bool belay__is_host(const char *text)
+{
+	return text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+				 "-._~%!$&'()*+,;=:[]")] == '\0';
 }

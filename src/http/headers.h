@@ -44,9 +44,14 @@ const char *belay__headers_value(const struct belay__headers *list, size_t index
 /* The value of the first of that name; NULL: none. */
 const char *belay__headers_get(const struct belay__headers *list, const char *name);
 
-/* The values of all of that name, in their order and with commas between them (RFC 9110, section
- * 5.3), to be freed with belay__free(). 0 and *ret (NULL: there are none), or -ENOMEM. */
-int belay__headers_join(const struct belay__headers *list, const char *name, char **ret);
+/* The values of all of that name, in their order and with between between them, to be freed with
+ * belay__free(): a comma as a rule (RFC 9110, section 5.3). 0 and *ret (NULL: there are none), or
+ * -ENOMEM. */
+int belay__headers_join(const struct belay__headers *list, const char *name, const char *between,
+			char **ret);
+
+/* How many there are of that name. */
+size_t belay__headers_count(const struct belay__headers *list, const char *name);
 
 /* Whether two names are the same in any case: of ASCII, whatever the locale says of others. */
 bool belay__same_name(const char *a, const char *b);
@@ -55,5 +60,9 @@ bool belay__same_name(const char *a, const char *b);
  * tabs and bytes from 0x80 on: no CR, LF or NUL, with which another header could be smuggled in. */
 bool belay__is_token(const char *text, size_t size);
 bool belay__is_field_value(const char *text, size_t size);
+
+/* RFC 3986, section 3.2: the characters of a host and its port. Empty is fine (RFC 9112, section
+ * 3.2). */
+bool belay__is_host(const char *text);
 
 #endif

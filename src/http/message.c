@@ -152,36 +152,20 @@ static int check_line(const char *data, size_t size)
 	return 0;
 }
 
-static size_t how_many(const struct belay__headers *headers, const char *name)
-{
-	size_t n = 0, i = belay__headers_find(headers, name, 0);
-
-	for (; i < headers->count; i = belay__headers_find(headers, name, i + 1))
-		n++;
-	return n;
-}
-
-/* RFC 3986, section 3.2: the characters of a host and its port. Empty is fine (RFC 9112, section
- * 3.2). */
-static bool is_host(const char *text)
-{
-	return text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-				 "-._~%!$&'()*+,;=:[]")] == '\0';
-}
-
 static int check_host(const struct belay__message *msg)
 {
-	const char *host = belay__headers_get(&msg->req->headers, "host");
+	const struct belay__headers *headers = &msg->req->headers;
+	const char *host = belay__headers_get(headers, "host");
 
 	if (!host)
 		return msg->minor > 0 ? -EBADMSG : 0;
-	return is_host(host) && how_many(&msg->req->headers, "host") == 1 ? 0 : -EBADMSG;
+	return belay__is_host(host) && belay__headers_count(headers, "host") == 1 ? 0 : -EBADMSG;
 }
 
 static int check_coding(struct belay__message *msg, const char *coding)
 {
 	if (msg->minor == 0 || !belay__same_name(coding, "chunked") ||
-	    how_many(&msg->req->headers, "transfer-encoding") > 1)
+	    belay__headers_count(&msg->req->headers, "transfer-encoding") > 1)
 		return -EBADMSG;
 	msg->chunked = true;
 	return 0;
@@ -200,7 +184,7 @@ static int check_length(struct belay__message *msg)
 		return 0;
 	}
 	if (!*length || length[strspn(length, "0123456789")] != '\0' ||
-	    how_many(headers, "content-length") > 1)
+	    belay__headers_count(headers, "content-length") > 1)
 		return -EBADMSG;
 	return 0;
 }

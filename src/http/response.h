@@ -102,4 +102,16 @@ static inline bool belay__has_body(int status)
 	return status != 204 && status != 304;
 }
 
+/* Whether this one has; and whether the handler has kept what it promised of it. */
+static inline bool belay__response_has_body(const struct belay_response *res)
+{
+	return !res->head_only && belay__has_body(res->status);
+}
+
+static inline bool belay__response_is_complete(const struct belay_response *res)
+{
+	return !belay__response_has_body(res) || res->declared < 0 ||
+	       res->taken == (uint64_t)res->declared;
+}
+
 #endif

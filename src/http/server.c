@@ -230,6 +230,7 @@ static void fill_in(struct belay_server_options *o)
 	OR_DEFAULT(o->drain_size, 256 * 1024);
 	OR_DEFAULT(o->idle_time, BELAY_S(60));
 	OR_DEFAULT(o->connections, 10000);
+	OR_DEFAULT(o->streams, 100);
 }
 
 static bool make_parts(struct belay_server *server, belay_ctx *base)

@@ -29,6 +29,14 @@ struct belay_server {
  * -ENOMEM, -EAGAIN, or the group's context's error: nothing was started, conn is the caller's. */
 int belay__connection_start(struct belay_server *server, belay_conn *conn);
 
+/* h2_connection.c; h2_none.c where nghttp2 is not there. Whether HTTP/2 was built in; and serves
+ * it on conn, of which in[0..size) has been read, until it is to be closed. hangup ends, and is
+ * ended, when the client has gone, ctx descends from it, and quiet from that and from stopping.
+ * True: the client may still be sending. */
+bool belay__h2_is_built(void);
+bool belay__h2_serve(struct belay_server *server, belay_conn *conn, belay_ctx *hangup,
+		     belay_ctx *ctx, belay_ctx *quiet, const char *in, size_t size);
+
 /* server.c. A connection is over: the last thing it does with the server. */
 void belay__server_leave(struct belay_server *server);
 

@@ -81,7 +81,7 @@ static const char *choose_id(const belay_request *req, char ret[33], bool *ret_p
 static int take_state(belay_ctx *ctx, const belay_request *req, belay_ctx **ret)
 {
 	char *text;
-	int r = belay__headers_join(&req->headers, "tracestate", &text);
+	int r = belay__headers_join(&req->headers, "tracestate", ",", &text);
 
 	*ret = NULL;
 	if (text && belay__is_tracestate(text))
@@ -96,7 +96,7 @@ static int take_baggage(belay_ctx *ctx, const belay_request *req, belay_ctx **re
 {
 	size_t size = 0;
 	char *text;
-	int r = belay__headers_join(&req->headers, "baggage", &text);
+	int r = belay__headers_join(&req->headers, "baggage", ",", &text);
 
 	*ret = NULL;
 	if (text && belay__baggage_scan(text, &size) < 0)
