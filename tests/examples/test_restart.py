@@ -124,8 +124,8 @@ def a_socket_of_systemd_s_is_taken(program):
     address = '%s:%d' % listener.getsockname()
     # The shell becomes the program, and so knows its number.
     process = subprocess.Popen(
-        ['sh', '-c', 'exec 3<&$1; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=http exec "$0" 127.0.0.1:1',
-         program, str(listener.fileno())],
+        ['sh', '-c', 'exec 3<&$1; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=http '
+         'exec "$0" 127.0.0.1:1', program, str(listener.fileno())],
         pass_fds=[listener.fileno()], stdout=subprocess.PIPE, text=True)
     listener.close()
     try:
