@@ -3,23 +3,9 @@
  * test_config.c - files and options: what is wrong with them, and in which.
  */
 #include "check_oom.h"
-#include "tls_test.h"
+#include "sides_test.h"
 
 #include <openssl/pem.h>
-
-static struct sides sides;
-
-static int set_up(void **state)
-{
-	sides_prepare(&sides);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	sides_fini(&sides);
-	return 0;
-}
 
 /* The server can't be made, for that reason, in words that name the file and hold text. */
 static void fails_with(int err, const char *file, const char *text)
@@ -203,14 +189,16 @@ static void out_of_memory_is_an_error(void **state)
 	close_pair(pair);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
-BELAY_TEST_MAIN(TEST(a_file_that_is_not_there_is_named),
-		TEST(a_file_without_a_certificate_is_named), TEST(a_broken_certificate_is_named),
-		TEST(a_file_without_a_key_is_named), TEST(a_key_with_a_passphrase_asks_nobody),
-		TEST(a_key_that_belongs_to_another_certificate_is_named),
-		TEST(a_file_of_authorities_without_any_is_named),
-		TEST(options_that_lack_something_are_EINVAL),
-		TEST(a_context_that_is_done_reads_nothing),
-		TEST(a_reload_is_seen_by_new_connections_and_not_by_open_ones),
-		TEST(a_reload_that_fails_changes_nothing), TEST(out_of_memory_is_an_error))
+BELAY_TEST_MAIN(
+	OPTIONS_TEST(a_file_that_is_not_there_is_named),
+	OPTIONS_TEST(a_file_without_a_certificate_is_named),
+	OPTIONS_TEST(a_broken_certificate_is_named),
+	OPTIONS_TEST(a_file_without_a_key_is_named),
+	OPTIONS_TEST(a_key_with_a_passphrase_asks_nobody),
+	OPTIONS_TEST(a_key_that_belongs_to_another_certificate_is_named),
+	OPTIONS_TEST(a_file_of_authorities_without_any_is_named),
+	OPTIONS_TEST(options_that_lack_something_are_EINVAL),
+	OPTIONS_TEST(a_context_that_is_done_reads_nothing),
+	OPTIONS_TEST(a_reload_is_seen_by_new_connections_and_not_by_open_ones),
+	OPTIONS_TEST(a_reload_that_fails_changes_nothing),
+	OPTIONS_TEST(out_of_memory_is_an_error))

@@ -2,24 +2,10 @@
  *
  * test_handshake.c - who trusts whom, what is agreed on, and how long that may take.
  */
-#include "tls_test.h"
+#include "sides_test.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-
-static struct sides sides;
-
-static int set_up(void **state)
-{
-	sides_prepare(&sides);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	sides_fini(&sides);
-	return 0;
-}
 
 /* Both sides' results of one handshake; the client's words. */
 struct outcome {
@@ -421,28 +407,30 @@ static void sides_are_not_mixed_up(void **state)
 	close_pair(pair);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
-BELAY_TEST_MAIN(TEST(a_name_that_the_certificate_is_for_is_trusted),
-		TEST(an_address_that_the_certificate_is_for_is_trusted),
-		TEST(another_host_s_certificate_is_refused),
-		TEST(another_address_s_certificate_is_refused),
-		TEST(an_expired_certificate_is_refused), TEST(an_unknown_authority_is_refused),
-		TEST(the_system_s_authorities_do_not_know_the_test_s),
-		TEST(a_client_with_a_good_certificate_is_known_by_its_subject),
-		TEST(a_client_without_a_certificate_is_refused_where_it_must_have_one),
-		TEST(a_client_without_a_certificate_is_served_where_it_may_have_one),
-		TEST(a_client_s_certificate_of_another_authority_is_refused),
-		TEST(a_client_s_expired_certificate_is_refused),
-		TEST(the_server_s_first_of_the_offered_protocols_is_agreed_on),
-		TEST(a_server_speaks_http_1_1_where_nothing_is_said),
-		TEST(a_client_that_offers_no_protocol_is_served),
-		TEST(a_client_that_offers_only_others_is_refused),
-		TEST(the_certificate_is_the_one_for_the_name_that_is_asked_for),
-		TEST(tls_1_2_is_spoken), TEST(tls_1_1_is_refused), TEST(tls_1_0_is_refused),
-		TEST(a_peer_that_speaks_something_else_is_EPROTO),
-		TEST(a_handshake_that_takes_too_long_is_cut_off),
-		TEST(a_peer_that_leaves_in_the_handshake_is_ECONNRESET),
-		TEST(a_cancelled_handshake_is_gone_on_with_by_the_next_call),
-		TEST(a_context_that_is_done_begins_no_handshake),
-		TEST(sides_are_not_mixed_up))
+BELAY_TEST_MAIN(
+	OPTIONS_TEST(a_name_that_the_certificate_is_for_is_trusted),
+	OPTIONS_TEST(an_address_that_the_certificate_is_for_is_trusted),
+	OPTIONS_TEST(another_host_s_certificate_is_refused),
+	OPTIONS_TEST(another_address_s_certificate_is_refused),
+	OPTIONS_TEST(an_expired_certificate_is_refused),
+	OPTIONS_TEST(an_unknown_authority_is_refused),
+	OPTIONS_TEST(the_system_s_authorities_do_not_know_the_test_s),
+	OPTIONS_TEST(a_client_with_a_good_certificate_is_known_by_its_subject),
+	OPTIONS_TEST(a_client_without_a_certificate_is_refused_where_it_must_have_one),
+	OPTIONS_TEST(a_client_without_a_certificate_is_served_where_it_may_have_one),
+	OPTIONS_TEST(a_client_s_certificate_of_another_authority_is_refused),
+	OPTIONS_TEST(a_client_s_expired_certificate_is_refused),
+	OPTIONS_TEST(the_server_s_first_of_the_offered_protocols_is_agreed_on),
+	OPTIONS_TEST(a_server_speaks_http_1_1_where_nothing_is_said),
+	OPTIONS_TEST(a_client_that_offers_no_protocol_is_served),
+	OPTIONS_TEST(a_client_that_offers_only_others_is_refused),
+	OPTIONS_TEST(the_certificate_is_the_one_for_the_name_that_is_asked_for),
+	OPTIONS_TEST(tls_1_2_is_spoken),
+	OPTIONS_TEST(tls_1_1_is_refused),
+	OPTIONS_TEST(tls_1_0_is_refused),
+	OPTIONS_TEST(a_peer_that_speaks_something_else_is_EPROTO),
+	OPTIONS_TEST(a_handshake_that_takes_too_long_is_cut_off),
+	OPTIONS_TEST(a_peer_that_leaves_in_the_handshake_is_ECONNRESET),
+	OPTIONS_TEST(a_cancelled_handshake_is_gone_on_with_by_the_next_call),
+	OPTIONS_TEST(a_context_that_is_done_begins_no_handshake),
+	OPTIONS_TEST(sides_are_not_mixed_up))

@@ -3,23 +3,9 @@
  * test_hangup.c - contexts that end when the peer of a connection with TLS goes away, in each of
  * the ways in which it may.
  */
-#include "tls_test.h"
+#include "sides_test.h"
 
 #include <stdatomic.h>
-
-static struct sides sides;
-
-static int set_up(void **state)
-{
-	sides_init(&sides);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	sides_fini(&sides);
-	return 0;
-}
 
 static const char gone[] = "client disconnected";
 
@@ -238,12 +224,12 @@ static void its_end_leaves_the_connection_to_be_watched_again(void **state)
 	close_pair(pair);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
-BELAY_TEST_MAIN(TEST(a_peer_that_goes_ends_it), TEST(a_peer_that_has_gone_before_ends_it),
-		TEST(a_peer_that_goes_after_its_request_ends_it),
-		TEST(a_peer_that_goes_with_its_request_ends_it),
-		TEST(unread_data_does_not_hide_that_the_socket_is_gone),
-		TEST(a_peer_that_goes_ends_what_computes),
-		TEST(what_is_looked_at_is_still_there_to_be_read),
-		TEST(its_end_leaves_the_connection_to_be_watched_again))
+BELAY_TEST_MAIN(
+	SIDES_TEST(a_peer_that_goes_ends_it),
+	SIDES_TEST(a_peer_that_has_gone_before_ends_it),
+	SIDES_TEST(a_peer_that_goes_after_its_request_ends_it),
+	SIDES_TEST(a_peer_that_goes_with_its_request_ends_it),
+	SIDES_TEST(unread_data_does_not_hide_that_the_socket_is_gone),
+	SIDES_TEST(a_peer_that_goes_ends_what_computes),
+	SIDES_TEST(what_is_looked_at_is_still_there_to_be_read),
+	SIDES_TEST(its_end_leaves_the_connection_to_be_watched_again))

@@ -3,25 +3,11 @@
  * test_stream.c - bytes through TLS: many at once, both ways at once, ended, cut off, cancelled.
  */
 #include "check_oom.h"
-#include "tls_test.h"
+#include "sides_test.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
-
-static struct sides sides;
-
-static int set_up(void **state)
-{
-	sides_init(&sides);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	sides_fini(&sides);
-	return 0;
-}
 
 /* ---- Streams of numbers ---------------------------------------------------------------------- */
 
@@ -337,13 +323,15 @@ static void new_keys_are_answered_in_passing(void **state)
 	close_pair(pair);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 BELAY_TEST_MAIN(
-	TEST(large_streams_go_both_ways_at_once), TEST(whoever_comes_first_makes_the_handshake),
-	TEST(one_side_may_end_and_the_other_go_on), TEST(a_close_is_the_end_of_the_stream),
-	TEST(a_stream_that_is_cut_off_is_ECONNRESET),
-	TEST(garbage_from_the_wire_breaks_the_connection), TEST(a_cancelled_read_loses_nothing),
-	TEST(after_a_cancelled_write_the_stream_goes_on_where_it_is_said_to_stop),
-	TEST(saying_the_end_can_be_cancelled), TEST(a_deadline_ends_a_read_with_ETIME),
-	TEST(new_keys_are_answered_in_passing))
+	SIDES_TEST(large_streams_go_both_ways_at_once),
+	SIDES_TEST(whoever_comes_first_makes_the_handshake),
+	SIDES_TEST(one_side_may_end_and_the_other_go_on),
+	SIDES_TEST(a_close_is_the_end_of_the_stream),
+	SIDES_TEST(a_stream_that_is_cut_off_is_ECONNRESET),
+	SIDES_TEST(garbage_from_the_wire_breaks_the_connection),
+	SIDES_TEST(a_cancelled_read_loses_nothing),
+	SIDES_TEST(after_a_cancelled_write_the_stream_goes_on_where_it_is_said_to_stop),
+	SIDES_TEST(saying_the_end_can_be_cancelled),
+	SIDES_TEST(a_deadline_ends_a_read_with_ETIME),
+	SIDES_TEST(new_keys_are_answered_in_passing))
