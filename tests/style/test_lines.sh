@@ -6,9 +6,10 @@ set -u
 . "$(dirname "$0")/../package/tap.sh"
 source=$1
 
-# Of the repository where there is one, else of what was unpacked; without what was built in it.
+# Of the repository where there is one, with what is new in it, else of what was unpacked; without
+# what was built there.
 files() {
-	git -C "$source" ls-files 2>/dev/null ||
+	git -C "$source" ls-files --cached --others --exclude-standard 2>/dev/null ||
 		(cd "$source" && find . -type f -not -path './build*' -printf '%P\n')
 }
 
