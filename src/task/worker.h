@@ -109,13 +109,13 @@ struct worker {
 	int epoll, kick;
 	struct belay__source kick_source;
 	pthread_t thread;
-	struct worker *next_left;            /* see house.c: keep_for_the_left()                */
-	locale_t locale;                     /* of the task that was left last                  */
-	int *error;                          /* the thread's errno, to spare calls              */
-	_Alignas(64) struct tally tally;     /* the owner's to write                            */
+	struct worker *next_left;            /* see house.c: keep_for_the_left() */
+	locale_t locale;                     /* of the task that was left last */
+	int *error;                          /* the thread's errno, to spare calls */
+	_Alignas(64) struct tally tally;     /* the owner's to write */
 	pid_t tid;
-	_Atomic(struct belay__runner **) current; /* the thread's belay__current_task; tally.c  */
-	struct watch watch;                  /* hogs.c's                                        */
+	_Atomic(struct belay__runner **) current; /* the thread's belay__current_task; tally.c */
+	struct watch watch;                  /* hogs.c's */
 };
 
 /* All of them. */
