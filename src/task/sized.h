@@ -7,14 +7,14 @@
 
 #include "task/worker.h"
 
-/* As belay__task_take(), with a stack of size bytes: whole pages, more than BELAY__STACK_SIZE. */
+/* As belay__task_take(), with a stack of size bytes: whole pages, more than is ordinary. */
 struct belay__task *belay__sized_take(size_t size);
 void belay__sized_give(struct belay__task *task);
 
 /* Whether a task is one of these. */
 static inline bool belay__is_sized(const struct belay__task *task)
 {
-	return belay__stack_size(&task->stack) != BELAY__STACK_SIZE;
+	return belay__stack_size(&task->stack) != belay__stack_ordinary();
 }
 
 /* As their namesakes of cache.h. */

@@ -2,14 +2,16 @@
  *
  * stack.c - the stacks of tasks: addresses, of which memory is committed as they are touched.
  *
- * Ordinary ones are 256 KiB with their guards, and carved from mappings of 64, so that a million of
- * them stay under vm.max_map_count. One of another size has a mapping of its own.
+ * Ordinary ones are a page less than 256 KiB with their guards, and carved from mappings of 64, so
+ * that a million of them stay under vm.max_map_count. One of another size has a mapping of its own.
  *
  * Guards      are 64 KiB, since a frame of more than the guard can step over it, and few libraries
  *             were compiled so that none does (-fstack-clash-protection). They are made with
  *             MADV_GUARD_INSTALL, which splits no mapping, where the kernel has it (6.13), with
  *             mprotect elsewhere. They take no memory but the entries of page tables: eight stacks
  *             share a table of those, and would if their guards were smaller.
+ * Odd stride  The page less keeps stacks from being a power of two apart: then the pages in use, at
+ *             the top of each, would all compete for the same few sets of the TLB.
  * Huge pages  are refused: one would commit two megabytes for a task that uses four kilobytes.
  */
 #include "task/stack.h"
@@ -30,19 +32,25 @@
 #define MADV_GUARD_INSTALL 102
 #endif
 
-enum { SLOT = BELAY__STACK_GUARD + BELAY__STACK_SIZE };
+enum { SLOT = 256 << 10, GUARD = BELAY__STACK_GUARD };
 
-static size_t page_size;
+static size_t page_size, slot_size;
 
 /* Before main(), and so before any other thread. */
 __attribute__((constructor)) static void ask_page_size(void)
 {
 	page_size = (size_t)sysconf(_SC_PAGESIZE);
+	slot_size = SLOT - page_size;
 }
 
 size_t belay__page_size(void)
 {
 	return page_size;
+}
+
+size_t belay__stack_ordinary(void)
+{
+	return slot_size - GUARD;
 }
 
 /* ---- Mappings and guards --------------------------------------------------------------------- */
@@ -60,14 +68,14 @@ static char *map(size_t size)
 
 static bool guard(char *at)
 {
-	return madvise(at, BELAY__STACK_GUARD, MADV_GUARD_INSTALL) == 0 ||
-	       mprotect(at, BELAY__STACK_GUARD, PROT_NONE) == 0;
+	return madvise(at, GUARD, MADV_GUARD_INSTALL) == 0 ||
+	       mprotect(at, GUARD, PROT_NONE) == 0;
 }
 
 static bool guard_all(char *mapping)
 {
-	for (int i = 0; i < BELAY__STACKS; i++)
-		if (!guard(mapping + (size_t)i * SLOT))
+	for (size_t i = 0; i < BELAY__STACKS; i++)
+		if (!guard(mapping + i * slot_size))
 			return false;
 	return true;
 }
@@ -84,7 +92,7 @@ static void init(struct belay__stack *stack, char *low, size_t size)
 
 char *belay__stacks_map(void)
 {
-	char *mapping = map((size_t)BELAY__STACKS * SLOT);
+	char *mapping = map(BELAY__STACKS * slot_size);
 
 	if (!mapping || guard_all(mapping))
 		return mapping;
@@ -94,12 +102,12 @@ char *belay__stacks_map(void)
 
 void belay__stacks_unmap(char *mapping)
 {
-	munmap(mapping, (size_t)BELAY__STACKS * SLOT);
+	munmap(mapping, BELAY__STACKS * slot_size);
 }
 
 void belay__stack_init(struct belay__stack *stack, char *mapping, unsigned i)
 {
-	init(stack, mapping + (size_t)i * SLOT + BELAY__STACK_GUARD, BELAY__STACK_SIZE);
+	init(stack, mapping + i * slot_size + GUARD, belay__stack_ordinary());
 }
 
 void belay__stack_fini(struct belay__stack *stack)
@@ -112,22 +120,22 @@ void belay__stack_fini(struct belay__stack *stack)
 
 bool belay__stack_map(struct belay__stack *stack, size_t size)
 {
-	char *mapping = map(BELAY__STACK_GUARD + size);
+	char *mapping = map(GUARD + size);
 
 	if (!mapping)
 		return false;
 	if (!guard(mapping)) {
-		munmap(mapping, BELAY__STACK_GUARD + size);
+		munmap(mapping, GUARD + size);
 		return false;
 	}
-	init(stack, mapping + BELAY__STACK_GUARD, size);
+	init(stack, mapping + GUARD, size);
 	return true;
 }
 
 void belay__stack_unmap(struct belay__stack *stack)
 {
 	belay__stack_fini(stack);
-	munmap(stack->low - BELAY__STACK_GUARD, BELAY__STACK_GUARD + belay__stack_size(stack));
+	munmap(stack->low - GUARD, GUARD + belay__stack_size(stack));
 }
 
 /* ---- Both ------------------------------------------------------------------------------------ */

@@ -11,7 +11,6 @@
 
 enum {
 	BELAY__STACK_GUARD = 64 << 10, /* whole pages, whatever their size */
-	BELAY__STACK_SIZE = 192 << 10, /* what an ordinary task may write to */
 	BELAY__STACKS = 64,            /* ordinary ones in one mapping, each above its guard */
 };
 
@@ -25,6 +24,7 @@ struct belay__stack {
 };
 
 size_t belay__page_size(void);
+size_t belay__stack_ordinary(void); /* what a task may write to that asked for nothing else */
 
 static inline size_t belay__stack_size(const struct belay__stack *stack)
 {

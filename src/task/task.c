@@ -74,8 +74,9 @@ static inline int go(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void
 	err = belay__workers_start();
 	if (err < 0)
 		return err;
-	task = size > BELAY__STACK_SIZE ? belay__sized_take(size)
-					: belay__task_take(belay__cache());
+	task = size > 0 && size > belay__stack_ordinary()
+		       ? belay__sized_take(size)
+		       : belay__task_take(belay__cache());
 	if (!task)
 		return -ENOMEM;
 	fill(task, ctx, fn, arg, site);
