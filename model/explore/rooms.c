@@ -15,6 +15,7 @@
 #include "explore.h"
 
 #include "base/alloc.h"
+#include "base/bias.h"
 #include "base/list.h"
 #include "base/processors.h"
 #include "base/report.h"
@@ -43,9 +44,10 @@ static bool is_free(void *lock)
 	return ((struct belay__lock *)lock)->word == 0;
 }
 
+/* As many as a scenario has threads. */
 unsigned belay__processors(void)
 {
-	return 2;
+	return 4;
 }
 
 void belay__lock_slow(struct belay__lock *lock)
@@ -64,6 +66,18 @@ void belay__lock_await_slow(struct belay__lock *lock)
 void belay__lock_give_way(struct belay__lock *lock, enum belay__rank rank)
 {
 	belay__lock_give(lock, rank);
+}
+
+/* All threads of a scenario are one to the C library, so nothing is biased: bias.pml. */
+void belay__bias_give_to(struct belay__bias *bias, const void *thread)
+{
+	(void)thread;
+	bias->row = BELAY__BIAS_NEVER;
+}
+
+void belay__bias_revoke(struct belay__bias *bias)
+{
+	(void)bias;
 }
 
 static void *counted(void *block)

@@ -12,14 +12,12 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <unistd.h>
 
 void explore_point(void);
 int explore_cpu(void);
 
-/* As many processors as a scenario has threads, each on its own. */
+/* Each thread of a scenario is on a processor of its own. */
 #define sched_getcpu()  explore_cpu()
-#define sysconf(name)   ((void)(name), 4L)
 
 #undef atomic_load_explicit
 #undef atomic_store_explicit

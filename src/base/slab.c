@@ -16,25 +16,18 @@
  * Dropping    belay__slab_drop() reads a count of 1 and stores 0: a visitor's reference must not
  *             come between. So it says that it is dropping, then looks for visitors; a visitor says
  *             that he visits, then looks who is dropping, and waits for them to be through. Either
- *             sees the other: of the usual two fences, one on each side, the visitor pays for both,
- *             with membarrier(2), which makes every thread of the process run one. (What a thread
- *             stored before its own is visible to the visitor after it; what it loads after its own
- *             sees that somebody visits.) A thread that is new in the ring came after the visitor's
- *             look, and by the lock sees him. Where membarrier(2) fails after it has worked (a
- *             filter of system calls may have come) nobody drops any more, and the visitor waits
- *             for what was stored before to arrive.
+ *             sees the other, since the visitor has all threads run a barrier (membarrier.h). A
+ *             thread that is new in the ring came after the visitor's look, and by the lock sees
+ *             him. Where that barrier fails after it has worked nobody drops any more.
  */
 #include "base/slab.h"
 
+#include "base/membarrier.h"
 #include "base/ring.h"
 
 #include <errno.h>
-#include <linux/membarrier.h>
 #include <pthread.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
 enum { CHUNK = 256 << 10, RESERVE = 4, BATCH = BELAY__SLAB_CACHE / 2 };
 
@@ -238,11 +231,6 @@ static bool fill(struct belay__slab_cache *cache)
 
 /* ---- Threads --------------------------------------------------------------------------------- */
 
-static int membarrier(int command)
-{
-	return (int)syscall(SYS_membarrier, command, 0, 0);
-}
-
 static void leave(struct belay__slab_thread *thread)
 {
 	belay__lock_take(&threads.lock, BELAY__RANK_SLABS);
@@ -301,8 +289,7 @@ static void unlock_child(void)
 static void start_threads(void)
 {
 	have_exit_key = pthread_key_create(&exit_key, leave_at_exit) == 0;
-	if (pthread_atfork(lock_all, unlock_all, unlock_child) != 0 ||
-	    membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) != 0)
+	if (pthread_atfork(lock_all, unlock_all, unlock_child) != 0 || !belay__have_membarrier())
 		return;
 	belay__lock_take(&threads.lock, BELAY__RANK_SLABS);
 	can_drop = true;
@@ -379,17 +366,12 @@ void belay__slab_free_slow(struct belay__slab *slab, void *object)
 
 /* ---- All slots ------------------------------------------------------------------------------- */
 
-/* Processors keep a store to themselves for less than a microsecond. Other visitors wait too, by
- * the lock. */
 static void drop_no_more(void)
 {
-	const struct timespec long_enough = {.tv_nsec = 10000000};
-
 	belay__lock_take(&threads.lock, BELAY__RANK_SLABS);
 	if (can_drop) {
 		can_drop = false;
 		atomic_fetch_add_explicit(&belay__slab_visitors, 1, memory_order_relaxed);
-		nanosleep(&long_enough, NULL);
 	}
 	belay__lock_give(&threads.lock, BELAY__RANK_SLABS);
 }
@@ -409,7 +391,7 @@ static void begin_visit(void)
 	int saved = errno;
 
 	atomic_fetch_add_explicit(&belay__slab_visitors, 1, memory_order_seq_cst);
-	if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0)
+	if (!belay__membarrier())
 		drop_no_more();
 	belay__lock_take(&threads.lock, BELAY__RANK_SLABS);
 	link = threads.ring;

@@ -5,6 +5,7 @@
 #ifndef BELAY_SRC_CHAN_CHAN_H
 #define BELAY_SRC_CHAN_CHAN_H
 
+#include "base/bias.h"
 #include "base/list.h"
 #include "wait/wait.h"
 
@@ -17,6 +18,7 @@
 struct chan {
 	struct belay_chan gate;       /* the lock, and whether it is closed */
 	_Atomic uint32_t refs;
+	struct belay__bias bias;      /* of the lock */
 	size_t element_size, capacity;
 	size_t length, head;          /* of the ring: how many, and the oldest */
 	struct belay__list receivers; /* struct belay__wait; element is where to put what it gets */
@@ -51,12 +53,12 @@ static inline int err_of(const belay_ctx *ctx, const belay_chan *done)
 
 static inline void chan_lock(belay_chan *ch)
 {
-	belay__lock_take(&ch->lock, BELAY__RANK_CHAN);
+	belay__bias_take(&chan_of(ch)->bias, &ch->lock, &belay__current_task, BELAY__RANK_CHAN);
 }
 
 static inline void chan_unlock(belay_chan *ch)
 {
-	belay__lock_give(&ch->lock, BELAY__RANK_CHAN);
+	belay__bias_give(&chan_of(ch)->bias, &ch->lock, BELAY__RANK_CHAN);
 }
 
 #endif

@@ -3,22 +3,17 @@
  * test_slab.c - slabs: objects of one size, all of which can be looked at; and the fuse.
  */
 #include "check.h"
+#include "forbid.h"
 #include "fuse.h"
 
 #include "base/alloc.h"
 #include "base/slab.h"
 
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 struct object {
@@ -302,20 +297,6 @@ static void threads_exit_while_somebody_visits(void **unused)
 }
 
 /* The status of a child that has run fn: what it returns. */
-static int in_child(int (*fn)(void))
-{
-	pid_t child = fork();
-	int status;
-
-	assert_true(child >= 0);
-	if (child == 0) {
-		alarm(60);
-		_exit(fn());
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
 /* With more than a cache has: so the slab's lock is taken all the time. */
 static void *make_and_drop_until_over(void *arg)
 {
@@ -363,23 +344,6 @@ static void the_child_of_a_fork_finds_nothing_half_done(void **unused)
 	assert_int_equal(live(), 0);
 	belay__slab_trim(&slab);
 }
-
-/* False: nobody may forbid system calls here. */
-static bool forbid_membarrier(void)
-{
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
-
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
-}
-
-enum { FORBIDDEN_IN_VAIN = 77 };
 
 static int visit_without_membarrier(void)
 {

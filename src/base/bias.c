@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * bias.c - to whom a lock is biased, and since when to nobody any more.
+ */
+#include "base/bias.h"
+
+#include "base/membarrier.h"
+
+void belay__bias_give_to(struct belay__bias *bias, const void *thread)
+{
+	if (belay__have_membarrier())
+		atomic_store_explicit(&bias->owner, thread, memory_order_relaxed);
+	else
+		bias->row = BELAY__BIAS_NEVER;
+}
+
+void belay__bias_revoke(struct belay__bias *bias)
+{
+	atomic_store_explicit(&bias->owner, NULL, memory_order_relaxed);
+	belay__membarrier();
+	for (unsigned round = 0; atomic_load_explicit(&bias->inside, memory_order_acquire); round++)
+		belay__lock_pause(round);
+	bias->row = BELAY__BIAS_NEVER;
+}
