@@ -261,7 +261,7 @@ struct belay_server_options {
 	size_t drain_size;    /* of a body left unread: more than this closes the connection,
 				 for less it is read and thrown away [256 KiB]                  */
 	int64_t idle_time;    /* between requests; also how long one read of a body, or one write,
-				 may wait for the client [60 s]                                 */
+				 may wait for the client, and all of a body left unread [60 s]  */
 	unsigned connections; /* at once; more wait to be accepted [10000]                      */
 	unsigned streams;     /* of an HTTP/2 connection at once, and handlers that run for it;
 				 more are refused [100]                                         */

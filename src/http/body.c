@@ -97,15 +97,19 @@ bool belay__body_can_drain(const struct belay__wire *wire)
 	return msg->chunked || msg->length - msg->body_size <= wire->drain_limit;
 }
 
+/* One limit of time for all of it: nobody waits for what comes byte by byte and is not wanted. */
 bool belay__body_drain(belay_ctx *ctx, struct belay__wire *wire)
 {
 	uint64_t end = wire->msg.body_size + wire->drain_limit;
 	char waste[1024];
+	belay_ctx *timed;
 	ssize_t n = 1;
 
-	if (!belay__body_can_drain(wire))
-		return false;
+	if (wire->msg.done || !belay__body_can_drain(wire))
+		return wire->msg.done;
+	timed = belay_with_timeout(ctx, wire->patience);
 	while (n > 0 && wire->msg.body_size <= end)
-		n = belay__body_read(ctx, &wire->source, waste, sizeof waste);
+		n = belay__body_read(timed, &wire->source, waste, sizeof waste);
+	belay_end(timed);
 	return wire->msg.done;
 }

@@ -152,6 +152,24 @@ static void forms_that_smuggle_requests_are_refused(void **state)
 		"Content-Length : 5\r\n",
 		"Content Length: 5\r\n",
 		"X: y\r\n Content-Length: 5\r\n",
+		"Content-Length: 5;\r\n",
+		"Content-Length: 5,\r\n",
+		"Content-Length: \xd9\xa5\r\n",
+		"Content-Length: 5\x0b\r\n",
+		"Transfer-Encoding : chunked\r\n",
+		"Transfer-Encoding\t: chunked\r\n",
+		"Transfer-Encoding:\x0b chunked\r\n",
+		"Transfer-Encoding: chunked\x0b\r\n",
+		"Transfer-Encoding: ,chunked\r\n",
+		"Transfer-Encoding: chunked,\r\n",
+		"Transfer-Encoding: chun ked\r\n",
+		"Transfer-Encoding: 'chunked'\r\n",
+		"Transfer-Encoding: c\xc4\xa7unked\r\n",
+		"Transfer-Encoding\xa0: chunked\r\n",
+		"X: y\rTransfer-Encoding: chunked\r\n",
+		"X: y\nTransfer-Encoding: chunked\r\n",
+		"X: y\r\n\tTransfer-Encoding: chunked\r\n",
+		": chunked\r\n",
 	};
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -273,6 +291,11 @@ static void broken_chunks_are_refused(void **state)
 		"5;a\nb\r\nhello\r\n0\r\n\r\n",
 		"0\n\n", "0\r\n\n", "0\r\nA: b\n\n", "0\r\nA: b\n\r\n", "0\r\nA: b\rB: c\r\n\r\n",
 		"0\r\nA : b\r\n\r\n",
+		"5\t\r\nhello\r\n0\r\n\r\n", " 5\r\nhello\r\n0\r\n\r\n",
+		"5_0\r\nhello\r\n", "5.\r\nhello\r\n0\r\n\r\n", "5,5\r\nhello\r\n0\r\n\r\n",
+		"5\r\r\nhello\r\n0\r\n\r\n", "5\r\nhello\r\r\n0\r\n\r\n",
+		"5\r\nhello\r\n\r\n0\r\n\r\n", "5;a\rb\r\nhello\r\n0\r\n\r\n",
+		"5;\"\n\"\r\nhello\r\n0\r\n\r\n", "0\r\n A: b\r\n\r\n",
 	};
 	char body[64];
 	size_t used;
