@@ -5,9 +5,10 @@
  * Whatever they are, the request has an id that may stand in a log and in a header, and what goes
  * on from here is well-formed.
  *
- * Input       lines: traceparent, X-Trace-Id, baggage.
+ * Input       lines: traceparent, X-Trace-Id, baggage, tracestate.
  */
 #include "fuzz.h"
+#include "http/baggage.h"
 
 #include <belay/http.h>
 #include <belay/http_client.h>
@@ -47,16 +48,41 @@ static void check_next(const belay_ctx *ctx, const char *id)
 	}
 }
 
+/* Either nothing, or the beginning of what came, which is as good as the whole where that fits. */
+static void check_baggage(const char *given, const char *taken)
+{
+	size_t size = 0;
+
+	if (!taken)
+		return;
+	MUST(given && strncmp(given, taken, strlen(taken)) == 0 && !fuzz_has_control(taken));
+	MUST(belay__baggage_scan(taken, &size) == 0 && size == strlen(taken) && size <= 8192);
+}
+
+/* What came with a traceparent, well-formed: it can be given to another context of the trace. */
+static void check_state(belay_ctx *ctx, const belay_request *req)
+{
+	const char *state = belay_tracestate(ctx);
+	belay_ctx *again;
+
+	if (!state)
+		return;
+	MUST(belay_request_header(req, "tracestate") && belay_request_header(req, "traceparent"));
+	MUST(*state && !fuzz_has_control(state));
+	again = belay_with_tracestate(ctx, state);
+	MUST(belay_err(again) == 0 && strcmp(belay_tracestate(again), state) == 0);
+	belay_end(again);
+}
+
 static int handle(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
-	const char *given = belay_request_header(req, "baggage"), *taken = belay_baggage(ctx);
 	const char *id = belay_trace_id(ctx);
 	const bool *asked = belay_request_data(req);
 
 	MUST(asked != NULL);
 	MUST(id && *id && strlen(id) <= 64 && strspn(id, LETTERS) == strlen(id));
-	MUST(!taken || (given && strcmp(taken, given) == 0 && !fuzz_has_control(taken)));
-	MUST(taken || !given || strlen(given) > 8192);
+	check_baggage(belay_request_header(req, "baggage"), belay_baggage(ctx));
+	check_state(ctx, req);
 	check_next(ctx, id);
 	return belay_response_puts(ctx, res, id);
 }
@@ -74,6 +100,7 @@ void fuzz_one(const uint8_t *data, size_t size)
 	static bool asked;
 	struct fuzz_input in = {data, size};
 	char *parent = fuzz_line(&in), *id = fuzz_line(&in), *baggage = fuzz_line(&in);
+	char *state = fuzz_line(&in);
 	belay_recorder *rec = belay_recorder_new("GET", "/");
 	belay_router *router = belay_router_new();
 
@@ -83,6 +110,7 @@ void fuzz_one(const uint8_t *data, size_t size)
 	add(rec, "traceparent", parent);
 	add(rec, "X-Trace-Id", id);
 	add(rec, "baggage", baggage);
+	add(rec, "tracestate", state);
 	MUST(belay_recorder_serve(belay_background(), rec, router) == 0);
 	MUST(strcmp(belay_recorder_get_header(rec, "X-Trace-Id"),
 		    belay_recorder_get_body(rec, NULL)) == 0);
@@ -91,4 +119,5 @@ void fuzz_one(const uint8_t *data, size_t size)
 	free(parent);
 	free(id);
 	free(baggage);
+	free(state);
 }
