@@ -33,6 +33,23 @@ BELAY_BEGIN_DECLS
 /* Shares connections between requests. */
 typedef struct belay_http_client belay_http_client;
 
+/* When a request is sent again, by itself: where its method is idempotent (GET, HEAD, PUT, DELETE,
+ * OPTIONS, TRACE; RFC 9110, section 9.2.2) or the call says that it is repeatable, and where there
+ * was no reply (-ECONNREFUSED, -ECONNRESET, -EPIPE, -ETIMEDOUT but the client's own time-out,
+ * -ENETDOWN, -ENETUNREACH, -EHOSTUNREACH), or one of 429 or 503. Before that it waits: as long as
+ * Retry-After says, else a time between 0 and base, 2 * base, 4 * base ... or longest. All attempts
+ * stand under the same context and time-out. Where the wait would not end before their deadline
+ * (without one: would be longer than longest), the last error or reply is what the call returns. So
+ * it does where the client's budget is used up: it begins with burst retries, and each request adds
+ * percent hundredths of one, up to burst. Zeros stand for the defaults in brackets. */
+struct belay_http_retry {
+	unsigned most;    /* retries of one request; 0: none are made    */
+	int64_t base;     /* ns [50 ms]                                  */
+	int64_t longest;  /* ns [5 s]                                    */
+	unsigned percent; /* of requests that may be retries, 1-100 [10] */
+	unsigned burst;   /* retries beyond that, at most 1,000,000 [10] */
+};
+
 /* All zero is the default. Durations are nanoseconds. Strings are copied. */
 struct belay_http_client_options {
 	int64_t timeout;         /* for each whole exchange, body included; 0: none               */
@@ -41,15 +58,26 @@ struct belay_http_client_options {
 	unsigned max_idle;       /* connections kept for later; 0: 100                            */
 	unsigned max_per_host;   /* connections to one host at once, others wait; 0: no limit     */
 	const char *ca_file;     /* PEM of the authorities to trust; NULL: the system's           */
-	const char *proxy;       /* "http://host:port", https:// or socks5h://; NULL: none, the
-				  * environment is not asked                                      */
+	const char *proxy;       /* "http://host:port", https:// or socks5h://, and before the host
+				  * "user:password@" where it asks who you are; https:// URLs go
+				  * through by CONNECT (RFC 9110, section 9.3.6); NULL: none      */
+	const char *no_proxy;    /* hosts asked without it: "a.example" (and all below it),
+				  * "10.0.0.0/8", "::1", with commas or spaces between; "*": all  */
+	bool proxy_from_environment; /* where there is no proxy: http_proxy, https_proxy or
+				  * HTTPS_PROXY, all_proxy or ALL_PROXY, and where there is no
+				  * no_proxy: no_proxy or NO_PROXY; read once, by this call       */
 	const char *user_agent;  /* NULL: "belay"                                                 */
 	bool http2;              /* offer HTTP/2 to https:// peers; else HTTP/1.1 alone           */
+	struct belay_http_retry retry;
+	uint64_t decoded_most;   /* ask for compressed bodies and decode them, to as many bytes: more
+				  * are -EMSGSIZE, however few came. Up to as many wait in memory
+				  * for who reads them. 0: bodies arrive as they are              */
 };
 
 /* A client with its driver, a task. options may be NULL. Does not block. 0 and *ret; -ENOMEM,
  * -EMFILE, -ENFILE, -EAGAIN (no worker thread could be started); -EINVAL: a negative duration, a
- * proxy without a port or of another kind. To be given to belay_http_client_close() before
+ * proxy without a port or of another kind (in the environment, too), a budget out of its bounds. To
+ * be given to belay_http_client_close() before
  * belay_shutdown(). */
 BELAY_EXPORT int belay_http_client_new(const struct belay_http_client_options *options,
 				       belay_http_client **ret);
@@ -78,6 +106,8 @@ struct belay_http_call {
 	size_t header_count;
 	const void *body; /* copied; NULL: none                                                   */
 	size_t body_size;
+	bool repeatable; /* may be sent more than once, though its method is not idempotent: because
+			  * of an Idempotency-Key, say                                            */
 	char *error; /* gets why the call failed, in words, cut to fit; NULL: not asked for       */
 	size_t error_size;
 };
@@ -101,7 +131,8 @@ struct belay_http_call {
  *   -EKEYREJECTED      the peer's certificate can't be trusted
  *   -ENOKEY            the file of authorities can't be read
  *   -EPROTO            what the peer says is not HTTP, or not TLS
- *   -EMSGSIZE          the head of the reply is larger than 256 KiB
+ *   -EMSGSIZE          the head of the reply is larger than 256 KiB, or its decoded body than
+ *                      decoded_most
  *   -ELOOP             more redirects than the client follows
  *   -ESHUTDOWN         the client is being closed
  *   -ENOMEM, -EMFILE, -EIO */
@@ -121,6 +152,9 @@ BELAY_EXPORT int belay_http_post(BELAY_BORROWED belay_ctx *ctx, belay_http_clien
 
 /* 200, 404, ... */
 BELAY_EXPORT int belay_http_reply_status(const belay_http_reply *reply);
+
+/* How often the request was sent: 1, or more (see belay_http_retry). Redirects don't count. */
+BELAY_EXPORT unsigned belay_http_reply_attempts(const belay_http_reply *reply);
 
 /* Where it came from: the request's URL, or the last redirect's. */
 BELAY_EXPORT const char *belay_http_reply_url(const belay_http_reply *reply);

@@ -35,7 +35,6 @@ static bool copy_string(const char *from, const char **to)
 static void options_fini(struct belay_http_client_options *options)
 {
 	belay__free((char *)options->ca_file);
-	belay__free((char *)options->proxy);
 	belay__free((char *)options->user_agent);
 }
 
@@ -45,47 +44,13 @@ static int options_init(struct belay_http_client_options *to,
 	bool copied;
 
 	*to = *from;
+	to->proxy = to->no_proxy = NULL; /* see proxies */
 	copied = copy_string(from->ca_file, &to->ca_file);
-	copied = copy_string(from->proxy, &to->proxy) && copied;
 	copied = copy_string(from->user_agent, &to->user_agent) && copied;
 	if (copied)
 		return 0;
 	options_fini(to);
 	return -ENOMEM;
-}
-
-/* Those that look the target's name up here are refused: it is the proxy that shall. */
-static bool proxy_scheme_is_known(CURLU *parts)
-{
-	char *scheme = NULL;
-	bool known = curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-		     (belay__same_name(scheme, "http") || belay__same_name(scheme, "https") ||
-		      belay__same_name(scheme, "socks5h"));
-
-	curl_free(scheme);
-	return known;
-}
-
-static bool proxy_has_port(CURLU *parts)
-{
-	char *port = NULL;
-	bool has = curl_url_get(parts, CURLUPART_PORT, &port, 0) == CURLUE_OK;
-
-	curl_free(port);
-	return has;
-}
-
-static int check_proxy(const char *proxy)
-{
-	CURLU *parts = curl_url();
-	bool valid;
-
-	if (!parts)
-		return -ENOMEM;
-	valid = curl_url_set(parts, CURLUPART_URL, proxy, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
-		proxy_scheme_is_known(parts) && proxy_has_port(parts);
-	curl_url_cleanup(parts);
-	return valid ? 0 : -EINVAL;
 }
 
 static int check_options(const struct belay_http_client_options *options)
@@ -96,7 +61,21 @@ static int check_options(const struct belay_http_client_options *options)
 		return -EINVAL;
 	if (agent && !belay__is_field_value(agent, strlen(agent)))
 		return -EINVAL;
-	return options->proxy ? check_proxy(options->proxy) : 0;
+	return 0;
+}
+
+/* All of them are there to be given back, whichever fails: the driver's descriptors are none before
+ * its turn. */
+static int init_parts(belay_http_client *client, const struct belay_http_client_options *options)
+{
+	int driver = belay__driver_init(client);
+	int share = belay__share_init(&client->share);
+	int proxies = belay__proxies_init(&client->proxies, options);
+	int retry = belay__retry_options(&client->options.retry);
+
+	atomic_init(&client->retry_tokens,
+		    (int64_t)client->options.retry.burst * BELAY__RETRY_TOKEN);
+	return driver ? driver : share ? share : proxies ? proxies : retry;
 }
 
 /* Everything but the driver's task; frees nothing but itself where it fails. */
@@ -114,7 +93,7 @@ static int client_alloc(const struct belay_http_client_options *options, belay_h
 		belay__free(client);
 		return err;
 	}
-	err = belay__driver_init(client);
+	err = init_parts(client, options);
 	if (err) {
 		belay__client_unref(client);
 		return err;
@@ -149,6 +128,8 @@ void belay__client_unref(belay_http_client *client)
 	if (atomic_fetch_sub_explicit(&client->references, 1, memory_order_acq_rel) != 1)
 		return;
 	belay__driver_fini(client);
+	belay__share_fini(&client->share);
+	belay__proxies_fini(&client->proxies);
 	belay__names_fini(&client->names);
 	options_fini(&client->options);
 	belay__free(client);
@@ -249,7 +230,8 @@ static int hop(belay_ctx *ctx, belay_http_client *client, const struct belay__ou
 	return err;
 }
 
-static void finish_redirect(belay_ctx *ctx, belay_http_reply *reply)
+/* Of a reply that nobody wants: a redirect, or one that asks to come again. */
+static void discard(belay_ctx *ctx, belay_http_reply *reply)
 {
 	char scrap[WORTH_READING];
 	size_t used = 0;
@@ -277,12 +259,60 @@ static int follow(belay_ctx *ctx, belay_http_client *client, struct belay__outgo
 		err = belay__redirect(request, *ret);
 		if (err == 0)
 			return 0;
-		finish_redirect(ctx, *ret);
+		discard(ctx, *ret);
 		if (err > 0 && left-- == 0)
 			err = -ELOOP;
 		if (err < 0)
 			return failed(ctx, request->call, NULL, err);
 	}
+}
+
+/* From the beginning: redirects may lead elsewhere now. */
+static int begin_again(struct belay__outgoing *request)
+{
+	unsigned attempts = request->attempts;
+	int err;
+
+	belay__free(request->url);
+	err = belay__outgoing_init(request, request->call);
+	request->attempts = attempts;
+	return err;
+}
+
+/* Waits, and makes request ready for another attempt. 0, or the error that the call ends with. */
+static int wait_for_turn(belay_ctx *ctx, struct belay__outgoing *request, int64_t wait)
+{
+	int err = belay_sleep(ctx, wait);
+
+	if (err == 0)
+		err = begin_again(request);
+	return err ? failed(ctx, request->call, NULL, err) : 0;
+}
+
+/* All attempts. */
+static int persist(belay_ctx *ctx, belay_http_client *client, struct belay__outgoing *request,
+		   belay_http_reply **ret)
+{
+	int64_t wait;
+	int err;
+
+	belay__retry_begin(client);
+	for (;;) {
+		request->attempts++;
+		err = follow(ctx, client, request, ret);
+		wait = belay__retry_wait(ctx, client, request, err, *ret);
+		if (wait < 0)
+			break;
+		if (err == 0)
+			discard(ctx, *ret);
+		*ret = NULL;
+		err = wait_for_turn(ctx, request, wait);
+		if (err)
+			break;
+	}
+	if (err == 0 && request->attempts > 1)
+		explain(request->call, "");
+	return err;
 }
 
 int belay_http_send(belay_ctx *ctx, belay_http_client *client, const struct belay_http_call *call,
@@ -299,7 +329,7 @@ int belay_http_send(belay_ctx *ctx, belay_http_client *client, const struct bela
 		return refused(ctx, call, err);
 	exchange = exchange_ctx(ctx, client);
 	belay__client_ref(client); /* replies come and go, and it may be closed meanwhile */
-	err = follow(exchange, client, &request, &reply);
+	err = persist(exchange, client, &request, &reply);
 	belay__client_unref(client);
 	if (err) {
 		belay__outgoing_fini(&request);
@@ -308,6 +338,7 @@ int belay_http_send(belay_ctx *ctx, belay_http_client *client, const struct bela
 	}
 	reply->ctx = exchange;
 	reply->url = request.url;
+	reply->attempts = request.attempts;
 	*ret = reply;
 	return 0;
 }

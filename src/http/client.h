@@ -25,6 +25,7 @@
 #include <belay/http_client.h>
 
 #include <curl/curl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 /* ---- Names looked up, for a minute: client_names.c ------------------------------------------- */
@@ -108,12 +109,48 @@ static inline void belay__client_unlock(struct belay__lock *lock)
 	belay__lock_give(lock, BELAY__RANK_LEAF);
 }
 
+/* ---- TLS sessions, for all connections: client_share.c --------------------------------------- */
+
+struct belay__share {
+	CURLSH *curl;
+	pthread_mutex_t locks[CURL_LOCK_DATA_LAST]; /* curl's, by what they guard */
+};
+
+/* 0 or -ENOMEM; to be given to belay__share_fini() either way, once no handle uses it. */
+int belay__share_init(struct belay__share *share);
+void belay__share_fini(struct belay__share *share);
+
+/* ---- Proxies: client_proxy.c ----------------------------------------------------------------- */
+
+/* Constant once made. NULL: none. */
+struct belay__proxies {
+	char *http, *https; /* for URLs of that scheme */
+	char *direct;       /* whom to ask without one */
+};
+
+/* 0; -EINVAL: one that can't be used; -ENOMEM; to be given to belay__proxies_fini() either way. */
+int belay__proxies_init(struct belay__proxies *proxies,
+			const struct belay_http_client_options *options);
+void belay__proxies_fini(struct belay__proxies *proxies);
+
+/* 0; -EINVAL: without a port, or of a kind that is not known; -ENOMEM. */
+int belay__proxy_check(const char *proxy);
+
+/* The one for a URL with that scheme and host; NULL: none. Lives as long as proxies. */
+const char *belay__proxy_for(const struct belay__proxies *proxies, const char *scheme,
+			     const char *host);
+
+/* ---- Clients --------------------------------------------------------------------------------- */
+
 struct belay_http_client {
 	_Atomic unsigned references;
 	belay_group *group; /* of one task, the driver */
 	struct belay_http_client_options options;
 	struct belay__names names;
+	struct belay__proxies proxies;
+	struct belay__share share;
 	struct belay__driver driver;
+	_Atomic int64_t retry_tokens; /* see client_retry.c */
 	int wake_fd; /* an eventfd: the queue is not empty */
 
 	struct belay__lock lock;
@@ -159,6 +196,8 @@ struct belay_http_reply {
 	belay_ctx *hooked;
 	struct belay_hook hook; /* on the exchange's context */
 	char *url;
+	unsigned attempts;
+	const char *proxy; /* the client's; NULL: none */
 
 	/* The request, made by the caller, the driver's from the submission on, until the last
 	 * reference goes. */
@@ -169,6 +208,7 @@ struct belay_http_reply {
 	/* The driver's. */
 	struct belay__list link; /* in running or unwatched */
 	int failure;             /* what made a callback give up; 0: nothing did */
+	uint64_t decoded;        /* bytes of a body with a coding so far */
 	int connect_error;       /* why the last socket could not be opened; 0: it could */
 
 	/* Guarded by client->lock. */
@@ -219,6 +259,8 @@ struct belay__outgoing {
 	bool with_body;
 	bool lost_body;   /* a redirect made it a GET: what describes the body goes too */
 	bool same_origin; /* false: went to another host: what is secret stays behind */
+	const char *first_method; /* before any redirect */
+	unsigned attempts;        /* begun so far */
 };
 
 /* 0, or -EINVAL, -EPROTONOSUPPORT, -ENOMEM. */
@@ -241,6 +283,23 @@ int belay__propagate(belay_ctx *ctx, const struct belay_http_call *call, struct 
 /* 1: request has been turned to where reply, a redirect, points; 0: reply is none; -EPROTO: it
  * points nowhere; -ENOMEM. */
 int belay__redirect(struct belay__outgoing *request, const belay_http_reply *reply);
+
+/* ---- Sending again: client_retry.c ----------------------------------------------------------- */
+
+/* What a retry takes from the budget: a percent of it is a whole number. */
+enum { BELAY__RETRY_TOKEN = 100 };
+
+/* Fills in the defaults. 0 or -EINVAL. */
+int belay__retry_options(struct belay_http_retry *retry);
+
+/* A request begins: it adds to the budget. */
+void belay__retry_begin(belay_http_client *client);
+
+/* How long to wait, in ns, before an attempt that ended with err, or with reply, is followed by
+ * another, which is paid for; -1: it is not. ctx is the exchange's. */
+int64_t belay__retry_wait(belay_ctx *ctx, belay_http_client *client,
+			  const struct belay__outgoing *request, int err,
+			  const belay_http_reply *reply);
 
 /* ---- Errors: client_error.c ------------------------------------------------------------------ */
 

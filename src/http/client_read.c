@@ -122,6 +122,11 @@ int belay_http_reply_status(const belay_http_reply *reply)
 	return reply->head.status;
 }
 
+unsigned belay_http_reply_attempts(const belay_http_reply *reply)
+{
+	return reply->attempts;
+}
+
 const char *belay_http_reply_url(const belay_http_reply *reply)
 {
 	return reply->url;

@@ -5,7 +5,8 @@
  * State       head gathering -> head whole -> finished. finished comes once, from whoever is first:
  *             the driver (the transfer is over), the hook (the exchange's context is done), the
  *             client's close. Later ones change nothing.
- * Invariants  (1) No more than BELAY__BODY_MOST bytes wait, besides the write that passed it.
+ * Invariants  (1) No more than BELAY__BODY_MOST bytes wait, besides the write that passed it; of a
+ *                 body that curl decodes, decoded_most.
  *             (2) Where curl is paused the body is not empty or the reader has asked to go on.
  * Waiting     Whoever changes the state puts a token into event, which has room for one; the caller
  *             looks, then takes a token, then looks again. A token too many costs one look.
@@ -186,12 +187,25 @@ static int body_reserve(belay_http_reply *reply, size_t size)
 	return 0;
 }
 
-/* 0; 1: no room until the caller reads; -ENOMEM. What comes after the end is dropped. */
+/* Whether curl decodes the body. */
+static bool is_decoded(const belay_http_reply *reply)
+{
+	return reply->client->options.decoded_most > 0 &&
+	       belay__headers_get(&reply->head.headers, "content-encoding");
+}
+
+/* 0; 1: no room until the caller reads; -ENOMEM; -EMSGSIZE. What comes after the end is dropped.
+ * What is decoded is never held back: curl would keep all that a few bytes of it unpack to, without
+ * asking us; so it is our own limit that bounds it. */
 static int body_append(belay_http_reply *reply, const char *bytes, size_t size)
 {
+	bool decoded = is_decoded(reply);
+
 	if (reply->finished)
 		return 0;
-	if (reply->body_end - reply->body_start >= BELAY__BODY_MOST) {
+	if (decoded && (reply->decoded += size) > reply->client->options.decoded_most)
+		return -EMSGSIZE;
+	if (!decoded && reply->body_end - reply->body_start >= BELAY__BODY_MOST) {
 		reply->paused = true;
 		return 1;
 	}

@@ -71,6 +71,8 @@ int belay__outgoing_init(struct belay__outgoing *request, const struct belay_htt
 	request->call = call;
 	request->method = call->method ? call->method : call->body ? "POST" : "GET";
 	request->with_body = call->body || is_one_of(request->method, with_body);
+	request->first_method = request->method;
+	request->lost_body = false;
 	request->same_origin = true;
 	request->url = belay__strdup(call->url);
 	return request->url ? 0 : -ENOMEM;
@@ -145,11 +147,25 @@ static int check_scheme(CURLU *parts)
 	return err;
 }
 
+/* Which proxy the URL in parts is asked through. */
+static int choose_proxy(belay_http_reply *reply, CURLU *parts)
+{
+	char *scheme = NULL, *host = NULL;
+	int err = url_error(curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0));
+
+	if (err == 0)
+		err = url_error(curl_url_get(parts, CURLUPART_HOST, &host, 0));
+	if (err == 0)
+		reply->proxy = belay__proxy_for(&reply->client->proxies, scheme, host);
+	curl_free(scheme);
+	curl_free(host);
+	return err;
+}
+
 /* Through a proxy it is the proxy's name that must be known here, and the proxy knows the rest. */
 static int look_up_peer(belay_ctx *ctx, const struct belay__outgoing *request,
 			belay_http_reply *reply)
 {
-	const char *proxy = reply->client->options.proxy;
 	CURLU *parts = curl_url();
 	int err;
 
@@ -158,8 +174,10 @@ static int look_up_peer(belay_ctx *ctx, const struct belay__outgoing *request,
 	err = url_error(curl_url_set(parts, CURLUPART_URL, request->url, 0));
 	if (err == 0)
 		err = check_scheme(parts);
-	if (err == 0 && proxy)
-		err = url_error(curl_url_set(parts, CURLUPART_URL, proxy,
+	if (err == 0)
+		err = choose_proxy(reply, parts);
+	if (err == 0 && reply->proxy)
+		err = url_error(curl_url_set(parts, CURLUPART_URL, reply->proxy,
 					     CURLU_NON_SUPPORT_SCHEME));
 	if (err == 0)
 		err = look_up(ctx, reply, parts);
@@ -283,13 +301,22 @@ static bool set_connection(belay_http_reply *reply)
 	else if (ms == 0)
 		ms = 1;
 	return !curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) &&
-	       !curl_easy_setopt(easy, CURLOPT_PROXY, options->proxy ? options->proxy : "") &&
+	       !curl_easy_setopt(easy, CURLOPT_PROXY, reply->proxy ? reply->proxy : "") &&
+	       !curl_easy_setopt(easy, CURLOPT_NOPROXY, "") &&
+	       !curl_easy_setopt(easy, CURLOPT_SHARE, reply->client->share.curl) &&
 	       !curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) &&
 	       !curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, ms) &&
 	       !curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version) &&
 	       !curl_easy_setopt(easy, CURLOPT_PIPEWAIT, options->http2 ? 1L : 0L) &&
 	       (!options->ca_file || (!curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file) &&
 				      !curl_easy_setopt(easy, CURLOPT_CAPATH, NULL)));
+}
+
+/* All codings that curl knows. */
+static bool set_decoding(belay_http_reply *reply)
+{
+	return reply->client->options.decoded_most == 0 ||
+	       !curl_easy_setopt(reply->easy, CURLOPT_ACCEPT_ENCODING, "");
 }
 
 /* Copied by curl, since the transfer may outlive a call that was cancelled. */
@@ -328,7 +355,7 @@ int belay__outgoing_prepare(belay_ctx *ctx, const struct belay__outgoing *reques
 	if (err)
 		return err;
 	if (!set_callbacks(reply) || !set_sockets(reply) || !set_names(reply) ||
-	    !set_connection(reply) || !set_message(request, reply))
+	    !set_connection(reply) || !set_decoding(reply) || !set_message(request, reply))
 		return -ENOMEM;
 	return 0;
 }
