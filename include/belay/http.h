@@ -264,7 +264,7 @@ struct belay_server_options {
 				 may wait for the client, and all of a body left unread [60 s]  */
 	unsigned connections; /* at once; more wait to be accepted [10000]                      */
 	unsigned streams;     /* of an HTTP/2 connection at once, and handlers that run for it;
-				 more are refused [100]                                         */
+				 more are refused (RFC 9113, section 5.1.2) [100]               */
 	bool no_http2;        /* HTTP/1.1 alone, also where HTTP/2 (RFC 9113) was built in       */
 
 	/* Called for each connection: returns a context derived from ctx, for the connection's

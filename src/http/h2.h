@@ -30,6 +30,7 @@ enum {
 	BELAY__H2_CONTINUATIONS = 8,  /* frames that one request's headers may go on in           */
 	BELAY__H2_ACKS = 1000,        /* answers to PING and SETTINGS that wait to be sent        */
 	BELAY__H2_USELESS = 1000,     /* frames that bring nothing, in USELESS_TIME               */
+	BELAY__H2_UNSEEN = 8 * 1024 * 1024, /* bytes of frames that are passed over, in the same  */
 };
 #define BELAY__H2_USELESS_TIME BELAY_S(10)
 
@@ -120,6 +121,7 @@ struct belay__h2 {
 	int64_t final_by;        /* when a shutdown waits no more for what is on its way      */
 	int64_t useless_since;
 	int64_t useless;         /* frames since then that brought nothing                    */
+	int64_t unseen;          /* bytes since then of frames that were passed over          */
 	uint64_t moved;          /* bytes of bodies since that was last made less             */
 	char date[BELAY__DATE_SIZE];
 	time_t dated;
@@ -146,6 +148,9 @@ int belay__h2_put(struct belay__h2 *h2, const void *data, size_t size);
 
 /* Counts a frame that brings nothing; where there are too many the session ends. */
 void belay__h2_count_useless(struct belay__h2 *h2);
+
+/* size bytes were read, of which some may be of frames that nobody is told of. */
+void belay__h2_count_read(struct belay__h2 *h2, size_t size);
 
 /* size bytes of a body went in or out. */
 void belay__h2_count_moved(struct belay__h2 *h2, size_t size);

@@ -216,13 +216,22 @@ static void say_last(struct belay__h2 *h2)
 	h2->final = true;
 }
 
-/* What is due by now. With the lock held. */
+static void terminate(struct belay__h2 *h2, uint32_t code)
+{
+	nghttp2_session_terminate_session(h2->session, code);
+}
+
+/* What is due by now, once: then the writer has the say. With the lock held. */
 static void tick(struct belay__h2 *h2)
 {
-	if (h2->open == 0 && !h2->closing && h2->now >= h2->open_until)
-		nghttp2_session_terminate_session(h2->session, NGHTTP2_NO_ERROR);
-	if (h2->now >= h2->head_by)
-		nghttp2_session_terminate_session(h2->session, NGHTTP2_ENHANCE_YOUR_CALM);
+	if (h2->open == 0 && !h2->closing && h2->now >= h2->open_until) {
+		h2->open_until = BELAY_FOREVER;
+		terminate(h2, NGHTTP2_NO_ERROR);
+	}
+	if (h2->now >= h2->head_by) {
+		h2->head_by = BELAY_FOREVER;
+		terminate(h2, NGHTTP2_ENHANCE_YOUR_CALM);
+	}
 	if (h2->closing && !h2->final && h2->now >= h2->final_by)
 		say_last(h2);
 	sweep(h2);
@@ -247,14 +256,16 @@ static int64_t due(const struct belay__h2 *h2)
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
-/* Where the client does not even begin with the preface there is nothing to be said to it. */
+/* 0; -EBADMSG: the session can't go on. Where the client does not even begin with the preface there
+ * is nothing to be said to it. */
 static int feed(struct belay__h2 *h2, const char *data, size_t size)
 {
 	ssize_t n = nghttp2_session_mem_recv(h2->session, (const uint8_t *)data, size);
 
-	if (n == NGHTTP2_ERR_FLOODED)
-		nghttp2_session_terminate_session(h2->session, NGHTTP2_ENHANCE_YOUR_CALM);
-	return n < 0 && n != NGHTTP2_ERR_FLOODED ? -EBADMSG : 0;
+	if (n == NGHTTP2_ERR_FLOODED || n == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS)
+		terminate(h2, NGHTTP2_ENHANCE_YOUR_CALM);
+	belay__h2_count_read(h2, size);
+	return n < 0 ? -EBADMSG : 0;
 }
 
 /* The writer may have found it out, or have nothing to do with it. With the lock held. */

@@ -10,8 +10,9 @@
  * Floods      What costs the client nothing and brings nothing is limited. nghttp2 limits resets,
  *             CONTINUATION frames, and answers to PING and SETTINGS that wait to be sent. What is
  *             left (PING and SETTINGS that are answered in time, PRIORITY, WINDOW_UPDATE, empty
- *             DATA, unknown frames, what makes the server reset streams) is counted, as of late;
- *             requests and bytes of bodies, in or out, pay for some of it.
+ *             DATA, what makes the server reset streams) is counted, as of late; requests and bytes
+ *             of bodies, in or out, pay for some of it. So are the bytes of frames that nghttp2
+ *             passes over without a word: unknown ones, and those for streams that are over.
  */
 #include "http/h2.h"
 
@@ -20,7 +21,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { REQUEST_PAYS = 8, BYTES_PAY = 512, FIRST_ROOM = 4096 };
+enum { FRAME_HEAD = 9, REQUEST_PAYS = 8, BYTES_PAY = 512, FIRST_ROOM = 4096 };
 
 static struct belay__h2_stream *stream_of(nghttp2_session *session, int32_t id)
 {
@@ -34,13 +35,29 @@ static void pay(struct belay__h2 *h2, int64_t frames)
 	h2->useless = h2->useless > frames ? h2->useless - frames : 0;
 }
 
+/* Of a frame that has begun, and was counted, the rest may still have to come. */
+static void forgive(struct belay__h2 *h2)
+{
+	if (h2->now - h2->useless_since <= BELAY__H2_USELESS_TIME)
+		return;
+	h2->useless_since = h2->now;
+	h2->useless = 0;
+	h2->unseen = h2->unseen < 0 ? h2->unseen : 0;
+}
+
 void belay__h2_count_useless(struct belay__h2 *h2)
 {
-	if (h2->now - h2->useless_since > BELAY__H2_USELESS_TIME) {
-		h2->useless_since = h2->now;
-		h2->useless = 0;
-	}
+	forgive(h2);
 	if (++h2->useless == BELAY__H2_USELESS)
+		nghttp2_session_terminate_session(h2->session, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+/* Each frame that we are told of is taken off in full when it begins. */
+void belay__h2_count_read(struct belay__h2 *h2, size_t size)
+{
+	forgive(h2);
+	h2->unseen += (int64_t)size;
+	if (h2->unseen > BELAY__H2_UNSEEN)
 		nghttp2_session_terminate_session(h2->session, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
@@ -63,6 +80,7 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 {
 	struct belay__h2 *h2 = arg;
 
+	h2->unseen -= FRAME_HEAD + (int64_t)hd->length;
 	if (hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_CONTINUATION)
 		return 0;
 	h2->head_by = BELAY_FOREVER;
