@@ -177,11 +177,11 @@ BELAY_EXPORT int belay_next(BELAY_BORROWED belay_ctx *ctx, belay_request *req, b
 
 /* Gives the request a trace id (belay/log.h): the one of a valid W3C traceparent header, else that
  * of X-Trace-Id (up to 64 of A-Z a-z 0-9 . _ -), else a new random one. The answer carries it as
- * X-Trace-Id. The tracestate that came with the traceparent becomes the context's
- * (belay_tracestate(); W3C Trace Context, section 3.3), and so does the baggage (belay_baggage();
- * W3C Baggage), its first 64 members and 8 KiB: they go with the requests that the handler makes.
- * What is malformed is as good as not there, and counted (belay_metrics_text()). arg is not
- * used. */
+ * X-Trace-Id. The flags that came with the traceparent (whether it is sampled) and the tracestate
+ * become the context's (belay_tracestate(); W3C Trace Context, section 3.3), and so does the
+ * baggage (belay_baggage(); W3C Baggage), its first 64 members and 8 KiB: they go with the requests
+ * that the handler makes. What is malformed is as good as not there, and counted
+ * (belay_metrics_text()). arg is not used. */
 BELAY_EXPORT belay_middleware belay_http_trace;
 
 /* Logs one line a request (belay_log(), info): method, path, status, milliseconds, and for those

@@ -69,9 +69,9 @@ struct belay_http_client_options {
 	const char *user_agent;  /* NULL: "belay"                                                 */
 	bool http2;              /* offer HTTP/2 to https:// peers; else HTTP/1.1 alone           */
 	struct belay_http_retry retry;
-	uint64_t decoded_most;   /* ask for compressed bodies and decode them, to as many bytes: more
-				  * are -EMSGSIZE, however few came. Up to as many wait in memory
-				  * for who reads them. 0: bodies arrive as they are              */
+	uint64_t decoded_most;   /* ask for compressed bodies and decode them, to as many bytes:
+				  * more are -EMSGSIZE, however few came. Up to as many wait in
+				  * memory for who reads them. 0: bodies arrive as they are       */
 };
 
 /* A client with its driver, a task. options may be NULL. Does not block. 0 and *ret; -ENOMEM,

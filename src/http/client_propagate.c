@@ -13,6 +13,7 @@
 #include "http/baggage.h"
 #include "http/dropped.h"
 #include "http/grpc_timeout.h"
+#include "http/trace_flags.h"
 #include "wait/timer.h"
 
 #include <belay/log.h>
@@ -30,6 +31,12 @@ static int add(const struct belay_http_call *call, struct curl_slist **list, con
 	return belay__add_header(list, name, value) ? 0 : -ENOMEM;
 }
 
+/* They are its last two digits. */
+static void put_flags(const belay_ctx *ctx, char parent[BELAY_TRACEPARENT_SIZE])
+{
+	snprintf(parent + BELAY_TRACEPARENT_SIZE - 3, 3, "%02x", belay__trace_flags(ctx) & 0xff);
+}
+
 static int add_trace(belay_ctx *ctx, const struct belay_http_call *call, struct curl_slist **list)
 {
 	char parent[BELAY_TRACEPARENT_SIZE];
@@ -42,6 +49,7 @@ static int add_trace(belay_ctx *ctx, const struct belay_http_call *call, struct 
 	if (err || belay__call_has(call, "traceparent") ||
 	    belay_traceparent_format(ctx, parent) < 0)
 		return err;
+	put_flags(ctx, parent);
 	err = add(call, list, "traceparent", parent);
 	return err == 0 && state ? add(call, list, "tracestate", state) : err;
 }

@@ -3,8 +3,8 @@
  * client_retry.c - whether and when a request is sent again.
  *
  * Only what is safe to repeat is: methods that are idempotent (RFC 9110, section 9.2.2), or what
- * the caller says may be. Only where the next attempt may do better: there was no reply, or one that
- * asks to come again (429, 503; RFC 6585, section 4, and RFC 9110, section 15.6.4).
+ * the caller says may be. Only where the next attempt may do better: there was no reply, or one
+ * that asks to come again (429, 503; RFC 6585, section 4, and RFC 9110, section 15.6.4).
  *
  * Waits grow by powers of two and are drawn evenly from zero to that ("full jitter"; M. Brooker,
  * Exponential Backoff And Jitter, AWS 2015), so that those who failed together don't come back

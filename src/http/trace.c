@@ -8,6 +8,7 @@
 #include "http/dropped.h"
 #include "http/request.h"
 #include "http/response.h"
+#include "http/trace_flags.h"
 #include "http/tracestate.h"
 
 #include "base/alloc.h"
@@ -76,52 +77,79 @@ static const char *choose_id(const belay_request *req, char ret[33], bool *ret_p
 	return make_id(ret) == 0 ? ret : NULL;
 }
 
-/* Section 3.3: without a valid traceparent a tracestate means nothing. *ret: NULL where there is
- * none to be taken along. 0 or -ENOMEM. */
+/* Those of a trace that begins here need not be said. */
+static belay_ctx *take_flags(belay_ctx *ctx, const belay_request *req)
+{
+	unsigned flags = belay__trace_flags_parse(belay_request_header(req, "traceparent"));
+
+	return flags == BELAY__TRACE_SAMPLED ? belay_ref(ctx) : belay__with_trace_flags(ctx, flags);
+}
+
+/* 0 and *ret, which is ctx itself where there is nothing to be taken along; -ENOMEM. */
 static int take_state(belay_ctx *ctx, const belay_request *req, belay_ctx **ret)
 {
 	char *text;
 	int r = belay__headers_join(&req->headers, "tracestate", ",", &text);
 
-	*ret = NULL;
-	if (text && belay__is_tracestate(text))
+	if (r < 0)
+		return r;
+	if (text && belay__is_tracestate(text)) {
 		*ret = belay_with_tracestate(ctx, text);
-	else if (text)
-		belay__drop(BELAY__DROPPED_TRACESTATE);
+	} else {
+		*ret = belay_ref(ctx);
+		if (text)
+			belay__drop(BELAY__DROPPED_TRACESTATE);
+	}
 	belay__free(text);
-	return r;
+	return 0;
 }
 
+/* As take_state(). */
 static int take_baggage(belay_ctx *ctx, const belay_request *req, belay_ctx **ret)
 {
 	size_t size = 0;
 	char *text;
 	int r = belay__headers_join(&req->headers, "baggage", ",", &text);
 
-	*ret = NULL;
+	if (r < 0)
+		return r;
 	if (text && belay__baggage_scan(text, &size) < 0)
 		belay__drop(BELAY__DROPPED_BAGGAGE);
 	if (size > 0) {
 		text[size] = '\0';
 		*ret = belay_with_baggage(ctx, text);
+	} else {
+		*ret = belay_ref(ctx);
 	}
 	belay__free(text);
+	return 0;
+}
+
+static int next_laden(belay_ctx *ctx, belay_request *req, belay_response *res,
+		      const belay_chain *next)
+{
+	belay_ctx *laden;
+	int r = take_baggage(ctx, req, &laden);
+
+	if (r < 0)
+		return r;
+	r = belay_next(laden, req, res, next);
+	belay_unref(laden);
 	return r;
 }
 
-/* With what came along beside the id. */
-static int next_laden(belay_ctx *ctx, belay_request *req, belay_response *res,
-		      const belay_chain *next, bool with_state)
+/* Section 3.3: only beside a valid traceparent do flags and state mean something. */
+static int next_traced(belay_ctx *ctx, belay_request *req, belay_response *res,
+		       const belay_chain *next)
 {
-	belay_ctx *stated = NULL, *laden = NULL;
-	int r = with_state ? take_state(ctx, req, &stated) : 0;
+	belay_ctx *flagged = take_flags(ctx, req), *stated;
+	int r = take_state(flagged, req, &stated);
 
-	if (r == 0)
-		r = take_baggage(stated ? stated : ctx, req, &laden);
-	if (r == 0)
-		r = belay_next(laden ? laden : stated ? stated : ctx, req, res, next);
-	belay_end(laden);
-	belay_end(stated);
+	if (r == 0) {
+		r = next_laden(stated, req, res, next);
+		belay_unref(stated);
+	}
+	belay_end(flagged);
 	return r;
 }
 
@@ -140,7 +168,7 @@ int belay_http_trace(belay_ctx *ctx, belay_request *req, belay_response *res,
 	if (r < 0)
 		return r;
 	traced = belay_with_trace_id(ctx, id);
-	r = next_laden(traced, req, res, next, has_parent);
+	r = has_parent ? next_traced(traced, req, res, next) : next_laden(traced, req, res, next);
 	belay_end(traced);
 	return r;
 }

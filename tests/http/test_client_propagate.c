@@ -4,6 +4,8 @@
  */
 #include "client_peer.h"
 
+#include <belay/http.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,6 +158,62 @@ static void beside_a_traceparent_of_the_caller_s_own_no_tracestate_goes(void **s
 	belay_end(a);
 }
 
+/* ---- From one request to the next ------------------------------------------------------------ */
+
+struct hop {
+	belay_http_client *client;
+	const char *url;
+};
+
+/* Answers with the traceparent of the request that it makes. */
+static int ask_further(belay_ctx *ctx, belay_request *req, belay_response *res)
+{
+	struct hop *hop = belay_request_data(req);
+	belay_http_reply *reply;
+	int r = belay_http_get(ctx, hop->client, hop->url, &reply);
+
+	if (r < 0)
+		return r;
+	r = belay_response_puts(ctx, res, belay_http_reply_header(reply, "traceparent"));
+	belay_http_reply_end(reply);
+	return r;
+}
+
+/* The flags that a request goes on with where the one before it came with that traceparent. */
+static void assert_flags_go_on_as(const char *traceparent, const char *expected)
+{
+	belay_router *router = check_made(belay_router_new());
+	belay_recorder *rec = check_made(belay_recorder_new("GET", "/"));
+	struct hop hop = {.client = peer_client(NULL)};
+	struct peer peer;
+	const char *body;
+
+	peer_start(&peer, tell_headers, NULL);
+	hop.url = peer.url;
+	check(belay_router_use(router, belay_http_trace, NULL) == 0);
+	check(belay_router_add(router, "GET /", ask_further, &hop) == 0);
+	check(belay_recorder_header(rec, "traceparent", traceparent) == 0);
+	assert_int_equal(belay_recorder_serve(belay_background(), rec, router), 0);
+	body = belay_recorder_get_body(rec, NULL);
+	assert_int_equal(strlen(body), 55);
+	assert_memory_equal(body, traceparent, 36);
+	assert_memory_not_equal(body + 36, traceparent + 36, 16);
+	assert_string_equal(body + 53, expected);
+	belay_http_client_close(hop.client);
+	peer_stop(&peer);
+	belay_recorder_free(rec);
+	belay_router_free(router);
+}
+
+/* Trace Context, section 3.2.2.5 */
+static void whether_a_trace_is_sampled_is_handed_on(void **state)
+{
+	assert_flags_go_on_as("00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01", "01");
+	assert_flags_go_on_as("00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-00", "00");
+	assert_flags_go_on_as("00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-ff", "03");
+	assert_flags_go_on_as("00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-fc", "00");
+}
+
 static void malformed_baggage_is_left_out(void **state)
 {
 	belay_ctx *ctx = check_live(belay_with_baggage(belay_background(), "no member"));
@@ -186,5 +244,6 @@ BELAY_TEST_MAIN(cmocka_unit_test(a_request_carries_trace_baggage_and_time_left),
 		cmocka_unit_test(a_trace_id_that_is_no_header_value_is_left_out),
 		cmocka_unit_test(a_tracestate_goes_with_its_trace),
 		cmocka_unit_test(beside_a_traceparent_of_the_caller_s_own_no_tracestate_goes),
+		cmocka_unit_test(whether_a_trace_is_sampled_is_handed_on),
 		cmocka_unit_test(malformed_baggage_is_left_out),
 		cmocka_unit_test(the_nearest_baggage_wins))
