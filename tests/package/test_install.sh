@@ -60,6 +60,11 @@ every_header() {
 		<(cd "$(dirname "$(find "$place" -name belay.h)")" && find . -name '*.h' | sort)
 }
 
+manual_pages() {
+	[ -f "$(find "$place" -path '*/share/man/man7/belay.7')" ] &&
+		[ -f "$(find "$place" -path '*/share/man/man3/belay_context.3')" ]
+}
+
 every_pc_file() {
 	local file name
 	for file in $(find "$place" -name '*.pc'); do
@@ -83,7 +88,7 @@ print(next(o["value"] for o in json.load(sys.stdin) if o["name"] == "libdir"))')
 		{ echo "pkg-config does not look into /usr/local/$libdir/pkgconfig"; return 1; }
 }
 
-plan 8
+plan 9
 try everything_installs_below_destdir install_there
 try the_first_program_runs_against_the_shared_library shared
 try the_first_program_runs_from_the_archive archive
@@ -95,6 +100,7 @@ else
 	skip a_cxx_program_with_typed_channels_runs_too 'no g++ here'
 fi
 try every_public_header_is_installed every_header
+try manual_pages_are_where_man_looks manual_pages
 try every_pkg_config_file_links_its_library every_pc_file
 if searched >/dev/null; then
 	try pkg_config_looks_where_it_installs found_by_itself
