@@ -33,6 +33,7 @@ enum { QUIET_MS = 4, MOST_OUTPUT = 1 << 20 };
 static belay_router *router;
 static belay_server *server;
 static belay_listener *listener;
+static pthread_t thread; /* in belay_server_serve() */
 static struct sockaddr_un address;
 static socklen_t address_size;
 static atomic_uint handled; /* requests that got to a handler        */
@@ -106,6 +107,7 @@ static void *serve(void *arg)
 static void stop(void)
 {
 	belay_server_shutdown(belay_background(), server);
+	pthread_join(thread, NULL);
 	belay_server_free(server);
 	belay_router_free(router);
 }
@@ -124,7 +126,6 @@ static void start(void)
 	static const struct belay_server_options options = {
 		.header_size = 1024, .headers = 16, .body_size = 512, .drain_size = 256,
 		.connection = count_connection};
-	pthread_t thread;
 	char name[64];
 
 	snprintf(name, sizeof name, "unix:@belay-fuzz-%d", (int)getpid());
@@ -137,7 +138,6 @@ static void start(void)
 	MUST(belay_listen(belay_background(), name, &listener) == 0);
 	MUST(belay_server_new(belay_background(), router, &options, &server) == 0);
 	MUST(pthread_create(&thread, NULL, serve, NULL) == 0);
-	MUST(pthread_detach(thread) == 0);
 	atexit(stop);
 }
 

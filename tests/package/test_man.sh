@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# test_man.sh SOURCE - the manual pages are well-formed, and say of each header what is in it: a page
-# is of the headers that its synopsis includes.
+# test_man.sh SOURCE - the manual pages are well-formed, and say of each header what is in it: a
+# page is of the headers that its synopsis includes.
 set -u
 . "$(dirname "$0")/tap.sh"
 source=$1
@@ -22,7 +22,8 @@ headers_of() { # PAGE
 # Without those for callers of macros, of which the pages say how they are called.
 functions_of() { # HEADER...
 	cat "$@" | sed 's/^#.*//' | tr '\n' ' ' |
-		grep -oP 'BELAY_EXPORT[^;{(]*?\b\Kbelay_\w+(?= *[(;])' | grep -v '_at$' | sort -u
+		grep -oP 'BELAY_EXPORT[^;]*;' | grep -v 'struct belay_site' |
+		grep -oP 'BELAY_EXPORT[^;{(]*?\b\Kbelay_\w+(?= *[(;])' | sort -u
 }
 
 words_of() { grep -ohE '\bbelay_[a-z0-9_]+' "$@" | sort -u; }
