@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <unistd.h>
 
 /* ---- Making one ------------------------------------------------------------------------------ */
@@ -40,6 +41,7 @@ void belay__local_address(int fd, char ret[BELAY__ADDRESS_SIZE])
 void belay__conn_init(belay_conn *conn, int fd, const struct sockaddr *peer, socklen_t len)
 {
 	conn->fd = fd;
+	conn->input.tells = len > 0 && (peer->sa_family == AF_INET || peer->sa_family == AF_INET6);
 	belay__address_format(peer, len, conn->peer);
 	belay__local_address(fd, conn->local);
 }
@@ -53,6 +55,15 @@ static int check_stream(int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
 		return -errno;
 	return type == SOCK_STREAM ? 0 : -EINVAL;
+}
+
+static bool is_tcp(int fd)
+{
+	int protocol;
+	socklen_t size = sizeof protocol;
+
+	return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
+	       protocol == IPPROTO_TCP;
 }
 
 static int set_nonblocking(int fd)
@@ -84,6 +95,7 @@ int belay_conn_from_fd(int fd, belay_conn **ret)
 	if (getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
 		len = 0;
 	belay__conn_init(conn, fd, (struct sockaddr *)&peer, len);
+	conn->input.tells = conn->input.tells && is_tcp(fd);
 	*ret = conn;
 	return 0;
 }
@@ -131,7 +143,7 @@ ssize_t belay_conn_read(belay_ctx *ctx, belay_conn *conn, void *buf, size_t size
 
 	if (conn->filter)
 		return read_filter(ctx, conn, buf, size);
-	return belay__io_owned(ctx, conn->fd, BELAY_READABLE, try_read, &part);
+	return belay__io_read(ctx, conn->fd, &conn->input, size, try_read, &part);
 }
 
 /* ---- Out ------------------------------------------------------------------------------------- */

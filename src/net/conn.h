@@ -7,6 +7,7 @@
 
 #include "base/lock.h"
 #include "net/address.h"
+#include "net/io.h"
 #include "wait/timer.h"
 #include "wait/watch.h"
 
@@ -31,6 +32,7 @@ struct belay_conn {
 	int fd;
 	const struct belay_conn_filter *filter; /* NULL: none, the bytes are the socket's */
 	void *filter_state;
+	struct belay__input input;
 	struct belay__hangup hangup;
 	char peer[BELAY__ADDRESS_SIZE];
 	char local[BELAY__ADDRESS_SIZE];

@@ -63,6 +63,8 @@ struct io {
 	const unsigned *events; /* as the last try left them */
 	struct belay__pollfd *record;
 	wait_fn *wait;
+	struct belay__input *input; /* NULL: not a read of a stream */
+	size_t size;                /* of that read */
 };
 
 static int wait_for(const struct io *io, uint32_t edges)
@@ -78,6 +80,25 @@ static int wait_for(const struct io *io, uint32_t edges)
 	return io->wait(io->ctx, io->record, *io->events, edges);
 }
 
+/* The end of the stream makes no edge of its own where it came with the last bytes; and before
+ * urgent data a read ends early. */
+static bool is_empty(const struct io *io, uint32_t edges)
+{
+	return io->input->empty && io->input->edges == edges &&
+	       !belay__pollfd_is_exceptional(io->record);
+}
+
+/* Known to be in vain only once: not every wait is for an edge. */
+static ssize_t read_once(const struct io *io, uint32_t edges, belay__try_fn *try, void *arg)
+{
+	bool in_vain = is_empty(io, edges);
+	ssize_t result = in_vain ? -EAGAIN : try(io->fd, arg);
+
+	io->input->empty = io->input->tells && result > 0 && (size_t)result < io->size;
+	io->input->edges = edges;
+	return result;
+}
+
 static ssize_t loop(const struct io *io, belay__try_fn *try, void *arg)
 {
 	for (;;) {
@@ -86,7 +107,7 @@ static ssize_t loop(const struct io *io, belay__try_fn *try, void *arg)
 
 		if (result < 0)
 			return result;
-		result = try(io->fd, arg);
+		result = io->input ? read_once(io, edges, try, arg) : try(io->fd, arg);
 		if (result == -EAGAIN)
 			result = wait_for(io, edges);
 		else if (result != -EINTR)
@@ -110,16 +131,26 @@ static ssize_t run(struct io io, belay__try_fn *try, void *arg)
 
 ssize_t belay__io_owned(belay_ctx *ctx, int fd, unsigned events, belay__try_fn *try, void *arg)
 {
-	return run((struct io){ctx, fd, &events, NULL, belay__pollfd_wait}, try, arg);
+	return run((struct io){ctx, fd, &events, .wait = belay__pollfd_wait}, try, arg);
+}
+
+ssize_t belay__io_read(belay_ctx *ctx, int fd, struct belay__input *input, size_t size,
+		       belay__try_fn *try, void *arg)
+{
+	const unsigned events = BELAY_READABLE;
+
+	return run((struct io){ctx, fd, &events, .wait = belay__pollfd_wait, .input = input,
+			       .size = size},
+		   try, arg);
 }
 
 ssize_t belay__io_lent(belay_ctx *ctx, int fd, unsigned events, belay__try_fn *try, void *arg)
 {
-	return run((struct io){ctx, fd, &events, NULL, wait_lent}, try, arg);
+	return run((struct io){ctx, fd, &events, .wait = wait_lent}, try, arg);
 }
 
 ssize_t belay__io_either(belay_ctx *ctx, int fd, const unsigned *events, belay__try_fn *try,
 			 void *arg)
 {
-	return run((struct io){ctx, fd, events, NULL, belay__pollfd_wait}, try, arg);
+	return run((struct io){ctx, fd, events, .wait = belay__pollfd_wait}, try, arg);
 }

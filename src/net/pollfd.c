@@ -23,8 +23,9 @@
  *             tries again, or after, and then it is in the queue. Other waiters don't matter: one
  *             edge wakes all of them, which costs a herd its futile tries, and nobody depends on
  *             another's diligence.
- * Memory      edges is stored (release) under the lock; the load before the try is an acquire, so
- *             that the try is not made before it.
+ * Memory      edges is stored (release) under the lock, and exceptional before it; the load before the
+ *             try is an acquire, so that neither the try nor the look at exceptional is made before
+ *             it.
  */
 #include "net/pollfd.h"
 
@@ -45,6 +46,7 @@ struct belay__pollfd {
 	struct belay__lock lock;                  /* guards what follows                     */
 	int epoll;
 	bool edge;
+	_Atomic bool exceptional;                 /* an event of this registration was so    */
 	_Atomic uint32_t edges;
 	struct belay__list waiters[DIRECTIONS];   /* struct belay__wait                      */
 };
@@ -185,7 +187,7 @@ static void forget_epolls(void)
 
 /* ---- Registration; all of it under the record's lock ----------------------------------------- */
 
-static const uint32_t edge_events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+static const uint32_t edge_events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 
 static uint32_t wanted_events(const struct belay__pollfd *record)
 {
@@ -261,6 +263,8 @@ static void ready(struct belay__source *source, uint32_t events)
 
 	belay__list_init(&woken);
 	belay__lock_take(&record->lock, BELAY__RANK_FD);
+	if (events & (EPOLLPRI | EPOLLRDHUP | both))
+		atomic_store_explicit(&record->exceptional, true, memory_order_relaxed);
 	atomic_fetch_add_explicit(&record->edges, 1, memory_order_release);
 	if (events & (EPOLLIN | EPOLLRDHUP | both))
 		belay__queue_claim_all(&record->waiters[READERS], &woken);
@@ -350,12 +354,18 @@ uint32_t belay__pollfd_edges(const struct belay__pollfd *record)
 	return atomic_load_explicit(&record->edges, memory_order_acquire);
 }
 
+bool belay__pollfd_is_exceptional(const struct belay__pollfd *record)
+{
+	return atomic_load_explicit(&record->exceptional, memory_order_relaxed);
+}
+
 /* The owner's first wait registers, which is a look at the descriptor like any arming. */
 static int register_edges(struct belay__pollfd *record, int epoll)
 {
 	int err;
 
 	record->edge = true;
+	atomic_store_explicit(&record->exceptional, false, memory_order_relaxed);
 	err = arm(record, waited_for(record) && record->epoll >= 0 ? record->epoll : epoll);
 	if (err < 0)
 		record->edge = false;

@@ -15,6 +15,7 @@
 
 #include <belay/net.h>
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct belay__pollfd;
@@ -41,6 +42,10 @@ void belay__pollfd_turn_end(struct belay__pollfd *record);
 /* How many times the descriptor was found ready. Taken before a try, and handed to the wait if that
  * would have blocked: the wait does not begin where the descriptor has become ready meanwhile. */
 uint32_t belay__pollfd_edges(const struct belay__pollfd *record);
+
+/* Whether one of these times told of the end of the peer's stream, of urgent data or of an error.
+ * After a look at the edges: the answer knows of all that they count. */
+bool belay__pollfd_is_exceptional(const struct belay__pollfd *record);
 
 /* As belay__pollfd_wait_lent(), for a descriptor that will be given to belay__pollfd_forget()
  * before it is closed. */

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_short_read.c - reads that get less than they ask for, and what comes after them.
+ */
+#include "conn_test.h"
+
+#include <belay.h>
+
+static void echo(belay_ctx *ctx, void *arg)
+{
+	belay_conn *conn = arg;
+	char buf[64];
+	ssize_t n;
+
+	while ((n = belay_conn_read(ctx, conn, buf, sizeof buf)) > 0)
+		check(belay_conn_write(ctx, conn, buf, (size_t)n, NULL) == 0);
+	check(n == 0);
+}
+
+static void ask_often(belay_ctx *ctx, void *arg)
+{
+	struct pair *pair = arg;
+	struct aside aside;
+	char buf[64];
+
+	aside_start(&aside, ctx, echo, pair->b);
+	for (int i = 0; i < 2000; i++) {
+		char byte = (char)i;
+
+		check(belay_conn_write(ctx, pair->a, &byte, 1, NULL) == 0);
+		check(belay_conn_read(ctx, pair->a, buf, sizeof buf) == 1 && buf[0] == byte);
+	}
+	check(belay_conn_shutdown(pair->a) == 0);
+	aside_join(&aside);
+	close_pair(*pair);
+}
+
+static void an_answer_that_comes_after_one_is_waited_for(void **state)
+{
+	with_each_pair(ask_often);
+}
+
+static void read_three_and_the_end(belay_ctx *ctx, void *arg)
+{
+	belay_conn *conn = arg;
+	char buf[64];
+	ssize_t sum = 0, n;
+
+	while ((n = belay_conn_read(ctx, conn, buf, sizeof buf)) > 0)
+		sum += n;
+	check(n == 0 && sum == 3);
+}
+
+/* While the other end waits for it: end and bytes may be one event. */
+static void send_three_and_end(belay_ctx *ctx, void *arg)
+{
+	struct pair *pair = arg;
+	struct aside aside;
+
+	aside_start(&aside, ctx, read_three_and_the_end, pair->b);
+	check(check_until(is_waited_for(belay_conn_fd(pair->b), EPOLLIN)));
+	check(belay_conn_write(ctx, pair->a, "abc", 3, NULL) == 0);
+	check(belay_conn_shutdown(pair->a) == 0);
+	aside_join(&aside);
+	close_pair(*pair);
+}
+
+static void an_end_that_came_with_the_last_bytes_is_found(void **state)
+{
+	for (int round = 0; round < 50; round++)
+		with_each_pair(send_three_and_end);
+}
+
+/* Again and again on one number, of which the last end is remembered. */
+static void a_new_connection_knows_nothing_of_the_one_before(void **state)
+{
+	for (int round = 0; round < 50; round++) {
+		with_each_pair(send_three_and_end);
+		with_each_pair(ask_often);
+	}
+}
+
+static void send_urgent(int fd)
+{
+	check(send(fd, "ab", 2, 0) == 2);
+	check(send(fd, "!", 1, MSG_OOB) == 1);
+	check(send(fd, "cd", 2, 0) == 2);
+}
+
+static void read_until_full(belay_ctx *ctx, void *arg)
+{
+	belay_conn *conn = arg;
+	char buf[64];
+	size_t size = 0;
+
+	while (size < 4) {
+		ssize_t n = belay_conn_read(ctx, conn, buf + size, sizeof buf - size);
+
+		if (!check(n > 0))
+			return;
+		size += (size_t)n;
+	}
+	check(size == 4 && memcmp(buf, "abcd", 4) == 0);
+}
+
+/* A read stops where the urgent byte stood, though more has come. */
+static void send_around_an_urgent_byte(belay_ctx *ctx, void *arg)
+{
+	struct pair before = tcp_pair(), after = tcp_pair();
+	struct aside aside;
+
+	send_urgent(belay_conn_fd(before.a));
+	read_until_full(ctx, before.b);
+	aside_start(&aside, ctx, read_until_full, after.b);
+	check(check_until(is_waited_for(belay_conn_fd(after.b), EPOLLIN)));
+	send_urgent(belay_conn_fd(after.a));
+	aside_join(&aside);
+	close_pair(before);
+	close_pair(after);
+}
+
+static void what_stands_behind_urgent_data_is_read(void **state)
+{
+	for (int round = 0; round < 50; round++)
+		from_both(send_around_an_urgent_byte, NULL);
+}
+
+BELAY_TEST_MAIN(cmocka_unit_test(an_answer_that_comes_after_one_is_waited_for),
+		cmocka_unit_test(an_end_that_came_with_the_last_bytes_is_found),
+		cmocka_unit_test(a_new_connection_knows_nothing_of_the_one_before),
+		cmocka_unit_test(what_stands_behind_urgent_data_is_read))
