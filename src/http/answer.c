@@ -13,7 +13,6 @@
 #include "base/alloc.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,17 +40,32 @@ static int reserve_head(struct belay__wire *wire, const struct belay_response *r
 	return 0;
 }
 
-static void put(struct belay__wire *wire, const char *fmt, ...) BELAY_PRINTF(2, 3);
-
-/* Room for all of it has been reserved. */
-static void put(struct belay__wire *wire, const char *fmt, ...)
+/* Room for all of it has been reserved. Every answer has a head: so without printf(3). */
+static void put(struct belay__wire *wire, const char *text)
 {
-	va_list args;
+	size_t size = strlen(text);
 
-	va_start(args, fmt);
-	wire->head_size += (size_t)vsnprintf(wire->head + wire->head_size,
-					     wire->head_room - wire->head_size, fmt, args);
-	va_end(args);
+	memcpy(wire->head + wire->head_size, text, size);
+	wire->head_size += size;
+}
+
+static void put_number(struct belay__wire *wire, size_t number)
+{
+	char digits[24], *at = digits + sizeof digits - 1;
+
+	*at = '\0';
+	do
+		*--at = (char)('0' + number % 10);
+	while ((number /= 10) > 0);
+	put(wire, at);
+}
+
+static void put_header(struct belay__wire *wire, const char *name, const char *value)
+{
+	put(wire, name);
+	put(wire, ": ");
+	put(wire, value);
+	put(wire, "\r\n");
 }
 
 /* Headers that frame the message are put by the server itself. */
@@ -63,7 +77,7 @@ static void put_headers(struct belay__wire *wire, const struct belay_response *r
 		if (belay__same_name(name, "connection") ||
 		    (res->status == 204 && belay__same_name(name, "content-length")))
 			continue;
-		put(wire, "%s: %s\r\n", name, belay__headers_value(&res->headers, i));
+		put_header(wire, name, belay__headers_value(&res->headers, i));
 	}
 }
 
@@ -73,8 +87,8 @@ static void put_date(struct belay__wire *wire, const struct belay_response *res)
 
 	if (belay__headers_get(&res->headers, "date"))
 		return;
-	belay__date(time(NULL), date);
-	put(wire, "Date: %s\r\n", date);
+	belay__date_now(date);
+	put_header(wire, "Date", date);
 }
 
 static void put_framing(struct belay__wire *wire, const struct belay_response *res, size_t size,
@@ -82,18 +96,21 @@ static void put_framing(struct belay__wire *wire, const struct belay_response *r
 {
 	if (!belay__has_body(res->status) || res->declared >= 0)
 		return;
-	if (part == BELAY__PART_LAST)
-		put(wire, "Content-Length: %zu\r\n", size);
-	else if (wire->chunked)
-		put(wire, "Transfer-Encoding: chunked\r\n");
+	if (part == BELAY__PART_LAST) {
+		put(wire, "Content-Length: ");
+		put_number(wire, size);
+		put(wire, "\r\n");
+	} else if (wire->chunked) {
+		put_header(wire, "Transfer-Encoding", "chunked");
+	}
 }
 
 static void put_connection(struct belay__wire *wire)
 {
 	if (!wire->keep_alive)
-		put(wire, "Connection: close\r\n");
+		put_header(wire, "Connection", "close");
 	else if (wire->msg.minor == 0)
-		put(wire, "Connection: keep-alive\r\n");
+		put_header(wire, "Connection", "keep-alive");
 }
 
 /* Where the body's end can't be told but by closing, it is. The request's body is not looked at
@@ -121,7 +138,11 @@ static int compose_head(struct belay__wire *wire, const struct belay_response *r
 		return r;
 	choose_framing(wire, res, part);
 	wire->head_size = 0;
-	put(wire, "HTTP/1.1 %d %s\r\n", res->status, belay_http_phrase(res->status));
+	put(wire, "HTTP/1.1 ");
+	put_number(wire, (size_t)res->status);
+	put(wire, " ");
+	put(wire, belay_http_phrase(res->status));
+	put(wire, "\r\n");
 	put_headers(wire, res);
 	put_date(wire, res);
 	put_framing(wire, res, size, part);

@@ -23,6 +23,18 @@ void belay__date(time_t when, char ret[BELAY__DATE_SIZE])
 		 (unsigned)t.tm_hour % 100, (unsigned)t.tm_min % 100, (unsigned)t.tm_sec % 100);
 }
 
+void belay__date_now(char ret[BELAY__DATE_SIZE])
+{
+	static _Thread_local char text[BELAY__DATE_SIZE];
+	static _Thread_local time_t latest;
+	time_t now = time(NULL);
+
+	if (now != latest)
+		belay__date(now, text);
+	latest = now;
+	memcpy(ret, text, BELAY__DATE_SIZE);
+}
+
 /* ---- Reading --------------------------------------------------------------------------------- */
 
 /* A two-digit year more than 50 years ahead is one of the last century (section 5.6.7). */
