@@ -27,7 +27,7 @@ ssize_t belay__io_either(belay_ctx *ctx, int fd, const unsigned *events, belay__
 
 /* What the reads of a stream have learnt of it. A read that got less than it asked for has emptied
  * the socket: then what comes makes an edge, and the next read waits for that one without a try in
- * vain. Of TCP alone: elsewhere a message's end, or a descriptor that was sent, cuts reads short. */
+ * vain. Of TCP alone: elsewhere the end of a message, or a descriptor in it, cuts reads short. */
 struct belay__input {
 	bool tells;     /* it is TCP                                          */
 	bool empty;     /* the latest read has emptied it                     */

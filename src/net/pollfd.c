@@ -23,9 +23,9 @@
  *             tries again, or after, and then it is in the queue. Other waiters don't matter: one
  *             edge wakes all of them, which costs a herd its futile tries, and nobody depends on
  *             another's diligence.
- * Memory      edges is stored (release) under the lock, and exceptional before it; the load before the
- *             try is an acquire, so that neither the try nor the look at exceptional is made before
- *             it.
+ * Memory      edges is stored (release) under the lock, and exceptional before it; the load before
+ *             the try is an acquire, so that neither the try nor the look at exceptional is made
+ *             before it.
  */
 #include "net/pollfd.h"
 
