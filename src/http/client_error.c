@@ -21,6 +21,25 @@ static int system_errno(CURL *easy, int otherwise)
 	return -(int)saved;
 }
 
+/* Of a connection that stood. What curl kept may be what the connect to another address said before
+ * that: refused, unreachable. */
+static int stream_errno(CURL *easy)
+{
+	int err = system_errno(easy, -ECONNRESET);
+
+	switch (err) {
+	case -ECONNREFUSED:
+	case -ENETUNREACH:
+	case -EHOSTUNREACH:
+	case -EADDRNOTAVAIL:
+	case -EACCES:
+	case -EPERM:
+		return -ECONNRESET;
+	default:
+		return err;
+	}
+}
+
 int belay__curl_errno(CURL *easy, CURLcode code)
 {
 	switch (code) {
@@ -40,7 +59,7 @@ int belay__curl_errno(CURL *easy, CURLcode code)
 	case CURLE_SEND_ERROR:
 	case CURLE_RECV_ERROR:
 	case CURLE_GOT_NOTHING:
-		return system_errno(easy, -ECONNRESET);
+		return stream_errno(easy);
 	case CURLE_PARTIAL_FILE:
 		return -ECONNRESET;
 	case CURLE_PEER_FAILED_VERIFICATION:

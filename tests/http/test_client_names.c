@@ -228,7 +228,31 @@ static void a_name_may_end_with_a_dot(void **state)
 	peer_stop(&peer);
 }
 
-BELAY_TEST_MAIN(cmocka_unit_test(the_context_covers_the_name_look_up),
+static void read_and_close(struct peer *peer, int fd)
+{
+	struct peer_request request;
+
+	peer_read(peer, fd, &request);
+}
+
+/* Nor is it a reason to say that nothing was sent. */
+static void what_the_first_address_said_is_not_the_second_s_error(void **state)
+{
+	belay_http_client *client = peer_client(NULL);
+	belay_http_reply *reply = NULL;
+	struct peer peer;
+	char url[64];
+
+	peer_start(&peer, read_and_close, NULL);
+	snprintf(url, sizeof url, "http://two.test:%d/", peer.port);
+	assert_int_equal(belay_http_get(belay_background(), client, url, &reply), -ECONNRESET);
+	assert_int_equal(atomic_load(&peer.requests), 1);
+	belay_http_client_close(client);
+	peer_stop(&peer);
+}
+
+BELAY_TEST_MAIN(cmocka_unit_test(what_the_first_address_said_is_not_the_second_s_error),
+		cmocka_unit_test(the_context_covers_the_name_look_up),
 		cmocka_unit_test(a_name_that_is_not_there_is_ENOENT),
 		cmocka_unit_test(a_name_is_looked_up_once_for_many_requests),
 		cmocka_unit_test(addresses_that_do_not_answer_are_forgotten),
