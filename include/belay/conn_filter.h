@@ -47,6 +47,9 @@ struct belay_conn_filter {
 	/* NULL: none. Lives as long as the connection. */
 	const char *(*tell)(const belay_conn *conn, void *state, enum belay_conn_fact fact);
 
+	/* As belay_conn_offer(); NULL: there is nothing to be agreed on. */
+	int (*offer)(belay_conn *conn, void *state, const char *protocols);
+
 	/* The connection is being closed: the socket will be, after this. Must not block. */
 	void (*close)(belay_conn *conn, void *state);
 };

@@ -121,6 +121,12 @@ BELAY_EXPORT int belay_conn_finish(BELAY_BORROWED belay_ctx *ctx, belay_conn *co
  * is nothing that both can agree on; -ECONNRESET and others, as for a read. */
 BELAY_EXPORT int belay_conn_handshake(BELAY_BORROWED belay_ctx *ctx, belay_conn *conn);
 
+/* For who serves a connection that may have TLS: what is spoken above it, best first, with commas
+ * between ("h2,http/1.1"), to be agreed on with the client by ALPN (RFC 7301) where the options of
+ * TLS name nothing. Before the first of the calls above. Does not block. 0, also where it has no
+ * TLS; -EINVAL: malformed; -EALREADY: the handshake has begun; -ENOMEM. */
+BELAY_EXPORT int belay_conn_offer(belay_conn *conn, const char *protocols);
+
 /* Whether its bytes are encrypted (TLS). Then, once the handshake is made: the protocol that both
  * sides have agreed on by ALPN, "http/1.1"; and the subject of the peer's certificate, which has
  * been verified, as RFC 2253 writes it, "CN=alice,O=Example". NULL: none. They live with conn. */

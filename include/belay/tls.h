@@ -59,9 +59,10 @@ struct belay_tls_server_options {
 	size_t count;
 	enum belay_tls_clients clients; /* certificates of theirs [ANY]                         */
 	const char *client_ca_file;     /* PEM: whom these must be from; needed with MAY and MUST */
-	const char *protocols;  /* ALPN: what is spoken, best first, commas between
-				 ["http/1.1"]; a client that offers none of them is refused, one
-				 that offers nothing is not                                     */
+	const char *protocols;  /* ALPN: what is spoken, best first, commas between [what the
+				 connection's user speaks, belay_conn_offer(): belay-http's server
+				 does that; else "http/1.1"]; a client that offers none of them
+				 is refused, one that offers nothing is not                     */
 	int64_t handshake_time; /* nanoseconds from the accept to the end of the handshake [10 s] */
 };
 

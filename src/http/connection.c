@@ -209,6 +209,7 @@ static bool agreed_on_http2(struct connection *c)
 	belay_ctx *timed = belay_with_timeout(c->quiet, options_of(c)->header_time);
 	const char *protocol = NULL;
 
+	belay_conn_offer(c->conn, "h2,http/1.1"); /* where that fails it is HTTP/1.1 */
 	if (belay_conn_handshake(timed, c->conn) == 0)
 		protocol = belay_conn_protocol(c->conn);
 	belay_end(timed);

@@ -62,6 +62,13 @@ bool belay_conn_is_secure(const belay_conn *conn)
 	return conn->filter != NULL;
 }
 
+int belay_conn_offer(belay_conn *conn, const char *protocols)
+{
+	if (!conn->filter || !conn->filter->offer)
+		return 0;
+	return conn->filter->offer(conn, conn->filter_state, protocols);
+}
+
 static const char *tell(const belay_conn *conn, enum belay_conn_fact fact)
 {
 	return conn->filter ? conn->filter->tell(conn, conn->filter_state, fact) : NULL;

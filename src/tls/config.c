@@ -23,25 +23,32 @@
 
 /* ---- Settings -------------------------------------------------------------------------------- */
 
-/* "h2,http/1.1" as the protocol wants it: each name behind its length (RFC 7301, section 3.1). */
-static int copy_protocols(struct belay_tls__settings *settings, const char *names)
+int belay_tls__protocols(const char *names, unsigned char **ret, size_t *ret_size)
 {
 	size_t size = strlen(names) + 1, start = 0;
+	unsigned char *bytes = belay__malloc(size);
 
-	settings->protocols = belay__malloc(size);
-	if (!settings->protocols)
+	if (!bytes)
 		return -ENOMEM;
-	settings->protocols_size = size;
 	while (start < size) {
 		size_t length = strcspn(names + start, ",");
 
-		if (length == 0 || length > 255)
+		if (length == 0 || length > 255) {
+			belay__free(bytes);
 			return -EINVAL;
-		settings->protocols[start] = (unsigned char)length;
-		memcpy(settings->protocols + start + 1, names + start, length);
+		}
+		bytes[start] = (unsigned char)length;
+		memcpy(bytes + start + 1, names + start, length);
 		start += length + 1;
 	}
+	*ret = bytes;
+	*ret_size = size;
 	return 0;
+}
+
+static int copy_protocols(struct belay_tls__settings *settings, const char *names)
+{
+	return belay_tls__protocols(names, &settings->protocols, &settings->protocols_size);
 }
 
 static int copy_string(const char *string, char **ret)
@@ -102,9 +109,9 @@ static int copy_server(struct belay_tls__settings *settings,
 	err = copy_certificates(settings, options->certificates, options->count);
 	if (err == 0)
 		err = copy_string(options->client_ca_file, &settings->ca_file);
+	settings->named = options->protocols != NULL;
 	if (err == 0)
-		err = copy_protocols(settings,
-				     options->protocols ? options->protocols : "http/1.1");
+		err = copy_protocols(settings, settings->named ? options->protocols : "http/1.1");
 	return err;
 }
 

@@ -86,6 +86,33 @@ static const char *tell(const belay_conn *conn, void *state, enum belay_conn_fac
 	}
 }
 
+static int offer_locked(struct belay_tls__link *link, unsigned char *protocols, size_t size)
+{
+	if (!SSL_in_before(link->ssl))
+		return -EALREADY;
+	belay__free(link->offered);
+	link->offered = protocols;
+	link->offered_size = size;
+	return 0;
+}
+
+static int offer(belay_conn *conn, void *state, const char *protocols)
+{
+	struct belay_tls__link *link = state;
+	unsigned char *bytes;
+	size_t size;
+	int err = belay_tls__protocols(protocols, &bytes, &size);
+
+	if (err < 0)
+		return err;
+	pthread_mutex_lock(&link->lock);
+	err = offer_locked(link, bytes, size);
+	pthread_mutex_unlock(&link->lock);
+	if (err < 0)
+		belay__free(bytes);
+	return err;
+}
+
 /* ---- Making and closing ---------------------------------------------------------------------- */
 
 static void link_free(struct belay_tls__link *link)
@@ -94,6 +121,7 @@ static void link_free(struct belay_tls__link *link)
 	belay_tls__loaded_unref(link->loaded);
 	pthread_mutex_destroy(&link->lock);
 	belay__free(link->pending.bytes);
+	belay__free(link->offered);
 	belay__free(link->subject);
 	belay__free(link->protocol);
 	belay__free(link);
@@ -115,6 +143,7 @@ static const struct belay_conn_filter filter = {
 	.finish = belay_tls__finish,
 	.look = belay_tls__look,
 	.tell = tell,
+	.offer = offer,
 	.close = close_link,
 };
 
@@ -146,6 +175,7 @@ static int set_up_ssl(struct belay_tls__link *link, const char *name)
 	if (!bio)
 		return -ENOMEM;
 	SSL_set_bio(link->ssl, bio, bio);
+	SSL_set_app_data(link->ssl, link);
 	if (!name) {
 		SSL_set_accept_state(link->ssl);
 		return 0;

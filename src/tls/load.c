@@ -122,15 +122,19 @@ static int trust(SSL_CTX *context, const char *file, struct belay_tls_error *err
 
 /* ---- The server's choices in a handshake ----------------------------------------------------- */
 
+/* What the options name wins over what the connection's user speaks. Within a call of OpenSSL's,
+ * with the link's lock held. */
 static int choose_protocol(SSL *ssl, const unsigned char **ret, unsigned char *ret_size,
 			   const unsigned char *offered, unsigned offered_size, void *arg)
 {
 	const struct belay_tls__loaded *loaded = arg;
+	const struct belay_tls__link *link = SSL_get_app_data(ssl);
+	bool own = link->offered && !loaded->named;
 	unsigned char *chosen;
 
-	if (SSL_select_next_proto(&chosen, ret_size, loaded->protocols,
-				  (unsigned)loaded->protocols_size, offered,
-				  offered_size) != OPENSSL_NPN_NEGOTIATED)
+	if (SSL_select_next_proto(&chosen, ret_size, own ? link->offered : loaded->protocols,
+				  (unsigned)(own ? link->offered_size : loaded->protocols_size),
+				  offered, offered_size) != OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_ALERT_FATAL; /* RFC 7301, section 3.2 */
 	*ret = chosen;
 	return SSL_TLSEXT_ERR_OK;
@@ -270,6 +274,7 @@ static struct belay_tls__loaded *make_empty(const struct belay_tls__settings *se
 	}
 	memcpy(loaded->protocols, settings->protocols, settings->protocols_size);
 	loaded->protocols_size = settings->protocols_size;
+	loaded->named = settings->named;
 	return loaded;
 }
 

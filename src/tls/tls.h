@@ -36,14 +36,20 @@ struct belay_tls__settings {
 	char *ca_file;            /* NULL: none, or the system's     */
 	unsigned char *protocols; /* as on the wire; NULL: none      */
 	size_t protocols_size;
+	bool named;               /* by the options: they win        */
 	int64_t handshake_time;
 };
+
+/* "h2,http/1.1" as it is on the wire: each name behind its length (RFC 7301, section 3.1). 0, *ret
+ * (to be freed with belay__free()) and *ret_size; -EINVAL: malformed; -ENOMEM. */
+int belay_tls__protocols(const char *names, unsigned char **ret, size_t *ret_size);
 
 /* What the files held when they were read. Counted: each connection has its own reference. */
 struct belay_tls__loaded {
 	_Atomic size_t refs;
 	unsigned char *protocols; /* a copy of the settings': connections may outlive those */
 	size_t protocols_size;
+	bool named;
 	size_t count;
 	SSL_CTX *contexts[];      /* one for each certificate; the first: for who asks for none */
 };
@@ -85,6 +91,8 @@ struct belay_tls__link {
 
 	pthread_mutex_t lock;     /* guards what follows; nobody waits for the socket with it   */
 	SSL *ssl;
+	unsigned char *offered;   /* to be agreed on, as on the wire; NULL: what was loaded     */
+	size_t offered_size;
 	struct belay_tls__pending pending;
 	int io_error;             /* errno of the BIO's last failure; 0: none                   */
 	bool eof;                 /* the socket's input is at its end                           */

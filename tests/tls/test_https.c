@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -110,6 +111,59 @@ static void curl_refuses_a_server_that_it_does_not_know(void **state)
 {
 	start(NULL);
 	assert_int_equal(run("curl --silent https://%s/", address), 60);
+}
+
+/* ---- What is spoken: HTTP2 is "2" where it was built in --------------------------------------- */
+
+static void expect_version(const char *options, const char *version)
+{
+	assert_int_equal(run(CURL "-o /dev/null -w '%%{http_version}' %s https://%s/",
+			     sides.authority.ca_file, options, address),
+			 0);
+	assert_string_equal(said, version);
+}
+
+static void the_server_offers_what_it_speaks(void **state)
+{
+	belay_router_add(router, "GET /", tell, NULL);
+	start(NULL);
+	expect_version("--http2", HTTP2);
+	expect_version("--http1.1", "1.1");
+	expect_version("--no-alpn", "1.1");
+}
+
+static void what_the_options_name_is_what_is_offered(void **state)
+{
+	sides.server_options.protocols = "http/1.1";
+	belay_router_add(router, "GET /", tell, NULL);
+	start(NULL);
+	expect_version("--http2", "1.1");
+}
+
+static void http2_that_is_switched_off_is_not_offered(void **state)
+{
+	static const struct belay_server_options options = {.no_http2 = true};
+
+	belay_router_add(router, "GET /", tell, NULL);
+	start(&options);
+	expect_version("--http2", "1.1");
+}
+
+static void an_offer_is_checked(void **state)
+{
+	belay_conn *conn;
+	int pair[2];
+
+	start(NULL);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(belay_conn_from_fd(pair[0], &conn), 0);
+	assert_int_equal(belay_conn_offer(conn, "h2"), 0); /* without TLS it is nothing */
+	assert_int_equal(belay_tls_accept(sides.server, conn), 0);
+	assert_int_equal(belay_conn_offer(conn, "h2,,x"), -EINVAL);
+	assert_int_equal(belay_conn_offer(conn, "h2"), 0);
+	assert_int_equal(belay_conn_offer(conn, "h2,http/1.1"), 0);
+	belay_conn_close(conn);
+	close(pair[1]);
 }
 
 static void a_handler_knows_its_client_by_the_certificate(void **state)
@@ -399,6 +453,9 @@ static void a_reload_under_load_disturbs_nobody(void **state)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 BELAY_TEST_MAIN(TEST(curl_gets_an_answer), TEST(curl_refuses_a_server_that_it_does_not_know),
+		TEST(the_server_offers_what_it_speaks),
+		TEST(what_the_options_name_is_what_is_offered),
+		TEST(http2_that_is_switched_off_is_not_offered), TEST(an_offer_is_checked),
 		TEST(a_handler_knows_its_client_by_the_certificate),
 		TEST(a_plain_request_gets_no_answer), TEST(large_bodies_go_both_ways),
 		TEST(a_file_goes_through_tls),
