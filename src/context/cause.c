@@ -7,19 +7,24 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
+/* Most messages are short: those are formatted once. */
 struct owned *belay__message_new(const char *fmt, va_list args)
 {
 	struct owned *message = NULL;
+	char small[128];
 	va_list again;
 	int length;
 
 	va_copy(again, args);
-	length = vsnprintf(NULL, 0, fmt, again);
+	length = vsnprintf(small, sizeof small, fmt, again);
 	va_end(again);
 	if (length >= 0)
 		message = belay__owned_new(OWNED_MESSAGE, (size_t)length + 1, NULL);
-	if (message)
+	if (message && (size_t)length < sizeof small)
+		memcpy(belay__owned_bytes(message), small, (size_t)length + 1);
+	else if (message)
 		vsnprintf(belay__owned_bytes(message), (size_t)length + 1, fmt, args);
 	return message;
 }

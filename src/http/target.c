@@ -108,6 +108,8 @@ static const char *skip_authority(const char *text)
 {
 	static const char *const schemes[] = {"http://", "https://"};
 
+	if (*text == '/')
+		return text;
 	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
 		size_t size = strlen(schemes[i]);
 		char start[9] = "";
