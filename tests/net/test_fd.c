@@ -235,7 +235,7 @@ static int read_one(belay_ctx *ctx, void *arg)
 	return 0;
 }
 
-static void feed_readers(struct ends ends)
+static void feed(struct ends ends)
 {
 	belay_group *group = belay_group_new(belay_background());
 	struct readers readers = {.fd = ends.out};
@@ -249,6 +249,12 @@ static void feed_readers(struct ends ends)
 	}
 	assert_int_equal(belay_group_wait(group), 0);
 	close_ends(ends);
+}
+
+static void feed_readers(struct ends ends)
+{
+	if (!are_missing(ends))
+		feed(ends);
 }
 
 static void each_of_several_readers_gets_its_byte(void **state)
