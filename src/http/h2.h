@@ -94,6 +94,13 @@ struct belay__h2_stream {
 	struct belay__h2_signal room;
 };
 
+/* What a session's memory is made of: h2_memory.c. */
+struct belay__h2_memory {
+	nghttp2_mem calls;         /* of nghttp2's                                */
+	struct belay__list blocks;
+	bool starved;              /* some was lacking: the session can't be used */
+};
+
 struct belay__h2 {
 	struct belay_server *server;
 	belay_conn *conn;
@@ -103,7 +110,8 @@ struct belay__h2 {
 	belay_wg writers;        /* there is one at most                                      */
 
 	pthread_mutex_t lock;    /* guards what follows, the session and streams included     */
-	nghttp2_session *session;
+	struct belay__h2_memory memory;
+	nghttp2_session *session; /* not to be used where belay__h2_is_lost()                */
 	belay_ctx *reading;      /* under which the connection waits for input                */
 	struct belay__list all, ready, told, kept;
 	unsigned running;        /* streams that have a task                                  */
@@ -136,6 +144,20 @@ struct belay__h2 {
  * where there is something to be written, and tells streams. */
 void belay__h2_lock(struct belay__h2 *h2);
 void belay__h2_unlock(struct belay__h2 *h2);
+
+/* Whether nothing more can be asked of the session: nobody reads what it says, or it has run out of
+ * memory. With the lock held. */
+static inline bool belay__h2_is_lost(const struct belay__h2 *h2)
+{
+	return h2->gone || h2->memory.starved;
+}
+
+/* ---- h2_memory.c ----------------------------------------------------------------------------- */
+
+void belay__h2_memory_init(struct belay__h2_memory *memory);
+
+/* Frees all that is left of it. */
+void belay__h2_memory_drop(struct belay__h2_memory *memory);
 
 /* ---- h2_session.c: what nghttp2 asks and tells ----------------------------------------------- */
 

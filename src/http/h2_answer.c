@@ -217,7 +217,7 @@ static int submit_head(struct belay__h2_stream *s, struct head *head, bool has_b
 
 static void resume(struct belay__h2_stream *s)
 {
-	if (s->deferred)
+	if (s->deferred && !s->closed && !belay__h2_is_lost(s->h2))
 		nghttp2_session_resume_data(s->h2->session, s->id);
 	s->deferred = false;
 }
@@ -255,7 +255,7 @@ static ssize_t put_ring(struct belay__h2_stream *s, const char *data, size_t siz
 /* What the writer is told of a stream that can't take more; 0: it can. */
 static int check(belay_ctx *ctx, const struct belay__h2_stream *s)
 {
-	return s->closed || s->h2->gone ? belay__h2_gone(ctx) : 0;
+	return s->closed || belay__h2_is_lost(s->h2) ? belay__h2_gone(ctx) : 0;
 }
 
 /* A count; 0: the writer has to wait, and will be told; or an error. */

@@ -73,7 +73,7 @@ static void consume(struct belay__h2_stream *s, size_t size)
 {
 	if (size == 0)
 		return;
-	if (!s->closed)
+	if (!s->closed && !belay__h2_is_lost(s->h2))
 		nghttp2_session_consume(s->h2->session, s->id, size);
 }
 
@@ -124,7 +124,7 @@ static ssize_t take(belay_ctx *ctx, struct belay__h2_stream *s, void *buf, size_
 	}
 	if (s->in_done)
 		return 0;
-	if (s->closed)
+	if (s->closed || belay__h2_is_lost(s->h2))
 		return belay__h2_gone(ctx);
 	send_continue(s);
 	s->more.waits = true;

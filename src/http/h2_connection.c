@@ -62,7 +62,7 @@ static int gather(struct belay__h2 *h2)
 {
 	h2->size = 0;
 	h2->now = belay_now();
-	while (h2->size < FULL) {
+	while (h2->size < FULL && !h2->memory.starved) {
 		const uint8_t *data;
 		size_t before = h2->size;
 		ssize_t n = nghttp2_session_mem_send(h2->session, &data);
@@ -72,7 +72,7 @@ static int gather(struct belay__h2 *h2)
 		if (n == 0 && h2->size == before)
 			return 0;
 	}
-	return 0;
+	return h2->memory.starved ? -ENOMEM : 0;
 }
 
 /* Nothing is left to read or write, as far as the session knows; a shutdown has its own idea. */
@@ -94,7 +94,7 @@ static void give_back_buffer(struct belay__h2 *h2)
 /* With the lock held. True: buf holds something to be written. */
 static bool gather_or_stop(struct belay__h2 *h2, belay_ctx **ret_over)
 {
-	int r = h2->gone ? 0 : gather(h2);
+	int r = belay__h2_is_lost(h2) ? -EPIPE : gather(h2);
 
 	h2->gone |= r < 0;
 	if (!h2->gone && h2->size > 0)
@@ -172,9 +172,16 @@ void belay__h2_lock(struct belay__h2 *h2)
 	pthread_mutex_lock(&h2->lock);
 }
 
+/* Also where it is only to find that nothing can be written, and to tell the reader. */
+static bool wants_writer(const struct belay__h2 *h2)
+{
+	return !h2->writing && !h2->gone &&
+	       (h2->memory.starved || nghttp2_session_want_write(h2->session));
+}
+
 void belay__h2_unlock(struct belay__h2 *h2)
 {
-	bool start = !h2->writing && !h2->gone && nghttp2_session_want_write(h2->session);
+	bool start = wants_writer(h2);
 	bool tell = !belay__list_empty(&h2->told);
 
 	h2->writing |= start;
@@ -210,15 +217,17 @@ static void sweep(struct belay__h2 *h2)
 
 static void say_last(struct belay__h2 *h2)
 {
-	nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE,
-			      nghttp2_session_get_last_proc_stream_id(h2->session),
-			      NGHTTP2_NO_ERROR, NULL, 0);
 	h2->final = true;
+	if (!belay__h2_is_lost(h2))
+		nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE,
+				      nghttp2_session_get_last_proc_stream_id(h2->session),
+				      NGHTTP2_NO_ERROR, NULL, 0);
 }
 
 static void terminate(struct belay__h2 *h2, uint32_t code)
 {
-	nghttp2_session_terminate_session(h2->session, code);
+	if (!belay__h2_is_lost(h2))
+		nghttp2_session_terminate_session(h2->session, code);
 }
 
 /* What is due by now, once: then the writer has the say. With the lock held. */
@@ -260,8 +269,11 @@ static int64_t due(const struct belay__h2 *h2)
  * is nothing to be said to it. */
 static int feed(struct belay__h2 *h2, const char *data, size_t size)
 {
-	ssize_t n = nghttp2_session_mem_recv(h2->session, (const uint8_t *)data, size);
+	ssize_t n;
 
+	if (belay__h2_is_lost(h2))
+		return -EBADMSG;
+	n = nghttp2_session_mem_recv(h2->session, (const uint8_t *)data, size);
 	if (n == NGHTTP2_ERR_FLOODED || n == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS)
 		terminate(h2, NGHTTP2_ENHANCE_YOUR_CALM);
 	belay__h2_count_read(h2, size);
@@ -271,7 +283,7 @@ static int feed(struct belay__h2 *h2, const char *data, size_t size)
 /* The writer may have found it out, or have nothing to do with it. With the lock held. */
 static bool may_go_on(const struct belay__h2 *h2)
 {
-	return !h2->finished && (h2->writing || !is_finished(h2));
+	return !h2->finished && !belay__h2_is_lost(h2) && (h2->writing || !is_finished(h2));
 }
 
 /* Takes what was read. False: the connection is to be closed. */
@@ -298,8 +310,10 @@ static bool begin_shutdown(struct belay__h2 *h2)
 	h2->closing = true;
 	h2->final_by = later(h2->now, BELAY__FAREWELL);
 	h2->reading = reading;
-	nghttp2_submit_shutdown_notice(h2->session);
-	nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, NULL);
+	if (!belay__h2_is_lost(h2))
+		nghttp2_submit_shutdown_notice(h2->session);
+	if (!belay__h2_is_lost(h2))
+		nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, NULL);
 	belay__h2_unlock(h2);
 	belay_end(old);
 	return true;
@@ -375,7 +389,9 @@ static void leave(struct belay__h2 *h2)
 
 static void h2_free(struct belay__h2 *h2)
 {
-	nghttp2_session_del(h2->session);
+	if (!h2->memory.starved)
+		nghttp2_session_del(h2->session);
+	belay__h2_memory_drop(&h2->memory);
 	belay__h2_streams_fini(h2);
 	belay_end(h2->reading);
 	belay_end(h2->sending);
@@ -407,6 +423,7 @@ static struct belay__h2 *h2_new(struct belay_server *server, belay_conn *conn, b
 	h2->sending = make_sending(ctx);
 	h2->reading = belay_with_cancel(quiet);
 	pthread_mutex_init(&h2->lock, NULL);
+	belay__h2_memory_init(&h2->memory);
 	belay__list_init(&h2->all);
 	belay__list_init(&h2->ready);
 	belay__list_init(&h2->told);

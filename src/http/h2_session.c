@@ -57,7 +57,7 @@ void belay__h2_count_read(struct belay__h2 *h2, size_t size)
 {
 	forgive(h2);
 	h2->unseen += (int64_t)size;
-	if (h2->unseen > BELAY__H2_UNSEEN)
+	if (h2->unseen > BELAY__H2_UNSEEN && !belay__h2_is_lost(h2))
 		nghttp2_session_terminate_session(h2->session, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
@@ -262,26 +262,6 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *a
 
 /* ---- Making one ------------------------------------------------------------------------------ */
 
-static void *mem_malloc(size_t size, void *arg)
-{
-	return belay__malloc(size);
-}
-
-static void *mem_calloc(size_t count, size_t size, void *arg)
-{
-	return belay__calloc(count, size);
-}
-
-static void *mem_realloc(void *block, size_t size, void *arg)
-{
-	return belay__realloc(block, size);
-}
-
-static void mem_free(void *block, void *arg)
-{
-	belay__free(block);
-}
-
 static void set_callbacks(nghttp2_session_callbacks *callbacks)
 {
 	nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
@@ -324,11 +304,10 @@ static int submit_settings(struct belay__h2 *h2)
 
 static int make(struct belay__h2 *h2, nghttp2_session_callbacks *callbacks, nghttp2_option *option)
 {
-	nghttp2_mem memory = {NULL, mem_malloc, mem_free, mem_calloc, mem_realloc};
-
 	set_callbacks(callbacks);
 	set_options(option);
-	return nghttp2_session_server_new3(&h2->session, callbacks, h2, option, &memory) == 0
+	return nghttp2_session_server_new3(&h2->session, callbacks, h2, option,
+					   &h2->memory.calls) == 0
 		       ? submit_settings(h2)
 		       : -ENOMEM;
 }

@@ -261,7 +261,7 @@ static bool is_gone(struct belay__h2_stream *s)
 	bool closed;
 
 	belay__h2_lock(s->h2);
-	closed = s->closed || s->h2->gone;
+	closed = s->closed || belay__h2_is_lost(s->h2);
 	belay__h2_unlock(s->h2);
 	return closed ||
 	       (belay_cause_of(s->h2->hangup, &cause) == 0 && cause.code == -ECONNRESET);
@@ -373,7 +373,7 @@ void belay__h2_stream_ready(struct belay__h2_stream *s)
 
 void belay__h2_stream_reset(struct belay__h2_stream *s, uint32_t code)
 {
-	if (!s->closed && !s->ended)
+	if (!s->closed && !s->ended && !belay__h2_is_lost(s->h2))
 		nghttp2_submit_rst_stream(s->h2->session, NGHTTP2_FLAG_NONE, s->id, code);
 }
 
