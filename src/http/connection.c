@@ -81,32 +81,40 @@ static int await_first(struct connection *c)
 	return is_closing(c) ? -ECANCELED : 0;
 }
 
-/* Reads on until the head is there. Its size, or an error. */
-static ssize_t await_head(struct connection *c, belay_ctx *timed)
+/* The size of the head; 0: not all of it is there; or an error. */
+static ssize_t scan_head(struct connection *c, struct belay__head *head)
 {
-	size_t most = options_of(c)->header_size;
 	struct belay__wire *wire = &c->wire;
-	struct belay__head head = {0};
+	ssize_t n = belay__head_scan(head, wire->in + wire->start, wire->end - wire->start);
 
-	for (;;) {
-		ssize_t n = belay__head_scan(&head, wire->in + wire->start,
-					     wire->end - wire->start);
-
-		if (n != 0)
-			return n > (ssize_t)most ? -E2BIG : n;
-		n = belay__wire_fill(timed, wire, most, BELAY_FOREVER);
-		if (n < 0)
-			return n == -EMSGSIZE ? -E2BIG : n;
-	}
+	return n > (ssize_t)options_of(c)->header_size ? -E2BIG : n;
 }
 
-static ssize_t read_head(struct connection *c)
+/* Reads on until all of it is there. */
+static ssize_t await_head(struct connection *c, struct belay__head *head)
 {
 	belay_ctx *timed = belay_with_timeout(c->ctx, options_of(c)->header_time);
-	ssize_t n = await_head(c, timed);
+	size_t most = options_of(c)->header_size;
+	ssize_t n = 0;
 
+	while (n == 0) {
+		n = belay__wire_fill(timed, &c->wire, most, BELAY_FOREVER);
+		if (n > 0)
+			n = scan_head(c, head);
+	}
 	belay_end(timed);
+	if (n == -EMSGSIZE)
+		return -E2BIG;
 	return n == -ETIME && belay_err(c->ctx) == 0 ? -ETIMEDOUT : n;
+}
+
+/* Most heads come whole. */
+static ssize_t read_head(struct connection *c)
+{
+	struct belay__head head = {0};
+	ssize_t n = scan_head(c, &head);
+
+	return n != 0 ? n : await_head(c, &head);
 }
 
 /* Takes the next request's head off the connection. 0, or the error that it is answered with. */
