@@ -113,7 +113,7 @@ static void curl_refuses_a_server_that_it_does_not_know(void **state)
 	assert_int_equal(run("curl --silent https://%s/", address), 60);
 }
 
-/* ---- What is spoken: HTTP2 is "2" where it was built in --------------------------------------- */
+/* ---- What is spoken: HTTP2 is "2" where it was built in ------------------------------------- */
 
 static void expect_version(const char *options, const char *version)
 {
