@@ -307,7 +307,8 @@ const char *__asan_default_options(void)
 /* explore [--full] [NAME]: all scenarios, or those whose name contains NAME; as TAP. */
 int main(int argc, char **argv)
 {
-	const struct scenario *tables[] = {broken_scenarios, context_scenarios, chan_scenarios};
+	const struct scenario *tables[] = {broken_scenarios, context_scenarios, attached_scenarios,
+					   merge_scenarios, chan_scenarios};
 	bool full = argc > 1 && strcmp(argv[1], "--full") == 0;
 	const char *wanted = argc > 1 + full ? argv[1 + full] : "";
 	int number = 0, failures = 0;

@@ -27,6 +27,8 @@ struct scenario {
 
 /* The tables, each ended by one without a name. */
 extern const struct scenario context_scenarios[];
+extern const struct scenario attached_scenarios[];
+extern const struct scenario merge_scenarios[];
 extern const struct scenario chan_scenarios[];
 extern const struct scenario broken_scenarios[];
 
