@@ -79,7 +79,7 @@ static void hook_ran_once(void)
 	all_done();
 }
 
-/* ---- Descriptors, waits, deadlines ------------------------------------------------------------ */
+/* ---- Descriptors, waits, deadlines ----------------------------------------------------------- */
 
 static int fds[2];
 
