@@ -243,13 +243,14 @@ int belay__h2_gone(belay_ctx *ctx)
 
 /* ---- The task -------------------------------------------------------------------------------- */
 
-/* Its context may be ended by others from now on. False: it was closed before it began. */
+/* Its context may be ended by others from now on. False: it, or all of the connection, was over
+ * before it began, and no handler is asked. */
 static bool adopt(struct belay__h2_stream *s, belay_ctx *ctx)
 {
 	bool live;
 
 	belay__h2_lock(s->h2);
-	live = !s->closed;
+	live = !s->closed && belay_err(s->h2->ctx) == 0;
 	s->ctx = ctx;
 	belay__h2_unlock(s->h2);
 	return live;
@@ -282,7 +283,7 @@ static struct belay__h2_stream *take_ready(struct belay__h2 *h2)
 {
 	struct belay__h2_stream *s;
 
-	if (h2->running >= h2->server->options.streams)
+	if (h2->running >= h2->server->options.streams || belay_err(h2->ctx) < 0)
 		return NULL;
 	s = stream_at(belay__list_pop(&h2->ready), offsetof(struct belay__h2_stream, ready));
 	h2->running += s != NULL;
