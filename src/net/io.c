@@ -81,17 +81,17 @@ static int wait_for(const struct io *io, uint32_t edges)
 }
 
 /* The end of the stream makes no edge of its own where it came with the last bytes; and before
- * urgent data a read ends early. */
-static bool is_empty(const struct io *io, uint32_t edges)
+ * urgent data a read ends early. A read of nothing waits for nothing. */
+static bool is_in_vain(const struct io *io, uint32_t edges)
 {
-	return io->input->empty && io->input->edges == edges &&
+	return io->input->empty && io->input->edges == edges && io->size > 0 &&
 	       !belay__pollfd_is_exceptional(io->record);
 }
 
 /* Known to be in vain only once: not every wait is for an edge. */
 static ssize_t read_once(const struct io *io, uint32_t edges, belay__try_fn *try, void *arg)
 {
-	bool in_vain = is_empty(io, edges);
+	bool in_vain = is_in_vain(io, edges);
 	ssize_t result = in_vain ? -EAGAIN : try(io->fd, arg);
 
 	io->input->empty = io->input->tells && result > 0 && (size_t)result < io->size;

@@ -40,6 +40,25 @@ static void an_answer_that_comes_after_one_is_waited_for(void **state)
 	with_each_pair(ask_often);
 }
 
+static void read_three_and_nothing(belay_ctx *ctx, void *arg)
+{
+	struct pair *pair = arg;
+	belay_ctx *soon = check_made(belay_with_timeout(ctx, BELAY_S(10)));
+	char buf[64];
+
+	check(belay_conn_write(ctx, pair->a, "abc", 3, NULL) == 0);
+	check(belay_conn_read(ctx, pair->b, buf, sizeof buf) == 3);
+	check(belay_conn_read(soon, pair->b, buf, 0) == 0);
+	belay_cancel(soon);
+	belay_unref(soon);
+	close_pair(*pair);
+}
+
+static void a_read_of_nothing_after_one_returns_at_once(void **state)
+{
+	with_each_pair(read_three_and_nothing);
+}
+
 static void read_three_and_the_end(belay_ctx *ctx, void *arg)
 {
 	belay_conn *conn = arg;
@@ -126,6 +145,7 @@ static void what_stands_behind_urgent_data_is_read(void **state)
 }
 
 BELAY_TEST_MAIN(cmocka_unit_test(an_answer_that_comes_after_one_is_waited_for),
+		cmocka_unit_test(a_read_of_nothing_after_one_returns_at_once),
 		cmocka_unit_test(an_end_that_came_with_the_last_bytes_is_found),
 		cmocka_unit_test(a_new_connection_knows_nothing_of_the_one_before),
 		cmocka_unit_test(what_stands_behind_urgent_data_is_read))
