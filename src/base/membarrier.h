@@ -12,13 +12,13 @@
 
 #include <stdbool.h>
 
-/* Whether the kernel has it: the frequent side may go without a fence only where this is true. */
+/* Whether the kernel has it, and it has never failed: the frequent side may go without a fence only where this is true. */
 bool belay__have_membarrier(void);
 
 /* Some microseconds where other threads run. False: it works no more (a filter of system calls may
  * have come). Then it has slept instead, so long that what others had stored before is visible; but
- * of what they load nothing is known, and the frequent side is to be told to go without no more.
- * Keeps errno. */
+ * of what they load nothing is known, and the frequent side is to be told to go without no more:
+ * belay__have_membarrier() says so from then on. Keeps errno. */
 bool belay__membarrier(void);
 
 #endif

@@ -7,9 +7,13 @@
 
 #include "base/bias.h"
 #include "base/futex.h"
+#include "base/membarrier.h"
 
+#include <belay/time.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
+#include <sys/time.h>
 
 static _Thread_local char self;
 
@@ -193,10 +197,64 @@ static void where_membarrier_fails_the_owner_is_out_all_the_same(void **unused)
 	assert_int_equal(status, 0);
 }
 
+static int become_biased_without_membarrier(void)
+{
+	struct shared shared = {.count = 0}, later = {.count = 0};
+
+	make_biased(&shared);
+	if (!forbid_membarrier())
+		return FORBIDDEN_IN_VAIN;
+	come_from_elsewhere(&shared);
+	pass_often(&later, BELAY__BIAS_AFTER + 1);
+	return later.bias.owner ? 1 : 0;
+}
+
+static void where_membarrier_has_failed_no_lock_becomes_biased(void **unused)
+{
+	int status = in_child(become_biased_without_membarrier);
+
+	if (status == FORBIDDEN_IN_VAIN)
+		skip();
+	assert_int_equal(status, 0);
+}
+
+static void do_nothing(int signal)
+{
+	(void)signal;
+}
+
+/* Signals come all the while, and end each sleep. */
+static int sleep_among_signals(void)
+{
+	const struct itimerval often = {{.tv_usec = 500}, {.tv_usec = 500}};
+	const struct sigaction action = {.sa_handler = do_nothing};
+	int64_t begin;
+
+	if (!forbid_membarrier())
+		return FORBIDDEN_IN_VAIN;
+	if (sigaction(SIGALRM, &action, NULL) < 0 || setitimer(ITIMER_REAL, &often, NULL) < 0)
+		return 1;
+	begin = belay_now();
+	if (belay__membarrier())
+		return 2;
+	return belay_now() - begin >= BELAY_MS(10) ? 0 : 3;
+}
+
+static void where_membarrier_fails_signals_shorten_no_sleep(void **unused)
+{
+	int status = in_child(sleep_among_signals);
+
+	if (status == FORBIDDEN_IN_VAIN)
+		skip();
+	assert_int_equal(status, 0);
+}
+
 BELAY_TEST_MAIN(cmocka_unit_test(a_lock_is_biased_to_the_thread_that_alone_takes_it),
 		cmocka_unit_test(its_owner_does_not_touch_the_lock),
 		cmocka_unit_test(a_lock_that_threads_take_in_turns_is_not_biased),
 		cmocka_unit_test(another_thread_revokes_it_for_good),
 		cmocka_unit_test(who_revokes_waits_for_the_owner_to_be_out),
 		cmocka_unit_test(of_several_that_come_at_once_one_revokes),
-		cmocka_unit_test(where_membarrier_fails_the_owner_is_out_all_the_same))
+		cmocka_unit_test(where_membarrier_fails_the_owner_is_out_all_the_same),
+		cmocka_unit_test(where_membarrier_has_failed_no_lock_becomes_biased),
+		cmocka_unit_test(where_membarrier_fails_signals_shorten_no_sleep))
