@@ -27,7 +27,7 @@ help:
 	@echo 'make check-storm     threads and tasks at random on channels, for STORM_SECONDS (60)'
 	@echo 'make check-cross     the core for aarch64, riscv64 (qemu), and the portable switch'
 	@echo 'make model           search models of the protocols, and the real code, for errors'
-	@echo 'make bench           measure the core beside its peers (ARGS=--help: how)'
+	@echo 'make bench           measure Belay beside its peers (ARGS=--help: how)'
 	@echo 'make bench-docs      the same at full size, into docs/performance.md'
 	@echo 'make install         into PREFIX=$(PREFIX) (DESTDIR is put before it)'
 	@echo 'make clean           remove all that was built'

@@ -103,8 +103,8 @@ def operations(works, title):
     """A row a figure, a mark a peer, at its ratio to Belay. None: there is nothing to compare."""
     peers = report.peers_of(works)
     rows = []
-    for name, _, _, rounds in report.rows_of(works):
-        times = {peer: report.ratio(rounds, peer) for peer in peers}
+    for name, unit, _, rounds in report.rows_of(works):
+        times = {peer: report.cost_ratio(unit, rounds, peer) for peer in peers}
         times = {peer: t for peer, t in times.items() if t is not None}
         if times:
             rows.append((name, times))

@@ -7,6 +7,7 @@ TITLES = {"belay": "Belay", "go": "Go", "tokio": "tokio", "glib": "GLib",
           "stop_token": "stop_token", "fiber": "Boost.Fiber", "pthread": "threads"}
 UNSTEADY = 0.25
 TIMES = ("ns", "us", "ms")
+RATE, SHARE = "1/s", "%"  # the only units in which less is not cheaper
 COUNTERS = ("switches", "parks", "steals", "kicks", "sleeps", "spins")
 COUNTED = "What Belay's scheduler did for each 1,000 of these"
 
@@ -95,6 +96,15 @@ def ratio(rounds, peer):
         return None
     own, other = statistics.median(rounds[FIRST]), statistics.median(rounds[peer])
     return other / own if number(own) != "0" and other > 0 else None
+
+
+def cost_ratio(unit, rounds, peer):
+    """How often what Belay does costs a peer the same: of a rate, in the time that is left for
+    each; None where that says nothing."""
+    times = ratio(rounds, peer)
+    if times is None or unit == SHARE:
+        return None
+    return 1 / times if unit == RATE else times
 
 
 def cell(rounds, peer):

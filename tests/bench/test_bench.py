@@ -5,12 +5,16 @@
 Belay's programs and those of threads are run with tiny sizes; what a time is plays no part. How
 rounds, medians and failures are dealt with is shown by peers that are made up here.
 """
+import importlib.machinery
+import importlib.util
 import json
 import math
+import shutil
 import subprocess
 import sys
 import tempfile
 import traceback
+import types
 import xml.etree.ElementTree
 from pathlib import Path
 
@@ -40,6 +44,14 @@ def smoke():
 
 
 STATUS, PRINTED, RESULT = smoke()
+
+
+def load_runner():
+    """bench/run as a module."""
+    loader = importlib.machinery.SourceFileLoader("bench_run", str(BENCH / "run"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench_run", loader))
+    loader.exec_module(module)
+    return module
 
 
 class MadeUp:
@@ -203,6 +215,44 @@ def a_work_says_how_many_workers_there_are():
         assert result["works"][0]["figures"]["belay"] == {"ns": [1], "go": [1]}, printed
 
 
+def an_argument_is_the_median_of_what_was_measured_before():
+    bench = load_runner()
+    work = {"name": "latency", "given": {"peak": {"peer": "go", "work": "all", "figure": "rate"}}}
+    before, after = bench.Record("http", {"name": "all"}, {}), bench.Record("http", work, {})
+    options = types.SimpleNamespace(smoke=False)
+    assert bench.add_given(after, [before, after], options) == "needs all of go"
+    for rate in (100, 300, 200):
+        before.add("belay", {"rate": 1}, {})
+        before.add("go", {"rate": rate}, {})
+    assert bench.add_given(after, [before, after], options) is None
+    assert after.args == {"peak": 200}
+
+
+def a_work_that_lacks_an_argument_is_left_out_by_name():
+    if not shutil.which("h2load"):
+        return
+    with MadeUp("http", "latency") as peers:
+        peers.add("belay", "exit 3")
+        status, printed, result = peers.run(rounds=2)
+        assert status == 0 and result["failed"] == {"http/latency": "needs keep_alive of go"}
+        assert "failed: http/latency: needs" in printed, printed
+
+
+def a_group_may_be_measured_by_another_program():
+    with MadeUp("http", "gone") as peers:
+        peers.add("belay", "exit 3")  # is a server to be, and is given a certificate
+        status, printed, result = peers.run(rounds=1)
+        assert status == 1 and "http/gone of belay" in result["failed"], printed
+        assert peers.turns() == ["belay"]
+
+
+def a_rate_is_dearer_where_it_is_less():
+    rounds = {"belay": [200], "go": [100]}
+    assert report.cost_ratio("1/s", rounds, "go") == 2
+    assert report.cost_ratio("us", rounds, "go") == 0.5
+    assert report.cost_ratio("%", rounds, "go") is None
+
+
 def rounds_that_differ_much_are_marked():
     assert report.cell({"belay": [10, 10, 30, 30, 50]}, "belay") == "~30.0"
     assert report.cell({"belay": [29, 30, 30, 31, 90]}, "belay") == "30.0"
@@ -246,7 +296,10 @@ TESTS = [
     a_peer_that_fails_is_noted_and_tried_once, a_peer_that_takes_too_long_is_noted_and_ended,
     a_peer_that_says_nonsense_is_noted, a_program_of_belays_that_fails_fails_the_run,
     a_work_that_takes_long_has_fewer_rounds, a_work_says_how_many_workers_there_are,
-    rounds_that_differ_much_are_marked, threads_take_part, what_the_scheduler_did_is_counted,
+    an_argument_is_the_median_of_what_was_measured_before,
+    a_work_that_lacks_an_argument_is_left_out_by_name, a_group_may_be_measured_by_another_program,
+    a_rate_is_dearer_where_it_is_less, rounds_that_differ_much_are_marked, threads_take_part,
+    what_the_scheduler_did_is_counted,
     a_page_changes_between_its_marks_alone, pictures_are_well_formed_for_light_and_dark,
     the_page_has_a_place_for_the_figures,
 ]
