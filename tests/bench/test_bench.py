@@ -229,7 +229,7 @@ def an_argument_is_the_median_of_what_was_measured_before():
 
 
 def a_work_that_lacks_an_argument_is_left_out_by_name():
-    if not shutil.which("h2load"):
+    if not shutil.which("openssl"):
         return
     with MadeUp("http", "latency") as peers:
         peers.add("belay", "exit 3")
