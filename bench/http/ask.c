@@ -16,9 +16,10 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
-#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define ANSWER_MOST 4096
 
@@ -97,28 +98,38 @@ static bool is_over(const struct connection *list, long n, int64_t end)
 	return true;
 }
 
-static void work_rate(void)
+/* Until the last request that is due within so many seconds has its answer. */
+static void ask_all(struct connection *list, long n, struct samples *samples)
 {
-	long n = bench_arg("connections", 64), rate = bench_arg("rate", 1000);
-	long seconds = bench_arg("seconds", 1), port = bench_arg("port", 0);
-	struct connection *list = bench_calloc((size_t)n, sizeof *list);
-	struct samples samples = {.most = (size_t)(rate * seconds + n)};
-	int64_t start, end;
+	long rate = bench_arg("rate", 1000);
+	int64_t start = bench_now(), end = start + bench_arg("seconds", 1) * 1000000000;
 
-	samples.took = bench_calloc(samples.most, sizeof *samples.took);
-	for (long i = 0; i < n; i++)
-		list[i].fd = connect_to(port);
-	start = bench_now();
-	end = start + seconds * 1000000000;
 	for (long i = 0; i < n; i++)
 		list[i].due = start + i * 1000000000 / rate;
 	while (!is_over(list, n, end))
 		for (long i = 0; i < n; i++)
 			if (list[i].waits || list[i].due < end)
-				attend(&list[i], n * 1000000000 / rate, &samples);
+				attend(&list[i], n * 1000000000 / rate, samples);
+}
+
+static void work_rate(void)
+{
+	long n = bench_arg("connections", 64), port = bench_arg("port", 0);
+	struct connection *list = bench_calloc((size_t)n, sizeof *list);
+	struct samples samples = {0};
+
+	samples.most = (size_t)(bench_arg("rate", 1000) * bench_arg("seconds", 1) + n);
+	samples.took = bench_calloc(samples.most, sizeof *samples.took);
+	for (long i = 0; i < n; i++)
+		list[i].fd = connect_to(port);
+	ask_all(list, n, &samples);
 	bench_sort(samples.took, samples.n);
 	bench_tell("p50", (double)bench_percentile(samples.took, samples.n, 0.5) / 1e3);
 	bench_tell("p99", (double)bench_percentile(samples.took, samples.n, 0.99) / 1e3);
+	for (long i = 0; i < n; i++)
+		close(list[i].fd);
+	free(samples.took);
+	free(list);
 }
 
 int main(int argc, char **argv)

@@ -147,9 +147,7 @@ static belay_router *make_router(void)
 
 static void run(belay_ctx *stop, const struct belay_tls_certificate *own)
 {
-	const struct belay_tls_server_options secure = {
-		.certificates = own, .count = 1, .protocols = "h2,http/1.1",
-	};
+	const struct belay_tls_server_options secure = {.certificates = own, .count = 1};
 	const struct belay_server_options options = {.connections = 2 * MOST};
 	belay_router *router = make_router();
 	belay_server *server;
