@@ -127,14 +127,10 @@ static int serve(belay_ctx *ctx, void *arg)
 	return belay_server_serve(ctx, restart->server, restart->listener);
 }
 
-/* Those who have been accepted a moment ago are given one to ask; idle ones may keep it waiting. */
 static void finish(belay_server *server)
 {
 	BELAY_SCOPED belay_ctx *grace = belay_with_timeout(belay_background(), BELAY_S(10));
-	BELAY_SCOPED belay_ctx *moment = belay_with_timeout(grace, BELAY_S(2));
 
-	while (belay_server_connections(server) > 0 && belay_sleep(moment, BELAY_MS(10)) == 0)
-		;
 	belay_server_shutdown(grace, server);
 }
 

@@ -285,9 +285,10 @@ BELAY_EXPORT int belay_server_new(BELAY_BORROWED belay_ctx *base, const belay_ro
 BELAY_EXPORT int belay_server_serve(BELAY_BORROWED belay_ctx *ctx, belay_server *server,
 				    belay_listener *listener);
 
-/* Stops listening, closes idle connections, lets the requests that run finish and waits for that:
- * 0. When ctx is done first, ends them with the cause "server shutting down" and returns ctx's
- * error without waiting any more. May be called again. A server can't be started again. */
+/* Stops listening, closes idle connections (a new one a second later, if its first request does not
+ * come), lets the requests that run finish and waits for that: 0. When ctx is done first, ends them
+ * with the cause "server shutting down" and returns ctx's error without waiting any more. May be
+ * called again. A server can't be started again. */
 BELAY_EXPORT int belay_server_shutdown(BELAY_BORROWED belay_ctx *ctx, belay_server *server);
 
 /* Ends everything that still runs as above, waits until every handler has returned, frees. NULL is

@@ -12,7 +12,8 @@
 
 #include <stdbool.h>
 
-/* Whether the kernel has it, and it has never failed: the frequent side may go without a fence only where this is true. */
+/* Whether the kernel has it, and it has never failed: only then may the frequent side go without a
+ * fence. */
 bool belay__have_membarrier(void);
 
 /* Some microseconds where other threads run. False: it works no more (a filter of system calls may

@@ -44,11 +44,16 @@ static const struct belay_server_options *options_of(const struct connection *c)
 	return &c->server->options;
 }
 
-/* Whether no further request is to be begun. Asks the shutdown's own context: quiet, below it, may
- * be done a moment later. */
+/* Asks the shutdown's own context: quiet, below it, may be done a moment later. */
+static bool is_stopping(const struct connection *c)
+{
+	return belay_err(c->server->stopping) < 0;
+}
+
+/* Whether no further request is to be begun. */
 static bool is_closing(const struct connection *c)
 {
-	return belay_err(c->server->stopping) < 0 || belay_err(c->ctx) < 0;
+	return is_stopping(c) || belay_err(c->ctx) < 0;
 }
 
 /* ---- Reading a head -------------------------------------------------------------------------- */
@@ -63,22 +68,30 @@ static bool has_input(struct belay__wire *wire)
 	       (wire->start < wire->end && wire->in[wire->start] != '\r');
 }
 
+/* Reads what comes first. Who has been served before can send its next request elsewhere; who is
+ * new may have sent its only one before it could know of a shutdown, and is left a moment more. */
+static ssize_t fill_first(struct connection *c)
+{
+	int64_t patience = c->served > 0 ? options_of(c)->idle_time : options_of(c)->header_time;
+	size_t most = options_of(c)->header_size;
+	ssize_t n = belay__wire_fill(c->quiet, &c->wire, most, patience);
+
+	if (n < 0 && c->served == 0 && is_stopping(c) && belay_err(c->ctx) == 0)
+		n = belay__wire_fill(c->ctx, &c->wire, most, BELAY__FAREWELL);
+	return n;
+}
+
 /* Waits for the first byte of a request. 0, or the connection is to be closed: by empty lines alone
  * it is not held open for ever. */
 static int await_first(struct connection *c)
 {
-	int64_t patience = c->served > 0 ? options_of(c)->idle_time : options_of(c)->header_time;
-
 	for (int blanks = 0; !has_input(&c->wire); blanks++) {
-		ssize_t n = blanks > MOST_BLANKS
-				    ? -ETIMEDOUT
-				    : belay__wire_fill(c->quiet, &c->wire,
-						       options_of(c)->header_size, patience);
+		ssize_t n = blanks > MOST_BLANKS ? -ETIMEDOUT : fill_first(c);
 
 		if (n < 0)
 			return (int)n;
 	}
-	return is_closing(c) ? -ECANCELED : 0;
+	return c->served > 0 && is_closing(c) ? -ECANCELED : belay_err(c->ctx);
 }
 
 /* The size of the head; 0: not all of it is there; or an error. */

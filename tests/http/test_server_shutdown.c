@@ -140,6 +140,33 @@ static void a_shutdown_closes_idle_connections(void **state)
 	close(fresh);
 }
 
+/* Its first request may be on its way: of that, nobody can know of the shutdown. */
+static void a_shutdown_leaves_a_new_connection_a_moment_for_its_request(void **state)
+{
+	struct stopper stopper;
+	struct reply reply;
+	int fd = site_dial(&site);
+	int64_t begin;
+
+	assert_true(check_until(belay_server_connections(site.server) == 1));
+	begin = belay_now();
+	begin_shutdown(&stopper, belay_background());
+	assert_true(check_until(is_refused_a_connection()));
+	check_needs_memory();
+	raw_send(fd, "GET /late HTTP/1.1\r\nHost: x\r\n\r\n");
+	if (belay_now() - begin > BELAY_MS(900)) { /* the moment may be over */
+		join(&stopper);
+		close(fd);
+		skip();
+	}
+	raw_read_reply(fd, &reply, false);
+	assert_int_equal(reply.status, 404);
+	assert_true(reply.closes);
+	assert_true(raw_is_closed(fd));
+	assert_int_equal(join(&stopper), 0);
+	close(fd);
+}
+
 /* semantics 4.6 */
 static void a_shutdown_lets_running_requests_finish(void **state)
 {
@@ -263,6 +290,7 @@ static void requests_behind_the_one_that_runs_are_not_begun(void **state)
 
 BELAY_TEST_MAIN(SITE_TEST(a_shutdown_stops_listening),
 		SITE_TEST(a_shutdown_closes_idle_connections),
+		SITE_TEST(a_shutdown_leaves_a_new_connection_a_moment_for_its_request),
 		SITE_TEST(a_shutdown_lets_running_requests_finish),
 		SITE_TEST(a_shutdown_whose_context_is_done_ends_the_requests_that_run),
 		SITE_TEST(a_shutdown_by_a_deadline_returns_its_error),
