@@ -38,12 +38,22 @@ void belay__local_address(int fd, char ret[BELAY__ADDRESS_SIZE])
 	belay__address_format((struct sockaddr *)&addr, len, ret);
 }
 
-void belay__conn_init(belay_conn *conn, int fd, const struct sockaddr *peer, socklen_t len)
+void belay__conn_init(belay_conn *conn, int fd, bool is_tcp, const struct sockaddr *peer,
+		      socklen_t len)
 {
 	conn->fd = fd;
-	conn->input.tells = len > 0 && (peer->sa_family == AF_INET || peer->sa_family == AF_INET6);
+	conn->input.tells = is_tcp;
 	belay__address_format(peer, len, conn->peer);
 	belay__local_address(fd, conn->local);
+}
+
+bool belay__is_tcp(int fd)
+{
+	int protocol;
+	socklen_t size = sizeof protocol;
+
+	return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
+	       protocol == IPPROTO_TCP;
 }
 
 /* -EBADF, -ENOTSOCK, or -EINVAL: not a stream. */
@@ -55,15 +65,6 @@ static int check_stream(int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
 		return -errno;
 	return type == SOCK_STREAM ? 0 : -EINVAL;
-}
-
-static bool is_tcp(int fd)
-{
-	int protocol;
-	socklen_t size = sizeof protocol;
-
-	return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
-	       protocol == IPPROTO_TCP;
 }
 
 static int set_nonblocking(int fd)
@@ -94,8 +95,7 @@ int belay_conn_from_fd(int fd, belay_conn **ret)
 	}
 	if (getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
 		len = 0;
-	belay__conn_init(conn, fd, (struct sockaddr *)&peer, len);
-	conn->input.tells = conn->input.tells && is_tcp(fd);
+	belay__conn_init(conn, fd, belay__is_tcp(fd), (struct sockaddr *)&peer, len);
 	*ret = conn;
 	return 0;
 }

@@ -42,7 +42,11 @@ struct belay_conn {
  * back with belay__free() or completed by belay__conn_init(), after which fd is its. NULL: out of
  * memory. */
 belay_conn *belay__conn_new(void);
-void belay__conn_init(belay_conn *conn, int fd, const struct sockaddr *peer, socklen_t len);
+void belay__conn_init(belay_conn *conn, int fd, bool is_tcp, const struct sockaddr *peer,
+		      socklen_t len);
+
+/* Whether fd is a socket of TCP, and of no other protocol that has internet addresses. */
+bool belay__is_tcp(int fd);
 
 /* Where fd is bound, as text. */
 void belay__local_address(int fd, char ret[BELAY__ADDRESS_SIZE]);

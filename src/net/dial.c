@@ -136,7 +136,7 @@ static int wrap(const struct attempt *won, belay_conn **ret)
 		close(won->fd);
 		return -ENOMEM;
 	}
-	belay__conn_init(conn, won->fd, won->addr, won->len);
+	belay__conn_init(conn, won->fd, belay__is_tcp(won->fd), won->addr, won->len);
 	*ret = conn;
 	return 0;
 }

@@ -18,6 +18,7 @@
 
 struct belay_listener {
 	int fd;
+	bool is_tcp; /* and so are its connections */
 	struct belay__unix_file file; /* to be removed at the close; nothing for TCP */
 	int (*wrap)(belay_conn *conn, void *arg); /* NULL: connections are as they come */
 	void (*done)(void *arg);
@@ -150,6 +151,7 @@ int belay_listen_with(belay_ctx *ctx, const char *address,
 		belay__free(listener);
 		return err;
 	}
+	listener->is_tcp = belay__is_tcp(listener->fd);
 	belay__local_address(listener->fd, listener->address);
 	*ret = listener;
 	return 0;
@@ -202,6 +204,7 @@ int belay_listener_from_fd(int fd, belay_listener **ret)
 		return err;
 	}
 	listener->fd = fd;
+	listener->is_tcp = belay__is_tcp(fd);
 	belay__local_address(fd, listener->address);
 	*ret = listener;
 	return 0;
@@ -301,7 +304,8 @@ int belay_listener_accept(belay_ctx *ctx, belay_listener *listener, belay_conn *
 		belay__free(conn);
 		return (int)fd;
 	}
-	belay__conn_init(conn, (int)fd, (struct sockaddr *)&arrival.peer, arrival.len);
+	belay__conn_init(conn, (int)fd, listener->is_tcp, (struct sockaddr *)&arrival.peer,
+			 arrival.len);
 	return hand_over(listener, conn, ret);
 }
 

@@ -4,6 +4,8 @@
  */
 #include "conn_test.h"
 
+#include "net/conn.h"
+
 #include <belay.h>
 
 static void echo(belay_ctx *ctx, void *arg)
@@ -99,6 +101,42 @@ static void a_new_connection_knows_nothing_of_the_one_before(void **state)
 	}
 }
 
+/* A stream with internet addresses that more kernels have than SCTP, whose reads end with its
+ * messages. */
+static int multipath_socket(struct sockaddr_in *addr)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
+	socklen_t len = sizeof *addr;
+
+	if (fd < 0)
+		return -1;
+	*addr = (struct sockaddr_in){.sin_family = AF_INET};
+	addr->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	check(bind(fd, (struct sockaddr *)addr, len) == 0 && listen(fd, 1) == 0);
+	check(getsockname(fd, (struct sockaddr *)addr, &len) == 0);
+	return fd;
+}
+
+static void a_stream_that_is_not_tcp_is_read_without_guessing(void **state)
+{
+	struct sockaddr_in addr;
+	int fd = multipath_socket(&addr);
+	belay_listener *listener;
+	struct pair pair, tcp = tcp_pair();
+
+	assert_true(tcp.a->input.tells && tcp.b->input.tells);
+	close_pair(tcp);
+	if (fd < 0)
+		skip();
+	assert_int_equal(belay_listener_from_fd(fd, &listener), 0);
+	assert_int_equal(belay_dial(belay_background(), belay_listener_address(listener), &pair.a),
+			 0);
+	assert_int_equal(belay_listener_accept(belay_background(), listener, &pair.b), 0);
+	assert_true(pair.a->input.tells && !pair.b->input.tells);
+	close_pair(pair);
+	belay_listener_close(listener);
+}
+
 static void send_urgent(int fd)
 {
 	check(send(fd, "ab", 2, 0) == 2);
@@ -148,4 +186,5 @@ BELAY_TEST_MAIN(cmocka_unit_test(an_answer_that_comes_after_one_is_waited_for),
 		cmocka_unit_test(a_read_of_nothing_after_one_returns_at_once),
 		cmocka_unit_test(an_end_that_came_with_the_last_bytes_is_found),
 		cmocka_unit_test(a_new_connection_knows_nothing_of_the_one_before),
+		cmocka_unit_test(a_stream_that_is_not_tcp_is_read_without_guessing),
 		cmocka_unit_test(what_stands_behind_urgent_data_is_read))
