@@ -26,7 +26,7 @@ void belay__date(time_t when, char ret[BELAY__DATE_SIZE])
 void belay__date_now(char ret[BELAY__DATE_SIZE])
 {
 	static _Thread_local char text[BELAY__DATE_SIZE];
-	static _Thread_local time_t latest;
+	static _Thread_local time_t latest = -1;
 	time_t now = time(NULL);
 
 	if (now != latest)

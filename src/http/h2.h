@@ -132,7 +132,6 @@ struct belay__h2 {
 	int64_t unseen;          /* bytes since then of frames that were passed over          */
 	uint64_t moved;          /* bytes of bodies since that was last made less             */
 	char date[BELAY__DATE_SIZE];
-	time_t dated;
 
 	char *buf;               /* what is to be written next; the writer's                  */
 	size_t size, room;

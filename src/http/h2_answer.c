@@ -190,11 +190,7 @@ int belay__h2_answer_put(struct belay__h2_stream *s, const uint8_t *frame_head, 
 
 static void set_date(struct belay__h2 *h2, nghttp2_nv *field)
 {
-	time_t now = time(NULL);
-
-	if (now != h2->dated)
-		belay__date(now, h2->date);
-	h2->dated = now;
+	belay__date_now(h2->date);
 	field->value = (uint8_t *)h2->date;
 	field->valuelen = BELAY__DATE_SIZE - 1;
 }

@@ -5,7 +5,20 @@
 #include "check.h"
 #include "http/date.h"
 
-enum { EXAMPLE = 784111777 }; /* of RFC 9110, section 5.6.7 */
+enum {
+	EXAMPLE = 784111777, /* of RFC 9110, section 5.6.7 */
+	LATER = 1700000000,
+};
+
+static time_t clock_says = LATER;
+
+/* Before the C library's. */
+time_t time(time_t *ret)
+{
+	if (ret)
+		*ret = clock_says;
+	return clock_says;
+}
 
 static void a_moment_is_written_as_imf_fixdate(void **state)
 {
@@ -43,6 +56,21 @@ static void every_day_of_a_century_is_read_as_it_was_written(void **state)
 	}
 }
 
+/* Machines without a clock that runs on begin there. */
+static void now_is_written_from_the_first_second_on(void **state)
+{
+	for (clock_says = 0; clock_says < 3; clock_says++) {
+		char expected[BELAY__DATE_SIZE], date[BELAY__DATE_SIZE];
+
+		belay__date(clock_says, expected);
+		for (int i = 0; i < 2; i++) {
+			belay__date_now(date);
+			assert_string_equal(date, expected);
+		}
+	}
+	clock_says = LATER;
+}
+
 static void what_is_no_date_is_refused(void **state)
 {
 	static const char *const bad[] = {
@@ -64,4 +92,5 @@ static void what_is_no_date_is_refused(void **state)
 BELAY_TEST_MAIN(cmocka_unit_test(a_moment_is_written_as_imf_fixdate),
 		cmocka_unit_test(all_three_forms_are_read),
 		cmocka_unit_test(every_day_of_a_century_is_read_as_it_was_written),
+		cmocka_unit_test(now_is_written_from_the_first_second_on),
 		cmocka_unit_test(what_is_no_date_is_refused))
