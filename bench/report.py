@@ -107,13 +107,13 @@ def cost_ratio(unit, rounds, peer):
     return 1 / times if unit == RATE else times
 
 
-def cell(rounds, peer):
-    """A peer's median and its ratio to Belay's, "~" where the rounds differ much."""
+def cell(rounds, peer, unit=None):
+    """A peer's median, its ratio to Belay's unless it is a share; "~": the rounds differ much."""
     if peer not in rounds:
         return ""
     text = ("~" if unsteady(rounds[peer]) else "") + number(statistics.median(rounds[peer]))
     times = ratio(rounds, peer)
-    if times is None:
+    if times is None or unit == SHARE:
         return text
     return f"{text} ({times:.2g}x)" if times < 99.5 else f"{text} ({times:,.0f}x)"
 
@@ -129,7 +129,7 @@ def table_of(works):
     yield ["", "unit", *map(title_of, peers)]
     for title, unit, clock, rounds in rows:
         star = "*" if clock == "wall" and unit in TIMES else ""
-        yield [title, unit + star, *(cell(rounds, p) for p in peers)]
+        yield [title, unit + star, *(cell(rounds, p, unit) for p in peers)]
 
 
 def curve_table(described, medians):

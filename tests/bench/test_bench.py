@@ -251,6 +251,7 @@ def a_rate_is_dearer_where_it_is_less():
     assert report.cost_ratio("1/s", rounds, "go") == 2
     assert report.cost_ratio("us", rounds, "go") == 0.5
     assert report.cost_ratio("%", rounds, "go") is None
+    assert report.cell(rounds, "go", "%") == "100"
 
 
 def rounds_that_differ_much_are_marked():
