@@ -6,6 +6,8 @@
 
 #include "base/membarrier.h"
 
+#include <errno.h>
+
 void belay__bias_give_to(struct belay__bias *bias, const void *thread)
 {
 	if (belay__have_membarrier())
@@ -16,9 +18,12 @@ void belay__bias_give_to(struct belay__bias *bias, const void *thread)
 
 void belay__bias_revoke(struct belay__bias *bias)
 {
+	int saved = errno;
+
 	atomic_store_explicit(&bias->owner, NULL, memory_order_relaxed);
 	belay__membarrier();
 	for (unsigned round = 0; atomic_load_explicit(&bias->inside, memory_order_acquire); round++)
 		belay__lock_pause(round);
+	errno = saved;
 	bias->row = BELAY__BIAS_NEVER;
 }

@@ -44,6 +44,7 @@ struct belay__bias {
 	const void *latest;
 };
 
+/* What follows the quick ways; with the lock held. errno is kept. */
 void belay__bias_give_to(struct belay__bias *bias, const void *thread);
 void belay__bias_revoke(struct belay__bias *bias);
 

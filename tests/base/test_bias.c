@@ -10,6 +10,7 @@
 #include "base/membarrier.h"
 
 #include <belay/time.h>
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -46,9 +47,17 @@ static void pass_often(struct shared *shared, long times)
 		pass_through(shared);
 }
 
+/* Without it no lock is ever biased. */
+static void skip_without_membarrier(void)
+{
+	if (!belay__have_membarrier())
+		skip();
+}
+
 /* The first time tells who comes, the others are counted. */
 static void make_biased(struct shared *shared)
 {
+	skip_without_membarrier();
 	pass_often(shared, BELAY__BIAS_AFTER + 1);
 	assert_ptr_equal(shared->bias.owner, &self);
 }
@@ -73,6 +82,7 @@ static void a_lock_is_biased_to_the_thread_that_alone_takes_it(void **unused)
 {
 	struct shared shared = {.count = 0};
 
+	skip_without_membarrier();
 	pass_often(&shared, BELAY__BIAS_AFTER);
 	assert_null(shared.bias.owner);
 	pass_through(&shared);
@@ -168,6 +178,63 @@ static void of_several_that_come_at_once_one_revokes(void **unused)
 	}
 }
 
+static _Atomic int signals;
+
+static void count_signal(int signal)
+{
+	(void)signal;
+	atomic_fetch_add_explicit(&signals, 1, memory_order_relaxed);
+}
+
+/* Until signals have ended the other's sleeps; they are not for this thread. */
+static void *stay_inside(void *arg)
+{
+	struct shared *shared = arg;
+	sigset_t alarms;
+
+	sigemptyset(&alarms);
+	sigaddset(&alarms, SIGALRM);
+	pthread_sigmask(SIG_BLOCK, &alarms, NULL);
+	pass_often(shared, BELAY__BIAS_AFTER + 1);
+	belay__bias_take(&shared->bias, &shared->lock, &self, BELAY__RANK_LEAF);
+	atomic_store(&shared->begun, 1);
+	while (atomic_load_explicit(&signals, memory_order_relaxed) < 100)
+		sched_yield();
+	belay__bias_give(&shared->bias, &shared->lock, BELAY__RANK_LEAF);
+	return NULL;
+}
+
+static bool let_signals_come(void)
+{
+	const struct itimerval often = {{.tv_usec = 100}, {.tv_usec = 100}};
+	const struct sigaction action = {.sa_handler = count_signal};
+
+	return sigaction(SIGALRM, &action, NULL) == 0 && setitimer(ITIMER_REAL, &often, NULL) == 0;
+}
+
+static int revoke_among_signals(void)
+{
+	struct shared shared = {.count = 0};
+	pthread_t owner;
+
+	if (pthread_create(&owner, NULL, stay_inside, &shared) != 0)
+		return 1;
+	while (atomic_load(&shared.begun) == 0)
+		sched_yield();
+	if (!let_signals_come())
+		return 2;
+	errno = ENOTTY;
+	pass_through(&shared);
+	if (errno != ENOTTY)
+		return 3;
+	return pthread_join(owner, NULL) == 0 ? 0 : 4;
+}
+
+static void who_revokes_keeps_its_errno_though_signals_come(void **unused)
+{
+	assert_int_equal(in_child(revoke_among_signals), 0);
+}
+
 /* ---- Without membarrier(2) ------------------------------------------------------------------- */
 
 static int revoke_without_membarrier(void)
@@ -211,28 +278,23 @@ static int become_biased_without_membarrier(void)
 
 static void where_membarrier_has_failed_no_lock_becomes_biased(void **unused)
 {
-	int status = in_child(become_biased_without_membarrier);
+	int status;
 
+	skip_without_membarrier();
+	status = in_child(become_biased_without_membarrier);
 	if (status == FORBIDDEN_IN_VAIN)
 		skip();
 	assert_int_equal(status, 0);
 }
 
-static void do_nothing(int signal)
-{
-	(void)signal;
-}
-
 /* Signals come all the while, and end each sleep. */
 static int sleep_among_signals(void)
 {
-	const struct itimerval often = {{.tv_usec = 500}, {.tv_usec = 500}};
-	const struct sigaction action = {.sa_handler = do_nothing};
 	int64_t begin;
 
 	if (!forbid_membarrier())
 		return FORBIDDEN_IN_VAIN;
-	if (sigaction(SIGALRM, &action, NULL) < 0 || setitimer(ITIMER_REAL, &often, NULL) < 0)
+	if (!let_signals_come())
 		return 1;
 	begin = belay_now();
 	if (belay__membarrier())
@@ -255,6 +317,7 @@ BELAY_TEST_MAIN(cmocka_unit_test(a_lock_is_biased_to_the_thread_that_alone_takes
 		cmocka_unit_test(another_thread_revokes_it_for_good),
 		cmocka_unit_test(who_revokes_waits_for_the_owner_to_be_out),
 		cmocka_unit_test(of_several_that_come_at_once_one_revokes),
+		cmocka_unit_test(who_revokes_keeps_its_errno_though_signals_come),
 		cmocka_unit_test(where_membarrier_fails_the_owner_is_out_all_the_same),
 		cmocka_unit_test(where_membarrier_has_failed_no_lock_becomes_biased),
 		cmocka_unit_test(where_membarrier_fails_signals_shorten_no_sleep))
