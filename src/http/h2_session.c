@@ -102,9 +102,21 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	if (!is_request(frame))
 		return 0;
 	s = belay__h2_stream_new(h2, frame->hd.stream_id);
-	if (!s)
+	if (!s) {
+		h2->head_by = BELAY_FOREVER; /* nobody is told of its end */
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	}
 	nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, s);
+	return 0;
+}
+
+/* What was wrong with headers may show before their end, of which nobody is told then. */
+static int on_invalid(nghttp2_session *session, const nghttp2_frame *frame, int err, void *arg)
+{
+	struct belay__h2 *h2 = arg;
+
+	if (frame->hd.type == NGHTTP2_HEADERS)
+		h2->head_by = BELAY_FOREVER;
 	return 0;
 }
 
@@ -268,6 +280,7 @@ static void set_callbacks(nghttp2_session_callbacks *callbacks)
 	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
 	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
 	nghttp2_session_callbacks_set_send_data_callback(callbacks, on_send_data);

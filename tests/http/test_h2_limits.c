@@ -244,6 +244,30 @@ static void headers_that_never_end_are_given_up_on(void **state)
 	expect_goaway(NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
+/* Answers when headers that had begun with it would have been given up on long ago. */
+static int outlast(belay_ctx *ctx, belay_request *req, belay_response *res)
+{
+	int r = belay_sleep(ctx, BELAY_MS(400));
+
+	return r < 0 ? r : belay_response_puts(ctx, res, "done");
+}
+
+static void malformed_headers_that_have_ended_are_not_waited_for(void **state)
+{
+	static const struct belay_server_options options = {.header_time = BELAY_MS(100)};
+	struct h2_frame frame;
+
+	check(belay_router_add(site.router, "GET /outlast", outlast, NULL) == 0);
+	begin(&options);
+	h2_raw_get(fd, 1, "/outlast", NGHTTP2_FLAG_END_STREAM);
+	h2_raw_send(fd, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, 3,
+		    "\x82\x86\x84\x01\x01x\x00\x01X\x01y", 11);
+	assert_int_equal(h2_raw_reset(fd, 3), NGHTTP2_PROTOCOL_ERROR);
+	assert_true(h2_raw_await(fd, NGHTTP2_HEADERS, &frame));
+	assert_int_equal(frame.id, 1);
+	close(fd);
+}
+
 static void a_connection_without_a_request_is_closed(void **state)
 {
 	static const struct belay_server_options options = {.header_time = BELAY_MS(50)};
@@ -475,6 +499,7 @@ BELAY_TEST_MAIN(
 	TEST(a_flood_of_priorities_is_stopped), TEST(a_flood_of_unknown_frames_is_stopped),
 	TEST(continuations_have_an_end), TEST(resets_that_the_client_provokes_are_counted),
 	TEST(headers_that_never_end_are_given_up_on),
+	TEST(malformed_headers_that_have_ended_are_not_waited_for),
 	TEST(a_connection_without_a_request_is_closed),
 	TEST(a_connection_that_is_idle_is_closed_though_it_pings),
 	TEST(what_does_not_go_on_as_the_preface_is_not_served),
