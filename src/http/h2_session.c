@@ -10,8 +10,10 @@
  * Floods      What costs the client nothing and brings nothing is limited. nghttp2 limits resets,
  *             CONTINUATION frames, and answers to PING and SETTINGS that wait to be sent. What is
  *             left (PING and SETTINGS that are answered in time, PRIORITY, WINDOW_UPDATE, empty
- *             DATA, what makes the server reset streams) is counted, as of late; requests and bytes
- *             of bodies, in or out, pay for some of it. So are the bytes of frames that nghttp2
+ *             DATA, HEADERS that begin nothing, what makes the server reset streams) is counted, as
+ *             of late, and as it comes rather than as it is answered where it can be: an answer may
+ *             lie for long behind what a client does not read. Requests and bytes of bodies, in or
+ *             out, pay for some of it. So are the bytes of frames that nghttp2
  *             passes over without a word: unknown ones, and those for streams that are over.
  */
 #include "http/h2.h"
@@ -75,15 +77,18 @@ static bool is_request(const nghttp2_frame *frame)
 	return frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
 }
 
-/* A DATA frame that has something in it pays for itself. */
+/* A DATA frame that has something in it pays for itself, and HEADERS that begin something: those
+ * of streams that are over or too many do not, of which each of the latter is refused by a frame
+ * that waits to be sent. */
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *arg)
 {
 	struct belay__h2 *h2 = arg;
 
 	h2->unseen -= FRAME_HEAD + (int64_t)hd->length;
-	if (hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_CONTINUATION)
+	if (hd->type == NGHTTP2_CONTINUATION)
 		return 0;
-	h2->head_by = BELAY_FOREVER;
+	if (hd->type != NGHTTP2_HEADERS)
+		h2->head_by = BELAY_FOREVER;
 	belay__h2_count_useless(h2);
 	return 0;
 }
@@ -98,6 +103,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	struct belay__h2 *h2 = arg;
 	struct belay__h2_stream *s;
 
+	pay(h2, 1);
 	h2->head_by = later(h2->now, h2->server->options.header_time);
 	if (!is_request(frame))
 		return 0;
@@ -259,13 +265,20 @@ static void end_answer(struct belay__h2_stream *s)
 	s->ended = true;
 }
 
+/* What resets a stream for its client's fault counts, but for refusals: their HEADERS have. */
+static bool is_blame(const nghttp2_frame *frame)
+{
+	return frame->hd.type == NGHTTP2_RST_STREAM &&
+	       frame->rst_stream.error_code != NGHTTP2_NO_ERROR &&
+	       frame->rst_stream.error_code != NGHTTP2_REFUSED_STREAM;
+}
+
 static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
 	struct belay__h2_stream *s = stream_of(session, frame->hd.stream_id);
 	bool ends = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
 
-	if (frame->hd.type == NGHTTP2_RST_STREAM &&
-	    frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
+	if (is_blame(frame))
 		belay__h2_count_useless(arg);
 	if (s && ends && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
 		end_answer(s);
