@@ -37,7 +37,7 @@
 
 #include <errno.h>
 
-enum { IN = 16384, FULL = 65536, KEPT = 4096, SWEEPS = 4 };
+enum { IN = 16384, KEPT = 4096, SWEEPS = 4 };
 
 static const struct belay_server_options *options_of(const struct belay__h2 *h2)
 {
@@ -57,12 +57,12 @@ static void lose(struct belay__h2 *h2, const char *why)
 
 /* ---- Writing --------------------------------------------------------------------------------- */
 
-/* Gathers the frames that are ready, up to about FULL bytes. 0, or the session is broken. */
+/* Gathers the frames that are ready, up to about BELAY__H2_WRITE bytes. 0, or the session is broken. */
 static int gather(struct belay__h2 *h2)
 {
 	h2->size = 0;
 	h2->now = belay_now();
-	while (h2->size < FULL && !h2->memory.starved) {
+	while (h2->size < BELAY__H2_WRITE && !h2->memory.starved) {
 		const uint8_t *data;
 		size_t before = h2->size;
 		ssize_t n = nghttp2_session_mem_send(h2->session, &data);

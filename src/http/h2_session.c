@@ -248,12 +248,16 @@ int belay__h2_put(struct belay__h2 *h2, const void *data, size_t size)
 	return 0;
 }
 
+/* One call for frames goes on from one DATA frame to the next, through all streams, until it is
+ * told to pause. */
 static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *frame_head,
 			size_t length, nghttp2_data_source *source, void *arg)
 {
-	return belay__h2_answer_put(source->ptr, frame_head, length) < 0
-		       ? NGHTTP2_ERR_CALLBACK_FAILURE
-		       : 0;
+	struct belay__h2 *h2 = arg;
+
+	if (belay__h2_answer_put(source->ptr, frame_head, length) < 0)
+		return NGHTTP2_ERR_CALLBACK_FAILURE;
+	return h2->size < BELAY__H2_WRITE ? 0 : NGHTTP2_ERR_PAUSE;
 }
 
 /* The rest of a request whose answer is complete is not wanted (RFC 9113, section 8.1). */

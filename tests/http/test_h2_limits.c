@@ -244,7 +244,32 @@ static void await_standstill(void)
 /* What the server, which is this process, has of memory; a sanitizer's allocator says 0. */
 static size_t memory(void)
 {
-	return mallinfo2().uordblks;
+	struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+}
+
+static void open_windows(void)
+{
+	h2_raw_send(fd, NGHTTP2_SETTINGS, 0, 0, "\0\x04\x7f\xff\xff\xff", 6);
+	h2_raw_send(fd, NGHTTP2_WINDOW_UPDATE, 0, 0, "\x7f\xff\0\0", 4);
+}
+
+/* However wide the client's windows are: what one write takes it must get through in its time. */
+static void answers_wait_in_their_streams_rather_than_in_one_write(void **state)
+{
+	enum { STREAMS = 90, EACH = 96 * 1024 }; /* the ring, the response's buffer, small things */
+	size_t before;
+
+	check(belay_router_add(site.router, "GET /pour", pour, NULL) == 0);
+	begin(NULL);
+	open_windows();
+	before = memory();
+	for (uint32_t id = 1; id < 2 * STREAMS; id += 2)
+		h2_raw_get(fd, id, "/pour", NGHTTP2_FLAG_END_STREAM);
+	await_standstill();
+	assert_true(memory() < before + STREAMS * EACH + 1024 * 1024);
+	close(fd);
 }
 
 /* The client reads none of an answer that goes on and on, so that nothing else can be sent. */
@@ -256,8 +281,7 @@ static void refusals_that_can_t_be_sent_don_t_pile_up(void **state)
 
 	check(belay_router_add(site.router, "GET /pour", pour, NULL) == 0);
 	begin(&options);
-	h2_raw_send(fd, NGHTTP2_SETTINGS, 0, 0, "\0\x04\x7f\xff\xff\xff", 6);
-	h2_raw_send(fd, NGHTTP2_WINDOW_UPDATE, 0, 0, "\x7f\xff\0\0", 4);
+	open_windows();
 	h2_raw_get(fd, 1, "/pour", NGHTTP2_FLAG_END_STREAM);
 	await_standstill();
 	before = memory();
@@ -565,6 +589,7 @@ BELAY_TEST_MAIN(
 	TEST(a_flood_of_priorities_is_stopped), TEST(a_flood_of_unknown_frames_is_stopped),
 	TEST(a_flood_of_headers_for_streams_that_are_over_is_stopped),
 	TEST(refusals_that_can_t_be_sent_don_t_pile_up),
+	TEST(answers_wait_in_their_streams_rather_than_in_one_write),
 	TEST(continuations_have_an_end), TEST(resets_that_the_client_provokes_are_counted),
 	TEST(headers_that_never_end_are_given_up_on),
 	TEST(malformed_headers_that_have_ended_are_not_waited_for),
