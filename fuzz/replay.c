@@ -48,7 +48,7 @@ static void replay_folder(const char *path)
 
 int main(int argc, char **argv)
 {
-	fuzz_one(NULL, 0);
+	fuzz_one((const uint8_t *)"", 0);
 	for (int i = 1; i < argc; i++)
 		replay_folder(argv[i]);
 	belay_shutdown();
