@@ -29,7 +29,7 @@
 #include <stdio.h>
 
 /* What is kept of streams that are over. */
-enum { KEPT_STREAMS = 100, KEPT_BUFFER = 4096 };
+enum { KEPT_STREAMS = 100, KEPT_BUFFER = 4096, KEPT_LINE = 1024 };
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
@@ -85,13 +85,19 @@ static void empty(struct belay__h2_stream *s)
 	s->res.sink = &s->sink;
 }
 
+/* The target's parts take up to some 20 times as much as its line. */
+static bool is_small(const struct belay__h2_stream *s)
+{
+	return s->res.room <= KEPT_BUFFER && s->res.headers.room <= KEPT_BUFFER &&
+	       s->req.headers.room <= KEPT_BUFFER && s->req.line_room <= KEPT_LINE;
+}
+
 static void put_away(struct belay__h2_stream *s)
 {
 	struct belay__h2 *h2 = s->h2;
 
 	belay__list_remove(&s->all);
-	if (h2->kept_count >= KEPT_STREAMS || s->res.room > KEPT_BUFFER ||
-	    s->req.headers.room > KEPT_BUFFER) {
+	if (h2->kept_count >= KEPT_STREAMS || !is_small(s)) {
 		stream_free(s);
 		return;
 	}

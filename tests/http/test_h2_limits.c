@@ -161,6 +161,40 @@ static void handlers_are_no_more_than_streams(void **state)
 	close(fd);
 }
 
+/* What the server, which is this process, has of memory; a sanitizer's allocator says 0. */
+static size_t memory(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+}
+
+/* What is kept of a stream for the next one is small. */
+static void what_large_requests_took_is_given_back(void **state)
+{
+	enum { STREAMS = 90, LINE = 8000 };
+	unsigned char block[LINE + 16] = {0x82, 0x86, 0x04, 0x7f, 0xc1, 0x3d}; /* 8000 */
+	struct h2_frame frame;
+	size_t before;
+
+	memset(block + 6, 'x', LINE);
+	memcpy(block + 6, "/hold?", 6);
+	memcpy(block + 6 + LINE, "\x01\x01x", 3);
+	atomic_store(&let_go, false);
+	check(belay_router_add(site.router, "GET /hold", hold_out, NULL) == 0);
+	begin(NULL);
+	before = memory();
+	for (uint32_t id = 1; id < 2 * STREAMS; id += 2)
+		h2_raw_send(fd, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM,
+			    id, block, 6 + LINE + 3);
+	assert_true(check_until(atomic_load(&running) == STREAMS));
+	atomic_store(&let_go, true);
+	for (int i = 0; i < STREAMS; i++)
+		assert_true(h2_raw_await(fd, NGHTTP2_HEADERS, &frame));
+	assert_true(check_until(memory() < before + 1024 * 1024));
+	close(fd);
+}
+
 /* One byte of the window for each frame of the answer, say, or nothing at all. */
 static void flood(uint8_t type, uint8_t flags, uint32_t id, const void *payload, size_t size)
 {
@@ -239,14 +273,6 @@ static void await_standstill(void)
 		before = atomic_load(&poured);
 		poll(NULL, 0, 100);
 	} while (before == 0 || atomic_load(&poured) != before);
-}
-
-/* What the server, which is this process, has of memory; a sanitizer's allocator says 0. */
-static size_t memory(void)
-{
-	struct mallinfo2 info = mallinfo2();
-
-	return info.uordblks + info.hblkhd;
 }
 
 static void open_windows(void)
@@ -583,7 +609,8 @@ BELAY_TEST_MAIN(
 	TEST(streams_beyond_the_limit_are_refused),
 	TEST(streams_beyond_a_limit_that_is_known_end_the_connection),
 	TEST(rapid_resets_are_stopped),
-	TEST(handlers_are_no_more_than_streams), TEST(a_flood_of_pings_is_stopped),
+	TEST(handlers_are_no_more_than_streams), TEST(what_large_requests_took_is_given_back),
+	TEST(a_flood_of_pings_is_stopped),
 	TEST(a_flood_of_settings_is_stopped), TEST(a_flood_of_empty_data_is_stopped),
 	TEST(a_flood_of_padding_is_stopped), TEST(a_flood_of_window_updates_is_stopped),
 	TEST(a_flood_of_priorities_is_stopped), TEST(a_flood_of_unknown_frames_is_stopped),
