@@ -145,6 +145,9 @@ struct belay__h2 {
 void belay__h2_lock(struct belay__h2 *h2);
 void belay__h2_unlock(struct belay__h2 *h2);
 
+/* Whether the client has gone, or was treated so. Needs no lock. */
+bool belay__h2_has_hung_up(const struct belay__h2 *h2);
+
 /* Whether nothing more can be asked of the session: nobody reads what it says, or it has run out of
  * memory. With the lock held. */
 static inline bool belay__h2_is_lost(const struct belay__h2 *h2)

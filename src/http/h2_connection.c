@@ -49,6 +49,8 @@ static int64_t later(int64_t now, int64_t ns)
 	return ns > BELAY_FOREVER - now ? BELAY_FOREVER : now + ns;
 }
 
+static const char over_cause[] = "the HTTP/2 connection is over";
+
 /* The client has gone, or is to be treated so: everything on the connection is told. */
 static void lose(struct belay__h2 *h2, const char *why)
 {
@@ -57,7 +59,8 @@ static void lose(struct belay__h2 *h2, const char *why)
 
 /* ---- Writing --------------------------------------------------------------------------------- */
 
-/* Gathers the frames that are ready, up to about BELAY__H2_WRITE bytes. 0, or the session is broken. */
+/* Gathers the frames that are ready, up to about BELAY__H2_WRITE bytes. 0, or the session is
+ * broken. */
 static int gather(struct belay__h2 *h2)
 {
 	h2->size = 0;
@@ -91,16 +94,26 @@ static void give_back_buffer(struct belay__h2 *h2)
 	h2->room = 0;
 }
 
+/* Nothing can be written any more. Who waits is told by his context, which ends before this is
+ * delivered; but for those whose context is not of the connection's. With the lock held. */
+static void be_gone(struct belay__h2 *h2)
+{
+	h2->gone = true;
+	for (struct belay__list *at = h2->all.next; at != &h2->all; at = at->next)
+		belay__h2_tell(belay__container(at, struct belay__h2_stream, all),
+			       BELAY__H2_TELL_IN | BELAY__H2_TELL_ROOM);
+}
+
 /* With the lock held. True: buf holds something to be written. */
 static bool gather_or_stop(struct belay__h2 *h2, belay_ctx **ret_over)
 {
 	int r = belay__h2_is_lost(h2) ? -EPIPE : gather(h2);
 
-	h2->gone |= r < 0;
-	if (!h2->gone && h2->size > 0)
+	if (r == 0 && h2->size > 0)
 		return true;
 	h2->writing = false;
-	if (h2->gone || is_finished(h2)) {
+	if (r < 0 || is_finished(h2)) {
+		be_gone(h2);
 		h2->finished = true;
 		*ret_over = belay_ref(h2->reading);
 	}
@@ -117,6 +130,8 @@ static bool next_output(struct belay__h2 *h2)
 	more = gather_or_stop(h2, &over);
 	tell = !belay__list_empty(&h2->told);
 	pthread_mutex_unlock(&h2->lock);
+	if (over)
+		lose(h2, over_cause);
 	if (tell)
 		belay__h2_deliver(h2);
 	if (over)
@@ -136,10 +151,10 @@ static int write_output(belay_ctx *ctx, struct belay__h2 *h2)
 
 static void set_gone(struct belay__h2 *h2)
 {
-	pthread_mutex_lock(&h2->lock);
-	h2->gone = true;
-	pthread_mutex_unlock(&h2->lock);
 	lose(h2, "client disconnected");
+	belay__h2_lock(h2);
+	be_gone(h2);
+	belay__h2_unlock(h2);
 	belay_cancel_cause_at(h2->sending, -ECONNRESET, NULL, "client disconnected");
 }
 
@@ -162,9 +177,17 @@ static void start_writer(struct belay__h2 *h2)
 	belay_wg_done(&h2->writers);
 	pthread_mutex_lock(&h2->lock);
 	h2->writing = false;
-	h2->gone = true;
+	be_gone(h2);
 	pthread_mutex_unlock(&h2->lock);
 	lose(h2, "out of memory");
+	belay__h2_deliver(h2);
+}
+
+bool belay__h2_has_hung_up(const struct belay__h2 *h2)
+{
+	belay_cause cause;
+
+	return belay_cause_of(h2->hangup, &cause) == 0 && cause.code == -ECONNRESET;
 }
 
 void belay__h2_lock(struct belay__h2 *h2)
@@ -301,9 +324,11 @@ static bool take_input(struct belay__h2 *h2, const char *data, size_t size)
 	return more;
 }
 
+/* False: nothing is left to be shut down. */
 static bool begin_shutdown(struct belay__h2 *h2)
 {
 	belay_ctx *old = h2->reading, *reading = belay_with_cancel(h2->ctx);
+	bool more;
 
 	belay__h2_lock(h2);
 	h2->now = belay_now();
@@ -314,9 +339,10 @@ static bool begin_shutdown(struct belay__h2 *h2)
 		nghttp2_submit_shutdown_notice(h2->session);
 	if (!belay__h2_is_lost(h2))
 		nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, NULL);
+	more = may_go_on(h2);
 	belay__h2_unlock(h2);
 	belay_end(old);
-	return true;
+	return more;
 }
 
 /* The reader's context is done, or something is due. False: the connection is to be closed. */
@@ -382,7 +408,9 @@ static void flush(struct belay__h2 *h2)
 static void leave(struct belay__h2 *h2)
 {
 	if (belay_err(h2->ctx) == 0)
-		lose(h2, "the HTTP/2 connection is over");
+		lose(h2, over_cause);
+	else if (belay__h2_has_hung_up(h2))
+		set_gone(h2);
 	(void)!belay_wg_wait(belay_background(), &h2->handlers);
 	flush(h2);
 }

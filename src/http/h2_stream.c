@@ -264,14 +264,12 @@ static bool adopt(struct belay__h2_stream *s, belay_ctx *ctx)
 
 static bool is_gone(struct belay__h2_stream *s)
 {
-	belay_cause cause;
 	bool closed;
 
 	belay__h2_lock(s->h2);
 	closed = s->closed || belay__h2_is_lost(s->h2);
 	belay__h2_unlock(s->h2);
-	return closed ||
-	       (belay_cause_of(s->h2->hangup, &cause) == 0 && cause.code == -ECONNRESET);
+	return closed || belay__h2_has_hung_up(s->h2);
 }
 
 static bool answer(struct belay__h2_stream *s, belay_ctx *ctx)

@@ -211,6 +211,60 @@ static void a_malformed_body_ends_its_request(void **state)
 	end_watching();
 }
 
+/* As one may who has to tell somebody else of the end, whatever becomes of the request. */
+static int pour_under_its_own(belay_ctx *ctx, belay_request *req, belay_response *res)
+{
+	BELAY_SCOPED belay_ctx *own = check_live(belay_with_cancel(belay_background()));
+	static const char piece[10000];
+	int r;
+
+	do
+		r = belay_response_write(own, res, piece, sizeof piece);
+	while (r == 0);
+	check(r == -ECONNRESET);
+	belay_chan_close(watches[0].ended);
+	return r;
+}
+
+/* The client has taken what its window has room for, and waits, as does the handler then. */
+static void begin_pouring(void)
+{
+	int32_t id;
+
+	watches_init();
+	check(belay_router_add(site.router, "GET /", pour_under_its_own, NULL) == 0);
+	site_start(&site, belay_background(), NULL);
+	h2_dial_with(&site, &peer, 65535, true);
+	id = h2_ask(&peer, "GET", "/", NULL, NULL);
+	while (h2_reply_of(&peer, id)->size < 65535)
+		assert_true(h2_pump(&peer));
+}
+
+static void await_end_of_pouring(void)
+{
+	BELAY_SCOPED belay_ctx *ctx =
+		check_live(belay_with_timeout(belay_background(), BELAY_S(30)));
+
+	assert_int_equal((belay_recv)(ctx, watches[0].ended, NULL), -EPIPE);
+}
+
+static void a_handler_that_waits_under_its_own_context_learns_that_its_client_has_gone(void **state)
+{
+	begin_pouring();
+	h2_close(&peer);
+	await_end_of_pouring();
+	end_watching();
+}
+
+static void a_handler_that_waits_under_its_own_context_learns_of_a_broken_rule(void **state)
+{
+	begin_pouring();
+	h2_raw_send(peer.fd, NGHTTP2_DATA, 0, 0, "", 0); /* DATA for the connection */
+	await_end_of_pouring();
+	h2_close(&peer);
+	end_watching();
+}
+
 /* ---- Contexts that stand in a line ----------------------------------------------------------- */
 
 static belay_ctx *put_remote(belay_ctx *ctx, const char *remote, void *arg)
@@ -328,6 +382,8 @@ BELAY_TEST_MAIN(TEST(a_reset_stream_ends_its_request_and_no_other), TEST(a_reset
 		TEST(a_client_that_goes_away_ends_all_its_requests),
 		TEST(a_broken_rule_ends_all_requests_of_the_connection),
 		TEST(a_malformed_body_ends_its_request),
+		TEST(a_handler_that_waits_under_its_own_context_learns_that_its_client_has_gone),
+		TEST(a_handler_that_waits_under_its_own_context_learns_of_a_broken_rule),
 		TEST(a_stream_s_context_is_its_own_and_done_after_its_handler),
 		TEST(a_late_handler_is_answered_for),
 		TEST(a_handler_that_is_late_in_its_body_has_its_stream_reset),
