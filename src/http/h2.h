@@ -59,6 +59,7 @@ struct belay__h2_stream {
 	struct belay__sink sink;
 	char method[24];
 	size_t fields_size; /* as SETTINGS_MAX_HEADER_LIST_SIZE counts        */
+	size_t crumbs;      /* cookie fields besides the first: one will be made of all */
 	bool seen_priority;
 	bool wants_continue;
 	int refused;        /* the error that it is answered for, unheard; 0: none */

@@ -75,7 +75,7 @@ static int add_host(struct belay__h2_stream *s, const uint8_t *value, size_t siz
 static int add_field(struct belay__h2_stream *s, const uint8_t *name, size_t name_size,
 		     const uint8_t *value, size_t size)
 {
-	if (s->req.headers.count >= s->h2->server->options.headers)
+	if (s->req.headers.count - s->crumbs >= s->h2->server->options.headers)
 		return -E2BIG;
 	if (!belay__is_token((const char *)name, name_size) ||
 	    !belay__is_field_value((const char *)value, size))
@@ -83,6 +83,8 @@ static int add_field(struct belay__h2_stream *s, const uint8_t *name, size_t nam
 	if (is(name, name_size, "host"))
 		return add_host(s, value, size);
 	s->seen_priority |= is(name, name_size, "priority");
+	if (is(name, name_size, "cookie"))
+		s->crumbs += belay__headers_get(&s->req.headers, "cookie") != NULL;
 	return add(s, name, name_size, value, size);
 }
 
@@ -111,7 +113,7 @@ static int join_cookies(struct belay__h2_stream *s)
 	char *text;
 	int r;
 
-	if (belay__headers_count(headers, "cookie") < 2)
+	if (s->crumbs == 0)
 		return 0;
 	r = belay__headers_join(headers, "cookie", "; ", &text);
 	if (r == 0)

@@ -117,6 +117,22 @@ static void what_http1_refuses_is_refused(void **state)
 	h2_close(&peer);
 }
 
+/* RFC 9113, section 8.2.3: a browser sends each of its cookies as one. */
+static void crumbs_of_cookies_count_as_one_field(void **state)
+{
+	static const struct belay_server_options options = {.headers = 20};
+	const char *many[30 * 2 + 1] = {NULL};
+	struct h2_reply *reply;
+
+	for (size_t i = 0; i < 30 * 2; i++)
+		many[i] = i % 2 ? "a=1" : "cookie";
+	begin("/{rest...}", tell, &options);
+	reply = h2_await(&peer, h2_ask(&peer, "GET", "/", many, NULL));
+	assert_int_equal(reply->status, 200);
+	assert_non_null(strstr(reply->body, "cookie=a=1; a=1; a=1; "));
+	h2_close(&peer);
+}
+
 static int no_body(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
 	belay_response_header(res, "Content-Length", "5");
@@ -305,7 +321,9 @@ static void http2_can_be_switched_off(void **state)
 
 BELAY_TEST_MAIN(TEST(a_request_is_routed_and_answered), TEST(errors_are_answered_as_in_http1),
 		TEST(a_handler_can_t_tell_the_protocol_from_the_request),
-		TEST(what_http1_refuses_is_refused), TEST(answers_without_a_body_have_none),
+		TEST(what_http1_refuses_is_refused),
+		TEST(crumbs_of_cookies_count_as_one_field),
+		TEST(answers_without_a_body_have_none),
 		TEST(an_answer_shorter_than_promised_resets_its_stream),
 		TEST(a_handler_that_fails_late_resets_its_stream_alone),
 		TEST(fields_of_a_connection_are_left_out),
