@@ -211,14 +211,13 @@ static int dial(void)
 	return fd;
 }
 
-/* Until the server closes or falls silent. */
+/* Until the server closes or falls silent, or that is enough. */
 static void listen_to(struct client *c)
 {
 	struct pollfd poll_fd = {c->fd, POLLIN, 0};
 	ssize_t n = 1;
 
-	while (n > 0 && poll(&poll_fd, 1, QUIET_MS) > 0) {
-		MUST(c->size < MOST_HEARD);
+	while (n > 0 && c->size < MOST_HEARD && poll(&poll_fd, 1, QUIET_MS) > 0) {
 		n = recv(c->fd, c->heard + c->size, MOST_HEARD - c->size, 0);
 		c->size += n > 0 ? (size_t)n : 0;
 	}
