@@ -11,14 +11,23 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { SPINS = 100, YIELDS = 20, NAP_NS = 50000 };
+enum { SPINS = 10, DOUBLINGS = 6, YIELDS = 20, NAP_NS = 50000 };
+
+/* Each look takes the line from its owner: so they become rarer, for him to get on meanwhile. */
+static void spin(unsigned round)
+{
+	unsigned pauses = 1u << (round < DOUBLINGS ? round : DOUBLINGS);
+
+	while (pauses-- > 0)
+		belay__cpu_relax();
+}
 
 void belay__lock_pause(unsigned round)
 {
 	struct timespec nap = {.tv_nsec = NAP_NS};
 
 	if (round < SPINS)
-		belay__cpu_relax();
+		spin(round);
 	else if (round < SPINS + YIELDS)
 		sched_yield();
 	else
