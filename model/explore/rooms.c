@@ -69,15 +69,11 @@ void belay__lock_give_way(struct belay__lock *lock, enum belay__rank rank)
 }
 
 /* All threads of a scenario are one to the C library, so nothing is biased: bias.pml. */
-void belay__bias_give_to(struct belay__bias *bias, const void *thread)
+void belay__bias_take_slow(struct belay__bias *bias, struct belay__lock *lock, const void *thread,
+			   enum belay__rank rank)
 {
-	(void)thread;
-	bias->row = BELAY__BIAS_NEVER;
-}
-
-void belay__bias_revoke(struct belay__bias *bias)
-{
-	(void)bias;
+	(void)bias, (void)thread;
+	belay__lock_take(lock, rank);
 }
 
 static void *counted(void *block)

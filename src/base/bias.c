@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-void belay__bias_give_to(struct belay__bias *bias, const void *thread)
+static void give_to(struct belay__bias *bias, const void *thread)
 {
 	if (belay__have_membarrier())
 		atomic_store_explicit(&bias->owner, thread, memory_order_relaxed);
@@ -16,7 +16,17 @@ void belay__bias_give_to(struct belay__bias *bias, const void *thread)
 		bias->row = BELAY__BIAS_NEVER;
 }
 
-void belay__bias_revoke(struct belay__bias *bias)
+static void count(struct belay__bias *bias, const void *thread)
+{
+	if (bias->latest != thread) {
+		bias->latest = thread;
+		bias->row = 0;
+	} else if (++bias->row == BELAY__BIAS_AFTER) {
+		give_to(bias, thread);
+	}
+}
+
+static void revoke(struct belay__bias *bias)
 {
 	int saved = errno;
 
@@ -26,4 +36,14 @@ void belay__bias_revoke(struct belay__bias *bias)
 		belay__lock_pause(round);
 	errno = saved;
 	bias->row = BELAY__BIAS_NEVER;
+}
+
+void belay__bias_take_slow(struct belay__bias *bias, struct belay__lock *lock, const void *thread,
+			   enum belay__rank rank)
+{
+	belay__lock_take(lock, rank);
+	if (atomic_load_explicit(&bias->owner, memory_order_relaxed))
+		revoke(bias);
+	else if (bias->row != BELAY__BIAS_NEVER)
+		count(bias, thread);
 }

@@ -17,9 +17,9 @@
  *             looked by then.
  *             The owner changes only under the lock. So who takes it finds the bias of its former
  *             holders, and revokes it before it goes on.
- * Memory      The owner's release of inside pairs with the acquire in belay__bias_revoke(). within
- *             tells which way the one who is in came, and is written only by who is in; inside
- *             can't tell, since a former owner may still store there and find that it is none.
+ * Memory      The owner's release of inside pairs with the acquire in bias.c's revoke(). within tells
+ *             which way the one who is in came, and is written only by who is in; inside can't
+ *             tell, since a former owner may still store there and find that it is none.
  * Identity    is an address in memory of the thread's own. A thread may get that of one that has
  *             ended, of which the C library makes it come later.
  */
@@ -44,9 +44,9 @@ struct belay__bias {
 	const void *latest;
 };
 
-/* What follows the quick ways; with the lock held. errno is kept. */
-void belay__bias_give_to(struct belay__bias *bias, const void *thread);
-void belay__bias_revoke(struct belay__bias *bias);
+/* By whoever is not the owner: takes the lock, then revokes the bias or counts. Keeps errno. */
+void belay__bias_take_slow(struct belay__bias *bias, struct belay__lock *lock, const void *thread,
+			   enum belay__rank rank);
 
 /* True: thread is the owner, and in. */
 static inline bool belay__bias_enter(struct belay__bias *bias, const void *thread)
@@ -63,30 +63,14 @@ static inline bool belay__bias_enter(struct belay__bias *bias, const void *threa
 	return true;
 }
 
-/* With the lock held. */
-static inline void belay__bias_count(struct belay__bias *bias, const void *thread)
-{
-	if (bias->latest != thread) {
-		bias->latest = thread;
-		bias->row = 0;
-	} else if (++bias->row == BELAY__BIAS_AFTER) {
-		belay__bias_give_to(bias, thread);
-	}
-}
-
 /* thread: the calling one's identity. */
 static inline void belay__bias_take(struct belay__bias *bias, struct belay__lock *lock,
 				    const void *thread, enum belay__rank rank)
 {
-	if (belay__bias_enter(bias, thread)) {
+	if (belay__bias_enter(bias, thread))
 		belay__rank_push(rank);
-		return;
-	}
-	belay__lock_take(lock, rank);
-	if (atomic_load_explicit(&bias->owner, memory_order_relaxed))
-		belay__bias_revoke(bias);
-	else if (bias->row != BELAY__BIAS_NEVER)
-		belay__bias_count(bias, thread);
+	else
+		belay__bias_take_slow(bias, lock, thread, rank);
 }
 
 static inline void belay__bias_give(struct belay__bias *bias, struct belay__lock *lock,
