@@ -32,7 +32,7 @@
 #define MADV_GUARD_INSTALL 102
 #endif
 
-enum { SLOT = 256 << 10, GUARD = BELAY__STACK_GUARD };
+enum { SLOT = 256 << 10 };
 
 static size_t page_size, slot_size;
 
@@ -50,7 +50,7 @@ size_t belay__page_size(void)
 
 size_t belay__stack_ordinary(void)
 {
-	return slot_size - GUARD;
+	return slot_size - BELAY__STACK_GUARD;
 }
 
 /* ---- Mappings and guards --------------------------------------------------------------------- */
@@ -68,8 +68,8 @@ static char *map(size_t size)
 
 static bool guard(char *at)
 {
-	return madvise(at, GUARD, MADV_GUARD_INSTALL) == 0 ||
-	       mprotect(at, GUARD, PROT_NONE) == 0;
+	return madvise(at, BELAY__STACK_GUARD, MADV_GUARD_INSTALL) == 0 ||
+	       mprotect(at, BELAY__STACK_GUARD, PROT_NONE) == 0;
 }
 
 static bool guard_all(char *mapping)
@@ -107,7 +107,7 @@ void belay__stacks_unmap(char *mapping)
 
 void belay__stack_init(struct belay__stack *stack, char *mapping, unsigned i)
 {
-	init(stack, mapping + i * slot_size + GUARD, belay__stack_ordinary());
+	init(stack, mapping + i * slot_size + BELAY__STACK_GUARD, belay__stack_ordinary());
 }
 
 void belay__stack_fini(struct belay__stack *stack)
@@ -120,22 +120,22 @@ void belay__stack_fini(struct belay__stack *stack)
 
 bool belay__stack_map(struct belay__stack *stack, size_t size)
 {
-	char *mapping = map(GUARD + size);
+	char *mapping = map(BELAY__STACK_GUARD + size);
 
 	if (!mapping)
 		return false;
 	if (!guard(mapping)) {
-		munmap(mapping, GUARD + size);
+		munmap(mapping, BELAY__STACK_GUARD + size);
 		return false;
 	}
-	init(stack, mapping + GUARD, size);
+	init(stack, mapping + BELAY__STACK_GUARD, size);
 	return true;
 }
 
 void belay__stack_unmap(struct belay__stack *stack)
 {
 	belay__stack_fini(stack);
-	munmap(stack->low - GUARD, GUARD + belay__stack_size(stack));
+	munmap(stack->low - BELAY__STACK_GUARD, BELAY__STACK_GUARD + belay__stack_size(stack));
 }
 
 /* ---- Both ------------------------------------------------------------------------------------ */

@@ -69,9 +69,9 @@ struct watch {
 /* The sum of all workers, those of earlier runs too. */
 struct totals {
 	uint64_t counts[TALLIES];
-	uint64_t spawned;         /* by threads that are no workers      */
-	uint64_t live;            /* tasks that have begun and not ended */
-	uint64_t queued;          /* those that have not begun           */
+	uint64_t spawned;          /* by threads that are no workers      */
+	uint64_t live;             /* tasks that have begun and not ended */
+	uint64_t queued;           /* those that have not begun           */
 	uint64_t running, workers; /* now                                 */
 };
 

@@ -47,12 +47,13 @@ void belay__task_discard(struct belay__task *task)
 	belay_unref(ctx);
 }
 
-/* Whole pages of the stack that options ask for; 0: they don't ask. */
+/* Whole pages of the stack that options ask for; 0: an ordinary one will do. */
 static size_t stack_size(const struct belay_task_options *options)
 {
 	size_t page = belay__page_size();
+	size_t size = options ? (options->stack_size + page - 1) / page * page : 0;
 
-	return options ? (options->stack_size + page - 1) / page * page : 0;
+	return size > belay__stack_ordinary() ? size : 0;
 }
 
 static bool is_sound(const struct belay_task_options *options)
@@ -62,7 +63,7 @@ static bool is_sound(const struct belay_task_options *options)
 		options->stack_size <= BELAY_STACK_MOST);
 }
 
-/* size: of its stack; up to the ordinary one's, that. */
+/* size: of its stack; 0: an ordinary one. */
 static inline int go(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void *arg, size_t size,
 		     const struct belay_site *site)
 {
@@ -74,9 +75,7 @@ static inline int go(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void
 	err = belay__workers_start();
 	if (err < 0)
 		return err;
-	task = size > 0 && size > belay__stack_ordinary()
-		       ? belay__sized_take(size)
-		       : belay__task_take(belay__cache());
+	task = size > 0 ? belay__sized_take(size) : belay__task_take(belay__cache());
 	if (!task)
 		return -ENOMEM;
 	fill(task, ctx, fn, arg, site);
