@@ -163,12 +163,13 @@ inline begin_visit()
 {
 	atomic { visitors++ };
 #ifdef EXPELLED
-	/* Slow enough for all that was stored before. */
-	take;
 #ifndef BROKEN_GO_ON
-	atomic { !expelled -> expelled = 1; visitors++; drain(0); drain(1); drain(NEW) };
-#endif
+	/* Slow enough for all that was stored before. */
+	atomic { drain(0); drain(1); drain(NEW) };
+	take;
+	atomic { !expelled -> expelled = 1; visitors++ };
 	give;
+#endif
 #else
 #ifndef BROKEN_NO_MEMBARRIER
 	atomic { drain(0); drain(1); drain(NEW) };
