@@ -17,9 +17,9 @@
  *             looked by then.
  *             The owner changes only under the lock. So who takes it finds the bias of its former
  *             holders, and revokes it before it goes on.
- * Memory      The owner's release of inside pairs with the acquire in bias.c's revoke(). within tells
- *             which way the one who is in came, and is written only by who is in; inside can't
- *             tell, since a former owner may still store there and find that it is none.
+ * Memory      The owner's release of inside pairs with the acquire in bias.c's revoke(). within
+ *             tells which way the one who is in came, and is written only by who is in; inside
+ *             can't tell, since a former owner may still store there and find that it is none.
  * Identity    is an address in memory of the thread's own. A thread may get that of one that has
  *             ended, of which the C library makes it come later.
  */
