@@ -140,11 +140,16 @@ static void give_batch(struct belay__batch batch)
 
 /* ---- Memory back ----------------------------------------------------------------------------- */
 
+/* Of one batch. */
 static void clear(struct belay__task *task)
 {
+	struct belay__stack *used[BATCH];
+	unsigned n = 0;
+
 	for (; task; task = task->next)
 		if (task->stack.used)
-			belay__stack_clear(&task->stack);
+			used[n++] = &task->stack;
+	belay__stacks_clear(used, n);
 }
 
 /* False: there was none that has memory. */

@@ -43,7 +43,7 @@ void belay__stack_fini(struct belay__stack *stack);
 bool belay__stack_map(struct belay__stack *stack, size_t size);
 void belay__stack_unmap(struct belay__stack *stack);
 
-/* Gives its memory back to the system. Nobody may be on it. */
-void belay__stack_clear(struct belay__stack *stack);
+/* Gives the memory of n <= BELAY__STACKS of them back to the system. Nobody may be on them. */
+void belay__stacks_clear(struct belay__stack *const stacks[], unsigned n);
 
 #endif
