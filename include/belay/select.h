@@ -40,8 +40,8 @@ struct belay_case {
 
 /* Blocks until a case has run, and returns its index; or the context's error, -EPIPE (a send on a
  * closed channel), -EMSGSIZE (a case's element has another size than its channel's), -EINVAL (a
- * send on a done channel; n past INT_MAX), -ENOMEM (the clock thread, for a time-out, could not be
- * started). A context that is done on entry wins over every case. n may be 0: waits for ctx. */
+ * send on a done channel; n past INT_MAX). A context that is done on entry wins over every case. n
+ * may be 0: waits for ctx. */
 BELAY_EXPORT int belay_select_n(BELAY_BORROWED belay_ctx *ctx, struct belay_case *cases, size_t n);
 
 /* The same without blocking: -EAGAIN where no case is ready. */

@@ -31,7 +31,7 @@ struct belay_numbers {
 	uint64_t parked_io;       /* for a descriptor, or a name's addresses                      */
 	uint64_t parked_blocking; /* for a function on a blocking thread                          */
 	uint64_t parked_other;
-	uint64_t timers;          /* armed: deadlines and sleeps, the library's own too           */
+	uint64_t timers;          /* armed: deadlines, the library's own, and tasks' time-outs    */
 	uint64_t contexts;        /* alive, roots not counted                                     */
 	uint64_t blocking_busy;   /* threads that run what may block                              */
 	uint64_t blocking_idle;

@@ -27,8 +27,8 @@ typedef struct belay_ctx belay_ctx;
 BELAY_EXPORT int64_t belay_now(void);
 
 /* Blocks for ns nanoseconds (at once where ns <= 0) or until ctx is done.
- * Returns 0, or the context's error; -ENOMEM, at once, where the clock thread could not be started.
- * A task that sleeps leaves its worker to others. */
+ * Returns 0, or the context's error. A task that sleeps leaves its worker to others, and goes on
+ * once that comes round to it: one that never yields keeps it waiting. */
 BELAY_EXPORT int belay_sleep(BELAY_BORROWED belay_ctx *ctx, int64_t ns);
 
 BELAY_END_DECLS

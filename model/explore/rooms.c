@@ -237,6 +237,29 @@ struct runner {
 
 _Thread_local struct belay__runner *belay__current_task;
 
+/* A time-out, as a timer of this file's clock. */
+struct wait_timer {
+	struct belay__timer timer;
+	struct belay__timeout *timeout;
+};
+
+static struct belay__wait *wait_of(struct belay__timer *timer)
+{
+	return &belay__container(timer, struct wait_timer, timer)->timeout->wait;
+}
+
+static bool claim_wait(struct belay__timer *timer)
+{
+	return belay__wait_claim(wait_of(timer));
+}
+
+static void fire_wait(struct belay__timer *timer)
+{
+	belay__wait_wake(wait_of(timer));
+}
+
+static const struct belay__timer_ops wait_ops = {claim_wait, fire_wait};
+
 static bool is_woken(void *runner)
 {
 	return ((struct runner *)runner)->woken;
@@ -250,6 +273,17 @@ static void park(struct belay__runner *runner, unsigned why)
 	self->woken = false;
 }
 
+/* Time is up when the clock runs, as for every timer. */
+static void park_until(struct belay__runner *runner, unsigned why, struct belay__timeout *timeout)
+{
+	struct wait_timer timer = {.timeout = timeout};
+
+	belay__timer_init(&timer.timer, &wait_ops);
+	belay__timer_arm(&timer.timer, timeout->when);
+	park(runner, why);
+	belay__timer_disarm(&timer.timer);
+}
+
 /* A second wake before the first was consumed would be lost: nobody may owe two. */
 static void wake(struct belay__runner *runner)
 {
@@ -260,6 +294,7 @@ static void wake(struct belay__runner *runner)
 	sleeper->woken = true;
 }
 
+static const struct belay__runner_ops runner_ops = {park, park_until, wake};
 static struct runner runners[THREADS_MAX + 1]; /* the last: outside of all threads */
 
 struct belay__runner *belay__self(void)
@@ -306,9 +341,9 @@ void belay__timer_init(struct belay__timer *timer, const struct belay__timer_ops
 void belay__timer_arm(struct belay__timer *timer, int64_t when)
 {
 	belay__lock_take(&clock_wheel.lock, BELAY__RANK_WHEEL);
-	timer->when = when;
+	timer->entry.when = when;
 	timer->armed = true;
-	belay__list_append(&clock_wheel.armed, &timer->link);
+	belay__list_append(&clock_wheel.armed, &timer->entry.link);
 	belay__lock_give(&clock_wheel.lock, BELAY__RANK_WHEEL);
 }
 
@@ -320,30 +355,10 @@ bool belay__timer_disarm(struct belay__timer *timer)
 	armed = timer->armed;
 	if (armed) {
 		timer->armed = false;
-		belay__list_remove(&timer->link);
+		belay__list_remove(&timer->entry.link);
 	}
 	belay__lock_give(&clock_wheel.lock, BELAY__RANK_WHEEL);
 	return armed;
-}
-
-static bool claim_wait(struct belay__timer *timer)
-{
-	return belay__wait_claim(&belay__container(timer, struct belay__wait_timer, timer)->wait);
-}
-
-static void fire_wait(struct belay__timer *timer)
-{
-	belay__wait_wake(&belay__container(timer, struct belay__wait_timer, timer)->wait);
-}
-
-static const struct belay__timer_ops wait_ops = {claim_wait, fire_wait};
-
-void belay__wait_timer_arm(struct belay__wait_timer *timer, struct belay__waiter *waiter,
-			   int64_t when)
-{
-	belay__wait_init(&timer->wait, waiter);
-	belay__timer_init(&timer->timer, &wait_ops);
-	belay__timer_arm(&timer->timer, when);
 }
 
 void rooms_run_clock(void)
@@ -353,7 +368,7 @@ void rooms_run_clock(void)
 	belay__list_init(&fired);
 	belay__lock_take(&clock_wheel.lock, BELAY__RANK_WHEEL);
 	while ((link = belay__list_pop(&clock_wheel.armed))) {
-		struct belay__timer *timer = belay__container(link, struct belay__timer, link);
+		struct belay__timer *timer = belay__container(link, struct belay__timer, entry.link);
 
 		timer->armed = false;
 		if (timer->ops->claim(timer))
@@ -361,7 +376,7 @@ void rooms_run_clock(void)
 	}
 	belay__lock_give(&clock_wheel.lock, BELAY__RANK_WHEEL);
 	while ((link = belay__list_pop(&fired))) {
-		struct belay__timer *timer = belay__container(link, struct belay__timer, link);
+		struct belay__timer *timer = belay__container(link, struct belay__timer, entry.link);
 
 		timer->ops->fire(timer);
 	}
@@ -387,7 +402,7 @@ void rooms_reset(void)
 	clock_wheel.lock.word = 0;
 	belay__list_init(&clock_wheel.armed);
 	for (int i = 0; i <= THREADS_MAX; i++)
-		runners[i] = (struct runner){.runner = {park, wake}};
+		runners[i] = (struct runner){.runner = {&runner_ops}};
 }
 
 void rooms_check(void)

@@ -6,7 +6,7 @@
  *                first that can happen, happens. (Not where one channel is all there is.)
  *             2. With all channels locked: try again, in the same order. Where none can happen,
  *                queue a wait in every channel; give the locks back.
- *             3. Join the done channels one by one, arm the timer for the nearest time, and block:
+ *             3. Join the done channels one by one, and block until the nearest time at the most:
  *                the first to claim the waiter has decided.
  *             4. Leave every queue.
  * Why so      Between the look at a channel and the wait in its queue nobody may get in, and if it
@@ -38,7 +38,7 @@ struct selection {
 	size_t n, moving;           /* all, and those that move an element */
 	struct belay_case *locked; /* cases with a channel, by its address */
 	struct belay__waiter waiter;
-	struct belay__wait_timer timer;
+	struct belay__timeout timeout;
 	struct belay_case *nearest; /* of the times; NULL: none */
 };
 
@@ -250,11 +250,9 @@ static struct belay__wait *block(belay_ctx *ctx, struct selection *s)
 	struct belay__wait *winner;
 
 	if (s->nearest)
-		belay__wait_timer_arm(&s->timer, &s->waiter, belay__moment(s->nearest->ns));
+		belay__timeout_init(&s->timeout, &s->waiter, belay__moment(s->nearest->ns));
 	if (join_ends(s, &winner))
-		winner = belay__block(ctx, &s->waiter);
-	if (s->nearest)
-		belay__timer_disarm(&s->timer.timer);
+		winner = belay__block_until(ctx, &s->waiter, s->nearest ? &s->timeout : NULL);
 	leave_all(s, winner);
 	return winner;
 }
@@ -266,7 +264,7 @@ static int result_of(belay_ctx *ctx, struct selection *s, struct belay__wait *wi
 
 	if (!winner)
 		return belay_err(ctx);
-	if (s->nearest && winner == &s->timer.wait)
+	if (s->nearest && winner == &s->timeout.wait)
 		return (int)(s->nearest - s->cases);
 	c = belay__container(winner, struct belay_case, wait);
 	result = conclude(c, waits_for_end(c) ? -EPIPE : (int)winner->result);
@@ -361,8 +359,6 @@ int belay_select_n(belay_ctx *ctx, struct belay_case *cases, size_t n)
 	err = prepare(&s, cases, n);
 	if (err < 0)
 		return err;
-	if (s.nearest && belay__clock_start() < 0)
-		return -ENOMEM;
 	err = try_or_queue(&s, true);
 	return err == -EAGAIN ? result_of(ctx, &s, block(ctx, &s)) : err;
 }

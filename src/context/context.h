@@ -28,6 +28,10 @@
  */
 struct belay__wait *belay__block(belay_ctx *ctx, struct belay__waiter *waiter);
 
+/* The same, with timeout as one more reason. NULL: there is none. */
+struct belay__wait *belay__block_until(belay_ctx *ctx, struct belay__waiter *waiter,
+				       struct belay__timeout *timeout);
+
 /* belay_cancel_cause() for the rooms' own reasons: err is what belay_err() will say (-ECANCELED or
  * -ETIME), message is copied; NULL: the default for err. */
 bool belay__cancel_with(belay_ctx *ctx, int err, int code, const struct belay_site *site,

@@ -119,6 +119,9 @@ static void wake(struct belay__runner *runner)
 	errno = saved;
 }
 
+/* Nobody waits here until a moment: that is a context's. */
+static const struct belay__runner_ops ops = {.park = park, .wake = wake};
+
 static short poll_events(unsigned events)
 {
 	return (short)((events & BELAY_READABLE ? POLLIN : 0) |
@@ -128,7 +131,7 @@ static short poll_events(unsigned events)
 int belay__thread_wait(belay_ctx *ctx, int fd, unsigned events)
 {
 	struct sleeper sleeper = {
-		.runner = {park, wake},
+		.runner = {&ops},
 		.fds = {{.fd = fd, .events = poll_events(events)},
 			{.fd = event_take(), .events = POLLIN}},
 	};

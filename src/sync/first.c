@@ -144,18 +144,15 @@ static void await(struct race *race, belay_ctx *ctx, int64_t when)
 {
 	struct belay__waiter waiter;
 	struct belay__wait wait;
-	struct belay__wait_timer timer = {0};
+	struct belay__timeout timeout;
 
 	belay__waiter_init(&waiter);
 	waiter.why = BELAY__WHY_GROUP;
 	belay__wait_init(&wait, &waiter);
 	belay__list_append(&race->referee, &wait.link);
 	give(race);
-	if (when != BELAY_FOREVER)
-		belay__wait_timer_arm(&timer, &waiter, when);
-	belay__block(ctx, &waiter);
-	if (when != BELAY_FOREVER)
-		belay__timer_disarm(&timer.timer);
+	belay__timeout_init(&timeout, &waiter, when);
+	belay__block_until(ctx, &waiter, when == BELAY_FOREVER ? NULL : &timeout);
 	leave(race, &wait);
 }
 
@@ -232,12 +229,8 @@ static void fini(struct race *race)
 }
 
 /* Everything that the referee itself needs, so that nothing of it can fail in mid-race. */
-static int init(struct race *race, size_t n, int64_t stagger_ns)
+static int init(struct race *race, size_t n)
 {
-	int err = stagger_ns > 0 && n > 1 ? belay__clock_start() : 0;
-
-	if (err)
-		return err;
 	belay__list_init(&race->referee);
 	race->winner = NOBODY;
 	race->attempts = belay__calloc(n, sizeof *race->attempts);
@@ -255,7 +248,7 @@ int belay_first_at(belay_ctx *ctx, int (*fn)(belay_ctx *ctx, void *arg), void *c
 	if (!fn || !args || n == 0 || n > INT_MAX || stagger_ns < 0)
 		return -EINVAL;
 	if (!err)
-		err = init(&race, n, stagger_ns);
+		err = init(&race, n);
 	if (err)
 		return err;
 	start_all(&race, args, n, stagger_ns);

@@ -47,10 +47,9 @@ static void give(void)
 /* With the lock held, given up meanwhile and taken again. False: idle for too long. */
 static bool wait_for_job(void)
 {
-	struct belay__wait_timer timer;
+	struct belay__timeout timeout;
 	struct belay__waiter waiter;
 	struct belay__wait wait, *winner;
-	bool timed;
 
 	belay__waiter_init(&waiter);
 	belay__wait_init(&wait, &waiter);
@@ -58,13 +57,9 @@ static bool wait_for_job(void)
 	belay__list_append(pool.waiting.next, &wait.link);
 	pool.idle++;
 	give();
-	timed = belay__clock_start() == 0;
 	belay__quiet_changed();
-	if (timed)
-		belay__wait_timer_arm(&timer, &waiter, belay__moment(IDLE));
-	winner = belay__waiter_park(&waiter);
-	if (timed)
-		belay__timer_disarm(&timer.timer);
+	belay__timeout_init(&timeout, &waiter, belay__moment(IDLE));
+	winner = belay__waiter_park_until(&waiter, &timeout);
 	take();
 	pool.idle--;
 	if (belay__list_linked(&wait.link))

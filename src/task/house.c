@@ -32,6 +32,7 @@ static void worker_close(struct worker *worker)
 		close(worker->epoll);
 	if (worker->kick >= 0)
 		close(worker->kick);
+	belay__sleepers_close(&worker->sleepers);
 }
 
 static int worker_open(struct worker *worker, unsigned index)
@@ -44,12 +45,13 @@ static int worker_open(struct worker *worker, unsigned index)
 	worker->spin = (struct belay__spin)BELAY__SPIN_INIT;
 	worker->nap = BELAY_US(50);
 	worker->kick_source.ready = belay__kick_ready;
+	worker->sleepers.fd = -1;
 	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
 	worker->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	event.data.ptr = &worker->kick_source;
 	if (worker->epoll >= 0 && worker->kick >= 0 &&
 	    epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->kick, &event) == 0)
-		return 0;
+		return belay__sleepers_open(&worker->sleepers, worker->epoll);
 	return -errno;
 }
 

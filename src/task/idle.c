@@ -193,6 +193,10 @@ static bool spin(struct worker *worker, int64_t since)
 			belay__cpu_relax();
 		}
 		now = belay_now();
+		if (belay__sleepers_are_due(&worker->sleepers, now)) {
+			belay__sleepers_wake(worker, now);
+			return true;
+		}
 	} while (now < since + worker->spin.ns ||
 		 (searches && now < since + SEARCH && belay__fresh_anywhere()));
 	return false;
@@ -203,6 +207,7 @@ static void nap(struct worker *worker)
 	struct epoll_event events[EVENTS];
 	int n = 0;
 
+	belay__sleepers_set_alarm(&worker->sleepers);
 	atomic_store(&worker->state, NAPPING);
 	if (!has_work(worker))
 		n = poll_for(worker, events, worker->nap);
@@ -241,6 +246,7 @@ static void sleep_until_kicked(struct worker *worker)
 	int n = 0;
 
 	tally_add(&worker->tally, TALLY_SLEEPS, 1);
+	belay__sleepers_set_alarm(&worker->sleepers);
 	atomic_store(&worker->state, ASLEEP);
 	atomic_fetch_add(&house->idle, 1);
 	if (searched)
@@ -255,11 +261,17 @@ static void sleep_until_kicked(struct worker *worker)
 	dispatch(events, n);
 }
 
+/* What time makes ready is foreseen: to spin for that pays never, whatever else it does. */
 void belay__worker_idle(struct worker *worker)
 {
 	int64_t since = belay_now();
+	uint32_t woken = worker->sleepers.woken;
 	bool found;
 
+	if (belay__sleepers_are_due(&worker->sleepers, since)) {
+		belay__sleepers_wake(worker, since);
+		return;
+	}
 	begin_search(worker);
 	found = spin(worker, since);
 	if (!found) {
@@ -269,7 +281,8 @@ void belay__worker_idle(struct worker *worker)
 			sleep_until_kicked(worker);
 	}
 	worker->polled = belay_now();
-	belay__spin_learn(&worker->spin, found, worker->polled - since);
+	if (worker->sleepers.woken == woken)
+		belay__spin_learn(&worker->spin, found, worker->polled - since);
 }
 
 /* ---- For shutdown.c -------------------------------------------------------------------------- */

@@ -72,14 +72,14 @@ static void fill_totals(struct belay_numbers *stats, const struct totals *totals
 	stats->spins = totals->counts[TALLY_SPINS];
 }
 
-static void fill_others(struct belay_numbers *stats)
+static void fill_others(struct belay_numbers *stats, const struct totals *totals)
 {
 	unsigned threads, idle;
 
 	belay__pool_count(&threads, &idle);
 	stats->blocking_busy = threads - idle;
 	stats->blocking_idle = idle;
-	stats->timers = belay__timer_count();
+	stats->timers = belay__timer_count() + totals->sleepers;
 	stats->contexts = belay_tree_count();
 }
 
@@ -92,7 +92,7 @@ void belay_stats(struct belay_numbers *ret, size_t size)
 	fill_parked(&stats, &totals);
 	fill_tasks(&stats, &totals);
 	fill_totals(&stats, &totals);
-	fill_others(&stats);
+	fill_others(&stats, &totals);
 	memset(ret, 0, size);
 	memcpy(ret, &stats, size < sizeof stats ? size : sizeof stats);
 }

@@ -72,6 +72,7 @@ struct totals {
 	uint64_t spawned;          /* by threads that are no workers      */
 	uint64_t live;             /* tasks that have begun and not ended */
 	uint64_t queued;           /* those that have not begun           */
+	uint64_t sleepers;         /* tasks that wait until a moment      */
 	uint64_t running, workers; /* now                                 */
 };
 

@@ -127,13 +127,12 @@ static void set_current(struct belay__runner *runner)
 	__atomic_store_n(&belay__current_task, runner, __ATOMIC_RELEASE);
 }
 
-static void park(struct belay__runner *runner, unsigned why);
-static void wake(struct belay__runner *runner);
+static const struct belay__runner_ops ops;
 
 static void take_over(struct worker *worker, struct belay__task *task)
 {
 	task->worker = worker;
-	task->runner = (struct belay__runner){park, wake};
+	task->runner.ops = &ops;
 	set_current(&task->runner);
 	count_begun(worker);
 }
@@ -261,10 +260,9 @@ static LEVEL void leave(struct worker *worker, struct belay__task *task, struct 
 	meet_locale(worker, locale);
 }
 
-static void park(struct belay__runner *runner, unsigned why)
+static LEVEL void park_task(struct worker *worker, struct belay__task *task, unsigned why)
 {
-	struct belay__task *task = task_of(runner), *next;
-	struct worker *worker = task->worker;
+	struct belay__task *next;
 
 	task->why = (uint8_t)why;
 	tally_park(&worker->tally, why);
@@ -273,12 +271,31 @@ static void park(struct belay__runner *runner, unsigned why)
 		leave(worker, task, next);
 }
 
+static void park(struct belay__runner *runner, unsigned why)
+{
+	struct belay__task *task = task_of(runner);
+
+	park_task(task->worker, task, why);
+}
+
+static void park_until(struct belay__runner *runner, unsigned why, struct belay__timeout *timeout)
+{
+	struct belay__task *task = task_of(runner);
+	struct worker *worker = task->worker;
+
+	belay__sleeper_add(&worker->sleepers, task, timeout);
+	park_task(worker, task, why);
+	belay__sleeper_remove(&worker->sleepers, task);
+}
+
 static void wake(struct belay__runner *runner)
 {
 	struct belay__task *task = task_of(runner);
 
 	belay__worker_ready(task->worker, task);
 }
+
+static const struct belay__runner_ops ops = {park, park_until, wake};
 
 /* Taken before task is lined up: of two that yield to each other, so, neither has to wait until the
  * processor has read back what was just written. */
@@ -315,6 +332,8 @@ static void look_at_poller(struct worker *worker)
 		worker->tended = now;
 		belay__tasks_tend();
 	}
+	if (belay__sleepers_are_due(&worker->sleepers, now))
+		belay__sleepers_wake(worker, now);
 	belay__worker_poll(worker);
 }
 

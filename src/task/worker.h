@@ -10,6 +10,7 @@
 #include "task/cache.h"
 #include "task/fiber.h"
 #include "task/runq.h"
+#include "task/sleepers.h"
 #include "task/stack.h"
 #include "task/tally.h"
 #include "task/task.h"
@@ -29,7 +30,10 @@ struct belay__task {
 	struct belay__task *next; /* in whichever one line it stands: ready, inbox, free ... */
 	struct worker *worker;    /* NULL until it first runs, then constant */
 	belay_ctx *ctx;           /* referenced */
-	void (*fn)(belay_ctx *ctx, void *arg);
+	union {
+		void (*fn)(belay_ctx *ctx, void *arg); /* until it begins */
+		struct belay__timeout *timeout;        /* then, while sleeper is linked */
+	};
 	union {
 		void *arg;   /* until it begins */
 		uint8_t why; /* then: enum belay__why of its latest park */
@@ -39,6 +43,7 @@ struct belay__task {
 	struct belay__fiber fiber;
 	struct belay__stack stack;
 	struct belay__runner runner;
+	struct belay__wheel_entry sleeper; /* its worker's: sleepers.c */
 };
 
 /* The site of a task that was spawned nobody knows where. */
@@ -106,6 +111,7 @@ struct worker {
 	struct belay__spin spin;
 	int64_t nap;                         /* for how long, next time */
 	uint32_t begun_elsewhere;            /* when it was last asked for */
+	struct sleepers sleepers;
 	int epoll, kick;
 	struct belay__source kick_source;
 	pthread_t thread;

@@ -4,9 +4,10 @@
  *
  * Timers stand in wheels, one a processor, so that arming and disarming touches no other processor.
  * The thread sleeps in epoll_wait on a timerfd, which whoever arms an earlier timer than all others
- * sets to that moment without waking the thread.
+ * sets to that moment without waking the thread. What somebody waits for himself, with a time-out,
+ * is no timer of the clock's: a thread and a task's worker look after that (struct belay__timeout).
  *
- * Locking     wheel->lock guards a wheel; alarm.lock guards alarm.when together with the timerfd's
+ * Locking     shard->lock guards a wheel; alarm.lock guards alarm.when together with the timerfd's
  *             setting; start_lock guards start and stop. No two are held at once.
  * No loss     The thread first sets alarm.when to FOREVER, then looks into each wheel under its
  *             lock, then sets the alarm to the earliest moment it saw. Who arms a timer puts it
@@ -20,9 +21,10 @@
  */
 #include "wait/clock.h"
 
+#include "base/lock.h"
 #include "base/processors.h"
 #include "base/thread.h"
-#include "wait/wheel.h"
+#include "wait/timer.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -35,8 +37,13 @@
 enum { WHEELS = 64, BATCH = 64, EVENTS = 64 };
 enum { DATA_TIMER = 1, DATA_STOP = 2 };
 
-static struct belay__wheel wheels[WHEELS];
-static unsigned wheel_count; /* one a processor; set by the first start, under start_lock */
+/* One a processor; no line is shared with the next. */
+static struct shard {
+	_Alignas(64) struct belay__lock lock;
+	_Atomic uint32_t armed; /* timers in the wheel; written under the lock */
+	struct belay__wheel wheel;
+} shards[WHEELS];
+static unsigned shard_count; /* set by the first start, under start_lock */
 
 static struct {
 	struct belay__lock lock;
@@ -98,12 +105,12 @@ static void forget_alarm(void)
 	belay__lock_give(&alarm_state.lock, BELAY__RANK_LEAF);
 }
 
-/* With the wheel's lock held; relaxed: whoever reads it wants a number, not a timer. */
-static void count_armed(struct belay__wheel *wheel, int change)
+/* With the shard's lock held; relaxed: whoever reads it wants a number, not a timer. */
+static void count_armed(struct shard *shard, int change)
 {
-	uint32_t armed = atomic_load_explicit(&wheel->armed, memory_order_relaxed);
+	uint32_t armed = atomic_load_explicit(&shard->armed, memory_order_relaxed);
 
-	atomic_store_explicit(&wheel->armed, armed + (uint32_t)change, memory_order_relaxed);
+	atomic_store_explicit(&shard->armed, armed + (uint32_t)change, memory_order_relaxed);
 }
 
 size_t belay__timer_count(void)
@@ -111,45 +118,49 @@ size_t belay__timer_count(void)
 	size_t count = 0;
 
 	for (unsigned i = 0; i < WHEELS; i++)
-		count += atomic_load_explicit(&wheels[i].armed, memory_order_relaxed);
+		count += atomic_load_explicit(&shards[i].armed, memory_order_relaxed);
 	return count;
 }
 
 /* ---- Expiry ---------------------------------------------------------------------------------- */
 
-/* Claims a batch of what is due in wheel and puts those won on fired. Returns the moment at which
- * the wheel wants to be looked at again; 0: at once. */
-static int64_t claim_batch(struct belay__wheel *wheel, struct belay__list *fired)
+static struct belay__timer *timer_of(struct belay__list *link)
+{
+	return belay__container(link, struct belay__timer, entry.link);
+}
+
+/* Claims a batch of what is due in shard and puts those won on fired. Returns the moment at which
+ * the shard wants to be looked at again; 0: at once. */
+static int64_t claim_batch(struct shard *shard, struct belay__list *fired)
 {
 	struct belay__list *link;
 	int64_t next;
 
-	belay__lock_take(&wheel->lock, BELAY__RANK_WHEEL);
-	belay__wheel_advance(wheel, belay_now());
-	for (int i = 0; i < BATCH && (link = belay__list_pop(&wheel->due)); i++) {
-		struct belay__timer *timer = belay__container(link, struct belay__timer, link);
+	belay__lock_take(&shard->lock, BELAY__RANK_WHEEL);
+	belay__wheel_advance(&shard->wheel, belay_now());
+	for (int i = 0; i < BATCH && (link = belay__list_pop(&shard->wheel.due)); i++) {
+		struct belay__timer *timer = timer_of(link);
 
 		timer->armed = false;
-		count_armed(wheel, -1);
+		count_armed(shard, -1);
 		if (timer->ops->claim(timer))
-			belay__list_append(fired, &timer->link);
+			belay__list_append(fired, link);
 	}
-	next = belay__wheel_next(wheel);
-	belay__lock_give(&wheel->lock, BELAY__RANK_WHEEL);
+	next = belay__wheel_next(&shard->wheel);
+	belay__lock_give(&shard->lock, BELAY__RANK_WHEEL);
 	return next;
 }
 
-static int64_t run_wheel(struct belay__wheel *wheel)
+static int64_t run_shard(struct shard *shard)
 {
 	struct belay__list fired, *link;
 	int64_t next;
 
 	belay__list_init(&fired);
 	do {
-		next = claim_batch(wheel, &fired);
+		next = claim_batch(shard, &fired);
 		while ((link = belay__list_pop(&fired))) {
-			struct belay__timer *timer =
-				belay__container(link, struct belay__timer, link);
+			struct belay__timer *timer = timer_of(link);
 
 			timer->ops->fire(timer);
 		}
@@ -157,7 +168,7 @@ static int64_t run_wheel(struct belay__wheel *wheel)
 	return next;
 }
 
-static void run_wheels(void)
+static void run_all(void)
 {
 	int64_t earliest = BELAY_FOREVER;
 	uint64_t expirations;
@@ -165,8 +176,8 @@ static void run_wheels(void)
 	if (read(the_clock.timer, &expirations, sizeof expirations) < 0)
 		expirations = 0; /* set anew since the event: nothing to consume */
 	forget_alarm();
-	for (unsigned i = 0; i < wheel_count; i++) {
-		int64_t next = run_wheel(&wheels[i]);
+	for (unsigned i = 0; i < shard_count; i++) {
+		int64_t next = run_shard(&shards[i]);
 
 		if (next < earliest)
 			earliest = next;
@@ -180,13 +191,13 @@ static void *clock_main(void *arg)
 	bool stopping = false;
 
 	is_clock = true;
-	run_wheels(); /* what was armed before a restart */
+	run_all(); /* what was armed before a restart */
 	while (!stopping) {
 		int n = epoll_wait(the_clock.epoll, events, EVENTS, -1);
 
 		for (int i = 0; i < n; i++) {
 			if (events[i].data.u64 == DATA_TIMER)
-				run_wheels();
+				run_all();
 			else if (events[i].data.u64 == DATA_STOP)
 				stopping = true;
 			else
@@ -229,9 +240,9 @@ static int open_all(void)
 
 static void make_wheels(void)
 {
-	wheel_count = belay__processors() > WHEELS ? WHEELS : belay__processors();
-	for (unsigned i = 0; i < wheel_count; i++)
-		belay__wheel_init(&wheels[i], belay_now());
+	shard_count = belay__processors() > WHEELS ? WHEELS : belay__processors();
+	for (unsigned i = 0; i < shard_count; i++)
+		belay__wheel_init(&shards[i].wheel, belay_now());
 }
 
 static int start_locked(void)
@@ -240,7 +251,7 @@ static int start_locked(void)
 
 	if (atomic_load_explicit(&running, memory_order_relaxed))
 		return 0;
-	if (wheel_count == 0)
+	if (shard_count == 0)
 		make_wheels();
 	atomic_store_explicit(&alarm_state.when, BELAY_FOREVER, memory_order_relaxed);
 	err = open_all();
@@ -296,71 +307,46 @@ bool belay__on_clock_thread(void)
 
 /* ---- Timers ---------------------------------------------------------------------------------- */
 
-static uint16_t own_wheel(void)
+static uint16_t own_shard(void)
 {
 	int cpu = sched_getcpu();
 
-	return cpu < 0 ? 0 : (uint16_t)((unsigned)cpu % wheel_count);
+	return cpu < 0 ? 0 : (uint16_t)((unsigned)cpu % shard_count);
 }
 
 void belay__timer_init(struct belay__timer *timer, const struct belay__timer_ops *ops)
 {
-	timer->link.next = timer->link.prev = NULL;
+	timer->entry.link.next = timer->entry.link.prev = NULL;
 	timer->ops = ops;
-	timer->wheel = own_wheel();
+	timer->shard = own_shard();
 	timer->armed = false;
 }
 
 void belay__timer_arm(struct belay__timer *timer, int64_t when)
 {
-	struct belay__wheel *wheel = &wheels[timer->wheel];
+	struct shard *shard = &shards[timer->shard];
 
-	belay__lock_take(&wheel->lock, BELAY__RANK_WHEEL);
-	timer->when = when;
+	belay__lock_take(&shard->lock, BELAY__RANK_WHEEL);
+	timer->entry.when = when;
 	timer->armed = true;
-	count_armed(wheel, 1);
-	belay__wheel_insert(wheel, timer);
-	belay__lock_give(&wheel->lock, BELAY__RANK_WHEEL);
+	count_armed(shard, 1);
+	belay__wheel_insert(&shard->wheel, &timer->entry);
+	belay__lock_give(&shard->lock, BELAY__RANK_WHEEL);
 	set_alarm(belay__wheel_moment(when));
 }
 
 bool belay__timer_disarm(struct belay__timer *timer)
 {
-	struct belay__wheel *wheel = &wheels[timer->wheel];
+	struct shard *shard = &shards[timer->shard];
 	bool armed;
 
-	belay__lock_take(&wheel->lock, BELAY__RANK_WHEEL);
+	belay__lock_take(&shard->lock, BELAY__RANK_WHEEL);
 	armed = timer->armed;
 	if (armed) {
 		timer->armed = false;
-		count_armed(wheel, -1);
-		belay__wheel_remove(wheel, timer);
+		count_armed(shard, -1);
+		belay__wheel_remove(&shard->wheel, &timer->entry);
 	}
-	belay__lock_give(&wheel->lock, BELAY__RANK_WHEEL);
+	belay__lock_give(&shard->lock, BELAY__RANK_WHEEL);
 	return armed;
-}
-
-static struct belay__wait *wait_of(struct belay__timer *timer)
-{
-	return &belay__container(timer, struct belay__wait_timer, timer)->wait;
-}
-
-static bool claim_wait(struct belay__timer *timer)
-{
-	return belay__wait_claim(wait_of(timer));
-}
-
-static void fire_wait(struct belay__timer *timer)
-{
-	belay__wait_wake(wait_of(timer));
-}
-
-static const struct belay__timer_ops wait_ops = {claim_wait, fire_wait};
-
-void belay__wait_timer_arm(struct belay__wait_timer *timer, struct belay__waiter *waiter,
-			   int64_t when)
-{
-	belay__wait_init(&timer->wait, waiter);
-	belay__timer_init(&timer->timer, &wait_ops);
-	belay__timer_arm(&timer->timer, when);
 }

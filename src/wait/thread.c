@@ -84,32 +84,56 @@ static bool spin(struct thread *me, int64_t until)
 	return false;
 }
 
-static void sleep_until_woken(struct thread *me)
+/* False: it is when, and no wake has come. */
+static bool sleep_until(struct thread *me, int64_t when)
 {
 	while (!take_token(me)) {
 		uint32_t empty = EMPTY;
 
+		if (when != BELAY_FOREVER && belay_now() >= when)
+			return false;
 		if (atomic_compare_exchange_strong_explicit(&me->token, &empty, ASLEEP,
 							    memory_order_relaxed,
 							    memory_order_relaxed) ||
 		    empty == ASLEEP)
-			belay__futex_wait(&me->token, ASLEEP);
+			belay__futex_wait_until(&me->token, ASLEEP, when);
 	}
+	return true;
 }
 
-static void park(struct belay__runner *runner, unsigned why)
+/* A wake that has been won by another is owed, and waited for, even when time is up. Otherwise
+ * nobody will touch the token, which may say that its owner sleeps. */
+static void sleep_until_woken(struct thread *me, struct belay__timeout *timeout)
+{
+	if (sleep_until(me, timeout ? timeout->when : BELAY_FOREVER))
+		return;
+	if (belay__wait_claim(&timeout->wait))
+		atomic_store_explicit(&me->token, EMPTY, memory_order_relaxed);
+	else
+		sleep_until(me, BELAY_FOREVER);
+}
+
+static void park_until(struct belay__runner *runner, unsigned why, struct belay__timeout *timeout)
 {
 	struct thread *me = belay__container(runner, struct thread, runner);
-	int64_t since;
+	int64_t since, until;
 	bool spun;
 
 	if (take_token(me))
 		return;
 	since = belay_now();
-	spun = spin(me, since + me->spin.ns);
+	until = since + me->spin.ns;
+	if (timeout && timeout->when < until)
+		until = timeout->when;
+	spun = spin(me, until);
 	if (!spun)
-		sleep_until_woken(me);
+		sleep_until_woken(me, timeout);
 	belay__spin_learn(&me->spin, spun, belay_now() - since);
+}
+
+static void park(struct belay__runner *runner, unsigned why)
+{
+	park_until(runner, why, NULL);
 }
 
 static void wake(struct belay__runner *runner)
@@ -120,7 +144,8 @@ static void wake(struct belay__runner *runner)
 		belay__futex_wake(&sleeper->token, 1);
 }
 
-static _Thread_local struct thread me = {{park, wake}, EMPTY, BELAY__SPIN_INIT};
+static const struct belay__runner_ops ops = {park, park_until, wake};
+static _Thread_local struct thread me = {{&ops}, EMPTY, BELAY__SPIN_INIT};
 
 struct belay__runner *belay__self(void)
 {

@@ -3,16 +3,14 @@
  * timer.h - something that happens at a moment, on the clock thread.
  *
  * A timer is embedded in its owner. At its moment (never before it) the clock thread, holding the
- * wheel's lock, takes it off the wheel and calls claim(); where that returns true it calls fire()
- * once the lock is given back. claim() must make sure that the owner stays until fire() is through
- * (win its waiter, take a reference); where it returns false the clock does not touch the timer
- * again.
+ * lock of its shard, takes it off the wheel and calls claim(); where that returns true it calls
+ * fire() once the lock is given back. claim() must make sure that the owner stays until fire() is
+ * through (take a reference); where it returns false the clock does not touch the timer again.
  */
 #ifndef BELAY_SRC_WAIT_TIMER_H
 #define BELAY_SRC_WAIT_TIMER_H
 
-#include "base/list.h"
-#include "wait/wait.h"
+#include "wait/wheel.h"
 
 #include <belay/time.h>
 
@@ -28,11 +26,10 @@ struct belay__timer_ops {
 };
 
 struct belay__timer {
-	struct belay__list link;
-	int64_t when;
+	struct belay__wheel_entry entry;
 	const struct belay__timer_ops *ops;
-	uint16_t wheel;              /* its number; constant once initialised                     */
-	bool armed;                  /* stands in the wheel; guarded by the wheel's lock          */
+	uint16_t shard;              /* of the clock: its number; constant once initialised       */
+	bool armed;                  /* stands in the shard's wheel; guarded by its lock          */
 };
 
 /* Starts the clock thread where it does not run yet. 0; -ENOMEM, -EAGAIN, -EMFILE, -ENFILE. */
@@ -51,16 +48,6 @@ bool belay__timer_disarm(struct belay__timer *timer);
 
 /* How many are armed; any thread. */
 size_t belay__timer_count(void);
-
-/* A timer as a reason to wake a waiter. */
-struct belay__wait_timer {
-	struct belay__timer timer;
-	struct belay__wait wait;
-};
-
-/* Arms it for waiter. The clock must have been started. Disarm timer->timer afterwards. */
-void belay__wait_timer_arm(struct belay__wait_timer *timer, struct belay__waiter *waiter,
-			   int64_t when);
 
 /* now + ns, or BELAY_FOREVER where that is past the end of the clock. */
 int64_t belay__moment(int64_t ns);

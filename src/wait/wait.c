@@ -22,7 +22,7 @@ void belay__wait_wake(struct belay__wait *wait)
 {
 	struct belay__runner *runner = wait->waiter->runner;
 
-	runner->wake(runner);
+	runner->ops->wake(runner);
 }
 
 void belay__queue_claim_all(struct belay__list *queue, struct belay__list *woken)

@@ -30,11 +30,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct belay__runner;
+struct belay__timeout;
+
+/* What a kind of runner does. why is an enum belay__why. */
+struct belay__runner_ops {
+	void (*park)(struct belay__runner *runner, unsigned why);
+	/* The same; but at its moment claims timeout, and where that wins returns unwoken. */
+	void (*park_until)(struct belay__runner *runner, unsigned why,
+			   struct belay__timeout *timeout);
+	void (*wake)(struct belay__runner *runner);
+};
+
 /* Whoever can be parked: a thread, or a task on its worker. Each park() returns after one wake(),
  * whichever came first; nobody wakes a runner that does not park, or will. */
 struct belay__runner {
-	void (*park)(struct belay__runner *runner, unsigned why); /* enum belay__why */
-	void (*wake)(struct belay__runner *runner);
+	const struct belay__runner_ops *ops;
 };
 
 /* What a park waits for: for those who look at a program from outside. */
@@ -91,6 +102,12 @@ struct belay__wait {
 	intptr_t result;         /* what the waker tells, written between claim and wake */
 };
 
+/* A moment as a reason to be woken. It stands in no queue: the one who waits sees to it. */
+struct belay__timeout {
+	struct belay__wait wait;
+	int64_t when;
+};
+
 static inline void belay__waiter_init(struct belay__waiter *waiter)
 {
 	struct belay__runner *task = belay__current_task;
@@ -107,6 +124,13 @@ static inline void belay__wait_init(struct belay__wait *wait, struct belay__wait
 	wait->waiter = waiter;
 	wait->element = NULL;
 	wait->result = 0;
+}
+
+static inline void belay__timeout_init(struct belay__timeout *timeout, struct belay__waiter *waiter,
+				       int64_t when)
+{
+	belay__wait_init(&timeout->wait, waiter);
+	timeout->when = when;
 }
 
 /* The compare-and-swap: true where this reason, and no other, ends the wait. Acquire and release:
@@ -154,8 +178,16 @@ void belay__wake_all(struct belay__list *woken);
  * may claim, and not where the caller itself has won the claim. */
 static inline struct belay__wait *belay__waiter_park(struct belay__waiter *waiter)
 {
-	waiter->runner->park(waiter->runner, waiter->why);
+	waiter->runner->ops->park(waiter->runner, waiter->why);
 	/* Relaxed: park() has acquired what the winner's wake released. */
+	return atomic_load_explicit(&waiter->winner, memory_order_relaxed);
+}
+
+/* The same, with timeout as one more reason. */
+static inline struct belay__wait *belay__waiter_park_until(struct belay__waiter *waiter,
+							   struct belay__timeout *timeout)
+{
+	waiter->runner->ops->park_until(waiter->runner, waiter->why, timeout);
 	return atomic_load_explicit(&waiter->winner, memory_order_relaxed);
 }
 

@@ -16,6 +16,7 @@
 #include "base/alloc.h"
 #include "wait/clock.h"
 #include "wait/timer.h"
+#include "wait/wait.h"
 
 #include <errno.h>
 #include <sys/epoll.h>

@@ -34,29 +34,29 @@ void belay__wheel_init(struct belay__wheel *wheel, int64_t now)
 	belay__list_init(&wheel->due);
 }
 
-void belay__wheel_insert(struct belay__wheel *wheel, struct belay__timer *timer)
+void belay__wheel_insert(struct belay__wheel *wheel, struct belay__wheel_entry *entry)
 {
-	uint64_t tick = tick_of(timer->when);
+	uint64_t tick = tick_of(entry->when);
 	int level, slot;
 
 	if (tick <= wheel->tick) {
-		belay__list_append(&wheel->due, &timer->link);
+		belay__list_append(&wheel->due, &entry->link);
 		return;
 	}
 	level = (63 - __builtin_clzll(tick ^ wheel->tick)) / BELAY__WHEEL_SLOT_BITS;
 	slot = (int)(tick >> (level * BELAY__WHEEL_SLOT_BITS)) & (BELAY__WHEEL_SLOTS - 1);
-	belay__list_append(&wheel->slots[level][slot], &timer->link);
+	belay__list_append(&wheel->slots[level][slot], &entry->link);
 	wheel->occupied[level] |= UINT64_C(1) << slot;
 }
 
 /* A list with one node left has its head on both sides of it: that tells which slot goes empty. It
  * may be due instead, or a list on its way there: then no slot's address. */
-void belay__wheel_remove(struct belay__wheel *wheel, struct belay__timer *timer)
+void belay__wheel_remove(struct belay__wheel *wheel, struct belay__wheel_entry *entry)
 {
-	struct belay__list *head = timer->link.next == timer->link.prev ? timer->link.next : NULL;
+	struct belay__list *head = entry->link.next == entry->link.prev ? entry->link.next : NULL;
 	uintptr_t index = ((uintptr_t)head - (uintptr_t)wheel->slots) / sizeof *head;
 
-	belay__list_remove(&timer->link);
+	belay__list_remove(&entry->link);
 	if (head && index < BELAY__WHEEL_LEVELS * BELAY__WHEEL_SLOTS)
 		wheel->occupied[index / BELAY__WHEEL_SLOTS] &=
 			~(UINT64_C(1) << (index % BELAY__WHEEL_SLOTS));
@@ -94,7 +94,7 @@ static void empty_slot(struct belay__wheel *wheel, int level, int slot)
 	belay__list_init(&timers);
 	belay__list_splice(&timers, &wheel->slots[level][slot]);
 	while ((link = belay__list_pop(&timers)))
-		belay__wheel_insert(wheel, belay__container(link, struct belay__timer, link));
+		belay__wheel_insert(wheel, belay__container(link, struct belay__wheel_entry, link));
 }
 
 void belay__wheel_advance(struct belay__wheel *wheel, int64_t now)

@@ -8,8 +8,11 @@
 #ifndef BELAY_SRC_WAIT_WHEEL_H
 #define BELAY_SRC_WAIT_WHEEL_H
 
-#include "base/lock.h"
-#include "wait/timer.h"
+#include "base/list.h"
+
+#include <belay/time.h>
+
+#include <stdint.h>
 
 enum {
 	BELAY__WHEEL_TICK_BITS = 14, /* a tick is 16.4 us: what the wheel makes a timer late */
@@ -18,22 +21,26 @@ enum {
 	BELAY__WHEEL_LEVELS = 9, /* 9 * 6 + 14 bits: more than int64_t has */
 };
 
+/* Embedded in whatever is to happen at a moment. */
+struct belay__wheel_entry {
+	struct belay__list link;
+	int64_t when;
+};
+
 struct belay__wheel {
-	_Alignas(64) struct belay__lock lock;     /* no line is shared with the next wheel        */
 	uint64_t tick;                            /* all up to this one have been dealt with      */
 	uint64_t occupied[BELAY__WHEEL_LEVELS];   /* bit i: slot i is not empty                   */
 	struct belay__list slots[BELAY__WHEEL_LEVELS][BELAY__WHEEL_SLOTS];
-	struct belay__list due;                   /* taken out by an advance, not yet claimed     */
-	_Atomic uint32_t armed;                   /* timers in it; written under the lock         */
+	struct belay__list due;                   /* taken out by an advance, for its user to take */
 };
 
 void belay__wheel_init(struct belay__wheel *wheel, int64_t now);
 
-/* Puts in timer, whose when is set. */
-void belay__wheel_insert(struct belay__wheel *wheel, struct belay__timer *timer);
+/* Puts in entry, whose when is set. */
+void belay__wheel_insert(struct belay__wheel *wheel, struct belay__wheel_entry *entry);
 
 /* Takes it out, also from due. */
-void belay__wheel_remove(struct belay__wheel *wheel, struct belay__timer *timer);
+void belay__wheel_remove(struct belay__wheel *wheel, struct belay__wheel_entry *entry);
 
 /* Moves everything with when <= now (up to a tick) to due. */
 void belay__wheel_advance(struct belay__wheel *wheel, int64_t now);

@@ -53,7 +53,7 @@ static bool is_armed(belay_ctx *ctx)
 {
 	struct deadline *deadline = belay__container(node_of(ctx), struct deadline, node);
 
-	return is_timed(ctx) && belay__list_linked(&deadline->timer.link);
+	return is_timed(ctx) && belay__list_linked(&deadline->timer.entry.link);
 }
 
 static void do_nothing(void *arg)

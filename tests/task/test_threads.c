@@ -90,18 +90,35 @@ static void nothing(void *arg)
 }
 
 /* So that all threads are there that a task may need. */
-static void sleep_and_block(belay_ctx *ctx, void *arg)
+static void expire_and_block(belay_ctx *ctx, void *arg)
 {
-	check(belay_sleep(ctx, BELAY_MS(1)) == 0);
+	belay_ctx *timed = belay_with_timeout(ctx, BELAY_MS(1));
+
+	check(belay_wait(timed) == -ETIME);
+	belay_end(timed);
 	check(belay_blocking(ctx, nothing, NULL) == 0);
 }
 
 static void its_threads_are_named(void **state)
 {
-	check_in_task(sleep_and_block, NULL);
+	check_in_task(expire_and_block, NULL);
 	assert_true(check_until(thread_is_there("belay-0")));
 	assert_true(check_until(thread_is_there("belay-clock")));
 	assert_true(check_until(thread_is_there("belay-blocking")));
+}
+
+static void sleep_in_a_task(belay_ctx *ctx, void *arg)
+{
+	check(belay_sleep(ctx, BELAY_MS(1)) == 0);
+}
+
+/* Whoever sleeps sees to the time himself. */
+static void a_sleep_starts_no_clock(void **state)
+{
+	belay_shutdown();
+	assert_int_equal(belay_sleep(bg(), BELAY_MS(1)), 0);
+	check_in_task(sleep_in_a_task, NULL);
+	assert_false(thread_is_there("belay-clock"));
 }
 
 /* ---- Signals --------------------------------------------------------------------------------- */
@@ -182,7 +199,7 @@ static void fork_and_exec(belay_ctx *ctx, void *arg)
 {
 	pid_t pid;
 
-	sleep_and_block(ctx, NULL);
+	expire_and_block(ctx, NULL);
 	pid = fork();
 	if (pid == 0) {
 		execv("/bin/sh", shell);
@@ -217,7 +234,7 @@ static void spawn_with_own_mask(belay_ctx *ctx, void *arg)
 	sigset_t none;
 	pid_t pid;
 
-	sleep_and_block(ctx, NULL);
+	expire_and_block(ctx, NULL);
 	sigemptyset(&none);
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setsigmask(&attributes, &none);
@@ -237,7 +254,7 @@ static void system_with_own_mask(belay_ctx *ctx, void *arg)
 {
 	sigset_t none, before, after;
 
-	sleep_and_block(ctx, NULL);
+	expire_and_block(ctx, NULL);
 	sigemptyset(&none);
 	check(pthread_sigmask(SIG_SETMASK, &none, &before) == 0);
 	check(system(script) == 0);
@@ -256,6 +273,7 @@ BELAY_TEST_MAIN(
 	cmocka_unit_test_setup_teardown(a_locale_that_a_task_leaves_behind_is_nobody_elses,
 					one_worker, default_workers),
 	cmocka_unit_test(its_threads_are_named),
+	cmocka_unit_test(a_sleep_starts_no_clock),
 	cmocka_unit_test(signals_reach_the_programs_own_thread),
 	cmocka_unit_test(a_child_of_a_task_has_the_programs_signals_and_none_of_belays_descriptors),
 	cmocka_unit_test(so_has_one_of_a_blocking_thread),

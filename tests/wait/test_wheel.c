@@ -35,7 +35,7 @@ static int64_t after(int64_t now, int64_t delay)
 
 struct fixture {
 	struct belay__wheel wheel;
-	struct belay__timer timers[TIMERS];
+	struct belay__wheel_entry timers[TIMERS];
 	bool in[TIMERS];
 	int64_t now;
 };
@@ -69,7 +69,7 @@ static void take_due(struct fixture *f)
 	struct belay__list *link;
 
 	while ((link = belay__list_pop(&f->wheel.due))) {
-		struct belay__timer *timer = belay__container(link, struct belay__timer, link);
+		struct belay__wheel_entry *timer = belay__container(link, struct belay__wheel_entry, link);
 		ptrdiff_t i = timer - f->timers;
 
 		assert_true(f->in[i]);
