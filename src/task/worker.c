@@ -14,7 +14,7 @@
  * Queues      ready: tasks of this worker that can go on, first in first out; the owner's alone.
  *             inbox: tasks of this worker that others have woken; a lock-free stack, taken whole.
  *             New tasks: fresh.c.
- * Fairness    Every 8th turn prefers a new task to a ready one; the inbox is emptied on every turn;
+ * Fairness    Every 4th turn prefers a new task to a ready one; the inbox is emptied on every turn;
  *             the poller is looked at about every POLL_EVERY, however long turns are: stride is how
  *             many of them that was of late. So no queue can starve another.
  * Parking     A park always leaves, and a wake always queues, whichever comes first: only its
@@ -36,7 +36,7 @@
 
 #include <errno.h>
 
-enum { STRIDE_MOST = 256, FRESH_EVERY = 8 };
+enum { STRIDE_MOST = 256, FRESH_EVERY = 4 };
 #define POLL_EVERY BELAY_US(20)
 #define TEND_EVERY BELAY_MS(10)
 #define LEVEL      inline __attribute__((always_inline))
