@@ -346,6 +346,7 @@ static void free_all(void)
 		belay__stacks_unmap(slab->mapping);
 		belay__free(slab);
 	}
+	belay__stacks_trim();
 	pool.warm = pool.cold = NULL;
 	pool.warm_count = pool.unasked = 0;
 	pool.loose = (struct belay__batch){NULL, 0};

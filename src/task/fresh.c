@@ -9,7 +9,8 @@
  *               on one worker. Unless more than MOST_MORE more live there than on another one.
  *   Stolen      A worker without work takes from one that has not begun any for PATIENCE: that one
  *               is busy with something long, or not awake yet. One that does begin them is left
- *               alone: its next task begins there sooner than another worker could get hold of it.
+ *               alone, unless they are very many: its next task begins there sooner than another
+ *               worker could get hold of it.
  *   Given on    What one worker can't line up in its queue stands in a list of its, as what others
  *               bring does; it comes into the queue by and by, and can be taken from the list too.
  *
@@ -133,6 +134,20 @@ bool belay__fresh_anywhere(void)
 	return false;
 }
 
+/* How many stand in line with worker; a hint. */
+static uint32_t line_length(struct worker *worker)
+{
+	return runq_length(&worker->fresh) +
+	       atomic_load_explicit(&worker->brought_count, memory_order_relaxed);
+}
+
+/* Where more stand in line than the queue holds, the last of them would have to wait long, however
+ * quick the others are. */
+static bool is_long(struct worker *victim)
+{
+	return line_length(victim) > RUNQ;
+}
+
 /* Would what stands in line with victim have to wait? */
 static bool is_stuck(struct worker *victim, int64_t now)
 {
@@ -149,8 +164,7 @@ static bool is_stuck(struct worker *victim, int64_t now)
 /* About half, so that thieves of thieves spread many tasks over many workers quickly. */
 static bool take_some(struct worker *thief, struct worker *victim)
 {
-	uint32_t n = (runq_length(&victim->fresh) +
-		      atomic_load_explicit(&victim->brought_count, memory_order_relaxed) + 1) / 2;
+	uint32_t n = (line_length(victim) + 1) / 2;
 	bool taken = false;
 
 	for (uint32_t i = 0; i < n && i < STEAL_MOST; i++) {
@@ -178,7 +192,7 @@ bool belay__fresh_steal(struct worker *thief)
 
 		if (!belay__fresh_any(victim))
 			victim->seen_when = 0;
-		else if (is_stuck(victim, now) && take_some(thief, victim))
+		else if ((is_stuck(victim, now) || is_long(victim)) && take_some(thief, victim))
 			return true;
 	}
 	return false;

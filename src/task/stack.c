@@ -2,8 +2,8 @@
  *
  * stack.c - the stacks of tasks: addresses, of which memory is committed as they are touched.
  *
- * Ordinary ones are a page less than 256 KiB with their guards, and carved from mappings of 64, so
- * that a million of them stay under vm.max_map_count. One of another size has a mapping of its own.
+ * Ordinary ones are a page less than 256 KiB with their guards, and carved from mappings of 64 and
+ * more, so that a million of them stay under vm.max_map_count. One of another size has a mapping of its own.
  *
  * Guards      are 64 KiB, since a frame of more than the guard can step over it, and few libraries
  *             were compiled so that none does (-fstack-clash-protection). They are made with
@@ -37,7 +37,7 @@
 #define PIDFD_SELF (-10000)
 #endif
 
-enum { SLOT = 256 << 10 };
+enum { SLOT = 256 << 10, AHEAD_MOST = 64 };
 
 static size_t page_size, slot_size;
 
@@ -112,19 +112,55 @@ static void init(struct belay__stack *stack, char *low, size_t size)
 
 /* ---- Ordinary ones --------------------------------------------------------------------------- */
 
+/* What has been asked for ahead. Guarded by the caller's lock, as all of these. */
+static struct {
+	char *low;
+	unsigned left, made; /* mappings: there, and handed out */
+} ahead;
+
+static size_t mapping_size(void)
+{
+	return BELAY__STACKS * slot_size;
+}
+
+/* As many as there have been, so that a million take few calls: each has to wait until no thread is
+ * at a page fault, and keeps them from any. Where addresses are limited, fewer. */
+static bool map_ahead(void)
+{
+	unsigned n = ahead.made == 0 ? 1 : ahead.made < AHEAD_MOST ? ahead.made : AHEAD_MOST;
+
+	while (n > 0 && !(ahead.low = map(n * mapping_size())))
+		n /= 2;
+	ahead.left = n;
+	return n > 0;
+}
+
 char *belay__stacks_map(void)
 {
-	char *mapping = map(BELAY__STACKS * slot_size);
+	char *mapping;
 
-	if (!mapping || guard_all(mapping))
-		return mapping;
-	belay__stacks_unmap(mapping);
-	return NULL;
+	if (ahead.left == 0 && !map_ahead())
+		return NULL;
+	mapping = ahead.low;
+	if (!guard_all(mapping))
+		return NULL;
+	ahead.low += mapping_size();
+	ahead.left--;
+	ahead.made++;
+	return mapping;
 }
 
 void belay__stacks_unmap(char *mapping)
 {
-	munmap(mapping, BELAY__STACKS * slot_size);
+	munmap(mapping, mapping_size());
+	ahead.made--;
+}
+
+void belay__stacks_trim(void)
+{
+	if (ahead.left > 0)
+		munmap(ahead.low, ahead.left * mapping_size());
+	ahead.left = 0;
 }
 
 void belay__stack_init(struct belay__stack *stack, char *mapping, unsigned i)

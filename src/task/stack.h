@@ -31,9 +31,12 @@ static inline size_t belay__stack_size(const struct belay__stack *stack)
 	return (size_t)stack->units << 12;
 }
 
-/* A mapping with BELAY__STACKS of them; NULL: out of memory. */
+/* A mapping with BELAY__STACKS of them; NULL: out of memory. Not by two threads at once, as the
+ * next two. */
 char *belay__stacks_map(void);
 void belay__stacks_unmap(char *mapping);
+/* Gives back addresses that were asked for ahead, and have not been needed. */
+void belay__stacks_trim(void);
 
 /* Each of a mapping's stacks: to be made once before its use, and unmade before the unmapping. */
 void belay__stack_init(struct belay__stack *stack, char *mapping, unsigned i);
