@@ -10,7 +10,9 @@
  * A filter's peer may end its stream without touching the socket (TLS: close_notify), which is
  * found out by looking at what has arrived. Who reads sees it himself. Where nobody has read for
  * REST, the socket is watched for whatever arrives besides, beginning with what is there: not
- * sooner, since of the requests of a busy connection each would else wake the clock thread.
+ * sooner, since of the requests of a busy connection each would else wake the clock thread. And the
+ * rests of all connections end together, every STEP: one by one they would wake it as often as
+ * there are busy connections in a REST.
  *
  * State       ctx stands in hangup from before the watch is added until its hook is through; so
  *             long it is alive: the one who makes it holds a reference, then the hook does.
@@ -21,7 +23,7 @@
  *             after that.
  * Memory      read_ends() stores reading and then asks resting, rested() stores resting and then
  *             asks reading, all of it sequentially consistent: so one of them sees the other, and a
- *             rest that has begun is not overlooked.
+ *             rest that has begun is not overlooked. So who finds that there is one needs no lock.
  * Locking     lock guards ctx, so that who asks whether it is still live asks a living one.
  */
 #include "base/alloc.h"
@@ -31,8 +33,9 @@
 #include <errno.h>
 #include <sys/epoll.h>
 
-/* How long nobody has read before what arrives is looked at. */
+/* How long nobody has read before what arrives is looked at, and up to how much more. */
 #define REST BELAY_MS(20)
+#define STEP BELAY_MS(10)
 
 enum {
 	GONE = EPOLLRDHUP | EPOLLHUP | EPOLLERR, /* all of them mean that nobody listens */
@@ -74,11 +77,18 @@ static bool rested(struct belay__timer *timer)
 	return false;
 }
 
+static int64_t end_of_rest(void)
+{
+	return (belay__moment(REST) / STEP + 1) * STEP;
+}
+
 void belay__hangup_rest(struct belay__hangup *hangup)
 {
+	if (atomic_load(&hangup->resting))
+		return;
 	belay__lock_take(&hangup->lock, BELAY__RANK_SYNC);
 	if (hangup->ctx && !hangup->ending && !atomic_exchange(&hangup->resting, true))
-		belay__timer_arm(&hangup->rest, belay__moment(REST));
+		belay__timer_arm(&hangup->rest, end_of_rest());
 	belay__lock_give(&hangup->lock, BELAY__RANK_SYNC);
 }
 
