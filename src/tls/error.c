@@ -8,9 +8,11 @@
 #include <openssl/err.h>
 #include <stdio.h>
 
+/* To find that there is nothing to clear is much cheaper than to clear it. */
 void belay_tls__errors_clear(void)
 {
-	ERR_clear_error();
+	if (ERR_peek_error())
+		ERR_clear_error();
 }
 
 /* Alerts by which a peer tells that it does not like our certificate, or that there is none: as the
