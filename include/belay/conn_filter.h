@@ -72,6 +72,11 @@ typedef ssize_t belay_conn_attempt(int fd, void *arg, unsigned *events);
 BELAY_EXPORT ssize_t belay_conn_try(BELAY_BORROWED belay_ctx *ctx, belay_conn *conn,
 				    belay_conn_attempt *attempt, void *arg);
 
+/* How many times the socket has been found ready so far, and one; 0: nothing can be told by that.
+ * To be asked before a recv(2): where that got less than it asked for, another one would get
+ * nothing as long as the answer is the same, and not 0. Does not block; any thread. */
+BELAY_EXPORT uint64_t belay_conn_arrivals(const belay_conn *conn);
+
 /* Puts what arrives at a listener behind a filter: wrap(conn, arg) is called for each connection
  * that is accepted; it does not block, and what it returns other than 0 closes the connection and
  * is what belay_listener_accept() returns. done(arg) is called when the listener is closed. To be

@@ -8,6 +8,7 @@
  */
 #include "net/conn.h"
 #include "net/io.h"
+#include "net/pollfd.h"
 
 #include <belay/conn_filter.h>
 
@@ -41,6 +42,16 @@ ssize_t belay_conn_try(belay_ctx *ctx, belay_conn *conn, belay_conn_attempt *att
 	struct trial trial = {attempt, arg, BELAY_READABLE};
 
 	return belay__io_either(ctx, conn->fd, &trial.events, try_attempt, &trial);
+}
+
+/* As io.c has it: edges tell of TCP alone, and first the count, then whether all it counts were of
+ * what makes an edge each time. */
+uint64_t belay_conn_arrivals(const belay_conn *conn)
+{
+	const struct belay__pollfd *record = conn->input.tells ? belay__pollfd_of(conn->fd) : NULL;
+	uint64_t edges = record ? belay__pollfd_edges(record) : 0;
+
+	return !record || belay__pollfd_is_exceptional(record) ? 0 : edges + 1;
 }
 
 /* ---- What others are told -------------------------------------------------------------------- */

@@ -104,15 +104,24 @@ static int write_bio(BIO *bio, const char *data, int size)
 
 /* ---- In -------------------------------------------------------------------------------------- */
 
-static int read_bio(BIO *bio, char *buf, int size)
+static ssize_t receive(struct belay_tls__link *link, char *buf, int size)
 {
-	struct belay_tls__link *link = BIO_get_data(bio);
 	ssize_t n;
 
-	BIO_clear_retry_flags(bio);
+	link->arrivals = belay_conn_arrivals(link->conn);
 	do
 		n = recv(link->fd, buf, (size_t)size, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
+	link->drained = n > 0 && n < size;
+	return n;
+}
+
+static int read_bio(BIO *bio, char *buf, int size)
+{
+	struct belay_tls__link *link = BIO_get_data(bio);
+	ssize_t n = receive(link, buf, size);
+
+	BIO_clear_retry_flags(bio);
 	if (n >= 0) {
 		link->eof = n == 0 && size > 0;
 		return (int)n;

@@ -34,6 +34,18 @@ struct input {
 	int size;
 };
 
+/* Whether neither OpenSSL has anything that nobody has read nor the socket has got anything since
+ * it was emptied. Guessed only once: not every wait is for what is counted as arrivals. */
+static bool is_in_vain(struct belay_tls__link *link)
+{
+	bool drained = link->drained;
+
+	link->drained = false;
+	return drained && link->arrivals != 0 &&
+	       link->arrivals == belay_conn_arrivals(link->conn) && !SSL_has_pending(link->ssl) &&
+	       !(SSL_get_shutdown(link->ssl) & SSL_RECEIVED_SHUTDOWN);
+}
+
 /* What else OpenSSL had to say (a new key) is tried to be sent too; if not now, then before the
  * next write. */
 static int read_locked(const struct input *input, unsigned *events)
@@ -44,6 +56,10 @@ static int read_locked(const struct input *input, unsigned *events)
 
 	if (result < 0 && result != -EAGAIN)
 		return result;
+	if (is_in_vain(link)) {
+		*events = BELAY_READABLE;
+		return -EAGAIN;
+	}
 	belay_tls__errors_clear();
 	result = SSL_read(link->ssl, input->buf, input->size);
 	return result > 0 ? result : belay_tls__judge(link, result, events);

@@ -96,6 +96,8 @@ struct belay_tls__link {
 	struct belay_tls__pending pending;
 	int io_error;             /* errno of the BIO's last failure; 0: none                   */
 	bool eof;                 /* the socket's input is at its end                           */
+	bool drained;             /* the latest recv(2) got less than it asked for              */
+	uint64_t arrivals;        /* before that: belay_conn_arrivals()                         */
 	bool reading;             /* somebody waits for input: nobody else takes any            */
 	bool finished;            /* close_notify has been written                              */
 	int broken;               /* what everything answers from now on; 0: not                */

@@ -115,6 +115,23 @@ static void a_peer_that_goes_after_its_request_ends_it(void **state)
 	with_each_way(ask_and_leave);
 }
 
+/* Where a look has taken the end off the socket, nothing arrives there any more. The last word of
+ * who closes may be lost to the reset behind it. */
+static void ask_leave_and_read_on(struct pair *pair, leave_fn *leave)
+{
+	char byte;
+	ssize_t n;
+
+	ask_and_leave(pair, leave);
+	n = belay_conn_read(belay_background(), pair->b, &byte, 1);
+	check((n == 0 && leave != cut_it) || (n == -ECONNRESET && leave != say_so));
+}
+
+static void who_reads_on_after_it_finds_the_end(void **state)
+{
+	with_each_way(ask_leave_and_read_on);
+}
+
 /* The end arrives together with the request, and is read by OpenSSL with that. */
 static void ask_and_leave_at_once(struct pair *pair, leave_fn *leave)
 {
@@ -228,6 +245,7 @@ BELAY_TEST_MAIN(
 	SIDES_TEST(a_peer_that_goes_ends_it),
 	SIDES_TEST(a_peer_that_has_gone_before_ends_it),
 	SIDES_TEST(a_peer_that_goes_after_its_request_ends_it),
+	SIDES_TEST(who_reads_on_after_it_finds_the_end),
 	SIDES_TEST(a_peer_that_goes_with_its_request_ends_it),
 	SIDES_TEST(unread_data_does_not_hide_that_the_socket_is_gone),
 	SIDES_TEST(a_peer_that_goes_ends_what_computes),

@@ -281,6 +281,104 @@ static void a_deadline_ends_a_read_with_ETIME(void **state)
 	close_pair(pair);
 }
 
+/* ---- Records in pieces ----------------------------------------------------------------------- */
+
+/* A plain client of OpenSSL's, whose records are kept here once the handshake is made. */
+struct client {
+	SSL_CTX *context;
+	SSL *ssl;
+	BIO *records;
+	int fd;
+};
+
+static void *connect_client(void *arg)
+{
+	struct client *client = arg;
+
+	check(SSL_connect(client->ssl) == 1);
+	client->records = BIO_new(BIO_s_mem());
+	SSL_set0_wbio(client->ssl, client->records);
+	return NULL;
+}
+
+static void client_init(struct client *client, struct pair *pair)
+{
+	pthread_t thread;
+
+	*pair = tcp_pair();
+	client->fd = dup(belay_conn_fd(pair->a));
+	fcntl(client->fd, F_SETFL, 0);
+	client->context = SSL_CTX_new(TLS_client_method());
+	client->ssl = SSL_new(client->context);
+	SSL_set_fd(client->ssl, client->fd);
+	check(belay_tls_accept(sides.server, pair->b) == 0);
+	check(pthread_create(&thread, NULL, connect_client, client) == 0);
+	check(belay_conn_handshake(belay_background(), pair->b) == 0);
+	pthread_join(thread, NULL);
+}
+
+static void client_fini(struct client *client)
+{
+	SSL_free(client->ssl);
+	SSL_CTX_free(client->context);
+	close(client->fd);
+	ERR_clear_error();
+}
+
+/* Sends so many bytes of the records, or all that are left. */
+static void send_records(struct client *client, int size)
+{
+	char bytes[1024];
+	int n = BIO_read(client->records, bytes, size ? size : (int)sizeof bytes);
+
+	check(n > 0 && send(client->fd, bytes, (size_t)n, 0) == n);
+}
+
+static void read_words(belay_ctx *ctx, void *arg)
+{
+	belay_conn *conn = arg;
+	char buf[16];
+
+	check(belay_conn_read(ctx, conn, buf, sizeof buf) == 5 && memcmp(buf, "first", 5) == 0);
+	check(belay_conn_read(ctx, conn, buf, sizeof buf) == 6 && memcmp(buf, "second", 6) == 0);
+	check(belay_conn_read(ctx, conn, buf, sizeof buf) == 5 && memcmp(buf, "third", 5) == 0);
+	check(belay_conn_read(ctx, conn, buf, sizeof buf) == 0);
+}
+
+/* At cut bytes of all the records, while the other end waits. */
+static void send_cut(belay_ctx *ctx, int cut)
+{
+	struct client client;
+	struct aside aside;
+	struct pair pair;
+
+	client_init(&client, &pair);
+	check(SSL_write(client.ssl, "first", 5) == 5);
+	check(SSL_write(client.ssl, "second", 6) == 6);
+	check(SSL_write(client.ssl, "third", 5) == 5);
+	SSL_shutdown(client.ssl);
+	aside_start(&aside, ctx, read_words, pair.b);
+	check(check_until(is_waited_for(belay_conn_fd(pair.b), EPOLLIN)));
+	send_records(&client, cut);
+	if (BIO_pending(client.records) > 0)
+		send_records(&client, 0);
+	aside_join(&aside);
+	client_fini(&client);
+	close_pair(pair);
+}
+
+static void send_cut_everywhere(belay_ctx *ctx, void *arg)
+{
+	for (int cut = 1; cut < 110; cut++)
+		send_cut(ctx, cut);
+	send_cut(ctx, 0);
+}
+
+static void records_may_be_cut_anywhere_on_their_way(void **state)
+{
+	from_both(send_cut_everywhere, NULL);
+}
+
 /* ---- A peer that changes its keys all the time ----------------------------------------------- */
 
 static void *update_keys(void *arg)
@@ -334,4 +432,5 @@ BELAY_TEST_MAIN(
 	SIDES_TEST(after_a_cancelled_write_the_stream_goes_on_where_it_is_said_to_stop),
 	SIDES_TEST(saying_the_end_can_be_cancelled),
 	SIDES_TEST(a_deadline_ends_a_read_with_ETIME),
+	SIDES_TEST(records_may_be_cut_anywhere_on_their_way),
 	SIDES_TEST(new_keys_are_answered_in_passing))
