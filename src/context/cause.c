@@ -9,7 +9,17 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Most messages are short: those are formatted once. */
+static struct owned *copy(const char *text)
+{
+	size_t size = strlen(text) + 1;
+	struct owned *message = belay__owned_new(OWNED_MESSAGE, size, NULL);
+
+	if (message)
+		memcpy(belay__owned_bytes(message), text, size);
+	return message;
+}
+
+/* Most messages are words alone, which need no printf(3), or short: those are formatted once. */
 struct owned *belay__message_new(const char *fmt, va_list args)
 {
 	struct owned *message = NULL;
@@ -17,6 +27,8 @@ struct owned *belay__message_new(const char *fmt, va_list args)
 	va_list again;
 	int length;
 
+	if (!strchr(fmt, '%'))
+		return copy(fmt);
 	va_copy(again, args);
 	length = vsnprintf(small, sizeof small, fmt, again);
 	va_end(again);

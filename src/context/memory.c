@@ -17,6 +17,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { SHORT = 200 };
+
 struct owned {
 	struct owned *next;
 	void (*fn)(void *bytes); /* NULL: nothing to call, or it has been */
@@ -134,20 +136,22 @@ char *belay_strdup(belay_ctx *ctx, const char *s)
 	return copy ? memcpy(copy, s, size) : NULL;
 }
 
+/* Most are short, and need to be written only once. */
 char *belay_sprintf(belay_ctx *ctx, const char *fmt, ...)
 {
-	va_list args, again;
-	char *text = NULL;
+	char small[SHORT], *text = NULL;
+	va_list args;
 	int length;
 
 	va_start(args, fmt);
-	va_copy(again, args);
-	length = vsnprintf(NULL, 0, fmt, again);
-	va_end(again);
+	length = vsnprintf(small, sizeof small, fmt, args);
+	va_end(args);
 	if (length >= 0)
 		text = belay_alloc(ctx, (size_t)length + 1);
-	if (text)
-		vsnprintf(text, (size_t)length + 1, fmt, args);
+	if (!text || length < SHORT)
+		return text ? memcpy(text, small, (size_t)length + 1) : NULL;
+	va_start(args, fmt);
+	vsnprintf(text, (size_t)length + 1, fmt, args);
 	va_end(args);
 	return text;
 }
