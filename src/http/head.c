@@ -9,14 +9,11 @@
  */
 #include "http/head.h"
 
+#include "http/headers.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
-
-static bool is_control(unsigned char c)
-{
-	return (c < 0x20 && c != '\t') || c == 0x7f;
-}
 
 /* A header's line, its CRLF not included: begins with a name, and the colon follows at once. */
 static bool is_header(const char *line, size_t size)
@@ -44,22 +41,29 @@ static ssize_t end_line(struct belay__head *head, const char *data)
 	return 0;
 }
 
+/* Moves on to the next CR, or to the end. False: there is something on the way that may stand in no
+ * line. */
+static bool skip_text(struct belay__head *head, const char *data, size_t size)
+{
+	const char *from = data + head->at, *cr = memchr(from, '\r', size - head->at);
+	size_t length = cr ? (size_t)(cr - from) : size - head->at;
+
+	if (!belay__is_field_value(from, length))
+		return false;
+	head->at += length;
+	return true;
+}
+
 ssize_t belay__head_scan(struct belay__head *head, const char *data, size_t size)
 {
-	while (head->at < size) {
-		ssize_t end;
+	ssize_t end = 0;
 
-		if (data[head->at] != '\r') {
-			if (is_control((unsigned char)data[head->at]))
-				return -EBADMSG;
-			head->at++;
-			continue;
-		}
-		if (head->at + 1 == size)
+	while (end == 0 && head->at < size) {
+		if (!skip_text(head, data, size))
+			return -EBADMSG;
+		if (head->at + 1 >= size)
 			return 0;
 		end = end_line(head, data);
-		if (end != 0)
-			return end;
 	}
-	return 0;
+	return end;
 }

@@ -116,12 +116,18 @@ size_t belay__headers_remove(struct belay__headers *list, const char *name)
 	return count - kept;
 }
 
+/* Most are told apart by their length. */
 size_t belay__headers_find(const struct belay__headers *list, const char *name, size_t from)
 {
-	size_t i = from;
+	size_t i = from, distance = strlen(name) + 1;
 
-	while (i < list->count && !belay__same_name(belay__headers_name(list, i), name))
-		i++;
+	for (; i < list->count; i++) {
+		const struct belay__header *item = &list->items[i];
+
+		if (item->value - item->name == distance &&
+		    belay__same_name(list->text + item->name, name))
+			break;
+	}
 	return i;
 }
 
@@ -195,34 +201,38 @@ bool belay__same_name(const char *a, const char *b)
 	return fold(*a) == fold(*b);
 }
 
-static bool is_token_char(unsigned char c)
+/* A letter or a digit of ASCII, or one of others. */
+static bool is_one_of(unsigned char c, const char *others)
 {
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	       (c != '\0' && strchr("!#$%&'*+-.^_`|~", c));
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+	       (c != '\0' && strchr(others, c));
 }
 
 bool belay__is_token(const char *text, size_t size)
 {
 	size_t i = 0;
 
-	while (i < size && is_token_char((unsigned char)text[i]))
+	while (i < size && is_one_of((unsigned char)text[i], "!#$%&'*+-.^_`|~"))
 		i++;
 	return size > 0 && i == size;
 }
 
+/* Without a way out on the way, so that the compiler looks at many bytes at once. */
 bool belay__is_field_value(const char *text, size_t size)
 {
+	unsigned char odd = 0;
+
 	for (size_t i = 0; i < size; i++) {
 		unsigned char c = (unsigned char)text[i];
 
-		if ((c < 0x20 && c != '\t') || c == 0x7f)
-			return false;
+		odd |= (unsigned char)((c < 0x20 && c != '\t') || c == 0x7f);
 	}
-	return true;
+	return !odd;
 }
 
 bool belay__is_host(const char *text)
 {
-	return text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-				 "-._~%!$&'()*+,;=:[]")] == '\0';
+	while (is_one_of((unsigned char)*text, ".:-_~%!$&'()*+,;=[]"))
+		text++;
+	return *text == '\0';
 }

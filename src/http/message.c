@@ -155,11 +155,14 @@ static int check_line(const char *data, size_t size)
 static int check_host(const struct belay__message *msg)
 {
 	const struct belay__headers *headers = &msg->req->headers;
-	const char *host = belay__headers_get(headers, "host");
+	size_t at = belay__headers_find(headers, "host", 0);
 
-	if (!host)
+	if (at == headers->count)
 		return msg->minor > 0 ? -EBADMSG : 0;
-	return belay__is_host(host) && belay__headers_count(headers, "host") == 1 ? 0 : -EBADMSG;
+	return belay__is_host(belay__headers_value(headers, at)) &&
+			       belay__headers_find(headers, "host", at + 1) == headers->count
+		       ? 0
+		       : -EBADMSG;
 }
 
 static int check_coding(struct belay__message *msg, const char *coding)
