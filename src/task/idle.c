@@ -202,19 +202,23 @@ static bool spin(struct worker *worker, int64_t since)
 	return false;
 }
 
-static void nap(struct worker *worker)
+/* True: it has looked at the poller. */
+static bool nap(struct worker *worker)
 {
 	struct epoll_event events[EVENTS];
+	bool naps;
 	int n = 0;
 
 	belay__sleepers_set_alarm(&worker->sleepers);
 	atomic_store(&worker->state, NAPPING);
-	if (!has_work(worker))
+	naps = !has_work(worker);
+	if (naps)
 		n = poll_for(worker, events, worker->nap);
 	atomic_store(&worker->state, SEARCHING);
 	if (worker->nap < NAP_MOST)
 		worker->nap *= 2;
 	dispatch(events, n);
+	return naps;
 }
 
 static bool may_sleep(struct worker *worker)
@@ -238,8 +242,9 @@ static int wait_for_kick(struct worker *worker, struct epoll_event *events)
 }
 
 /* Awake again before any event is looked at: what that makes ready is work in hand. Who has given
- * up searching and then found something takes it up again, and so the duty to wake the next. */
-static void sleep_until_kicked(struct worker *worker)
+ * up searching and then found something takes it up again, and so the duty to wake the next. True:
+ * it has looked at the poller. */
+static bool sleep_until_kicked(struct worker *worker)
 {
 	struct epoll_event events[EVENTS];
 	bool searched = is_searching(worker), sleeps;
@@ -259,6 +264,7 @@ static void sleep_until_kicked(struct worker *worker)
 	if (searched && !sleeps)
 		begin_search(worker);
 	dispatch(events, n);
+	return sleeps;
 }
 
 /* What time makes ready is foreseen: to spin for that pays never, whatever else it does. */
@@ -266,7 +272,7 @@ void belay__worker_idle(struct worker *worker)
 {
 	int64_t since = belay_now();
 	uint32_t woken = worker->sleepers.woken;
-	bool found;
+	bool found, polled = false;
 
 	if (belay__sleepers_are_due(&worker->sleepers, since)) {
 		belay__sleepers_wake(worker, since);
@@ -274,15 +280,14 @@ void belay__worker_idle(struct worker *worker)
 	}
 	begin_search(worker);
 	found = spin(worker, since);
-	if (!found) {
-		if (is_searching(worker) && others_begin(worker))
-			nap(worker);
-		else
-			sleep_until_kicked(worker);
-	}
-	worker->polled = belay_now();
+	if (!found)
+		polled = is_searching(worker) && others_begin(worker) ? nap(worker)
+								       : sleep_until_kicked(worker);
+	worker->looked = belay_now();
+	if (polled)
+		worker->polled = worker->looked;
 	if (worker->sleepers.woken == woken)
-		belay__spin_learn(&worker->spin, found, worker->polled - since);
+		belay__spin_learn(&worker->spin, found, worker->looked - since);
 }
 
 /* ---- For shutdown.c -------------------------------------------------------------------------- */

@@ -15,8 +15,10 @@
  *             inbox: tasks of this worker that others have woken; a lock-free stack, taken whole.
  *             New tasks: fresh.c.
  * Fairness    Every 4th turn prefers a new task to a ready one; the inbox is emptied on every turn;
- *             the poller is looked at about every POLL_EVERY, however long turns are: stride is how
- *             many of them that was of late. So no queue can starve another.
+ *             the clock is looked at about every LOOK_EVERY, however long turns are: stride is how
+ *             many of them that was of late. Then come sleepers that are due; and the poller
+ *             every POLL_EVERY, for that is a system call, and who comes from it stands in line
+ *             behind all others anyhow. So no queue can starve another.
  * Parking     A park always leaves, and a wake always queues, whichever comes first: only its
  *             worker runs a task, so one that is queued before it has left can't go on before it
  *             has. Hence no word tells whether a task is parked, and where both are of one worker
@@ -37,7 +39,8 @@
 #include <errno.h>
 
 enum { STRIDE_MOST = 256, FRESH_EVERY = 4 };
-#define POLL_EVERY BELAY_US(20)
+#define LOOK_EVERY BELAY_US(20)
+#define POLL_EVERY BELAY_US(100)
 #define TEND_EVERY BELAY_MS(10)
 #define LEVEL      inline __attribute__((always_inline))
 
@@ -316,25 +319,28 @@ void belay__worker_yield(struct belay__task *task)
 /* ---- The loop -------------------------------------------------------------------------------- */
 
 /* Many turns in a short time: more of them next time; few in a long one: fewer. */
-static void look_at_poller(struct worker *worker)
+static void look_around(struct worker *worker)
 {
-	int64_t now = belay_now(), passed = now - worker->polled;
+	int64_t now = belay_now(), passed = now - worker->looked;
 
-	if (passed < POLL_EVERY && worker->stride < STRIDE_MOST)
+	if (passed < LOOK_EVERY && worker->stride < STRIDE_MOST)
 		worker->stride *= 2;
-	while (passed > 2 * POLL_EVERY && worker->stride > 1) {
+	while (passed > 2 * LOOK_EVERY && worker->stride > 1) {
 		worker->stride /= 2;
 		passed /= 2;
 	}
 	worker->turns_left = worker->stride;
-	worker->polled = now;
+	worker->looked = now;
 	if (now - worker->tended > TEND_EVERY) {
 		worker->tended = now;
 		belay__tasks_tend();
 	}
 	if (belay__sleepers_are_due(&worker->sleepers, now))
 		belay__sleepers_wake(worker, now);
-	belay__worker_poll(worker);
+	if (now - worker->polled > POLL_EVERY) {
+		worker->polled = now;
+		belay__worker_poll(worker);
+	}
 }
 
 static void run(struct worker *worker)
@@ -343,7 +349,7 @@ static void run(struct worker *worker)
 
 	while (!atomic_load_explicit(&belay__house.quit, memory_order_relaxed)) {
 		if (worker->turns_left == 0)
-			look_at_poller(worker);
+			look_around(worker);
 		task = next_task(worker);
 		if (!task) {
 			belay__worker_idle(worker);

@@ -98,9 +98,10 @@ struct worker {
 	int64_t seen_when;                   /* and since when begun has been the same */
 	/* The owner's. */
 	_Alignas(64) struct line ready;      /* can go on */
-	unsigned turns_left;                 /* until it looks at its poller */
+	unsigned turns_left;                 /* until it looks at the clock */
 	unsigned stride;                     /* what turns_left begins with */
-	int64_t polled;                      /* when it last did */
+	int64_t looked;                      /* when it last did */
+	int64_t polled;                      /* when it last looked at its poller */
 	int64_t tended;                      /* when it last saw to free stacks */
 	struct belay__task *finished;        /* is given back once its stack has been left */
 	struct belay__fiber *left;           /* by the task that began last */
