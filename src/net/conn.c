@@ -190,15 +190,27 @@ static size_t window_of(const struct output *output, struct iovec window[WINDOW]
 	return count;
 }
 
-static ssize_t try_write(int fd, void *arg)
+/* By the cheaper call: most often there is no other. */
+static ssize_t send_last(int fd, const struct output *output)
 {
-	struct output *output = arg;
+	return send(fd, (char *)output->iov->iov_base + output->skip,
+		    output->iov->iov_len - output->skip, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static ssize_t send_window(int fd, const struct output *output)
+{
 	struct iovec window[WINDOW];
 	struct msghdr message = {.msg_iov = window};
-	ssize_t count;
 
 	message.msg_iovlen = window_of(output, window);
-	count = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static ssize_t try_write(int fd, void *arg)
+{
+	const struct output *output = arg;
+	ssize_t count = output->count == 1 ? send_last(fd, output) : send_window(fd, output);
+
 	return count < 0 ? -errno : count;
 }
 
