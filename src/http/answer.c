@@ -4,8 +4,8 @@
  *
  * The body's end is told by a Content-Length, where the whole of it is there with the head or the
  * handler said one; else by chunks, or in HTTP/1.0 by closing. Each part goes out in one write with
- * the head or the chunk's frame around it. After an error the client can't tell where it stands, so
- * nothing more is sent, and the connection is closed.
+ * the head or the chunk's frame around it, and in one piece where it is small. After an error the
+ * client can't tell where it stands, so nothing more is sent, and the connection is closed.
  */
 #include "http/date.h"
 #include "http/wire.h"
@@ -16,7 +16,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FIXED = 512 }; /* what a head has besides the handler's headers, generously */
+enum { FIXED = 512 };  /* what a head has besides the handler's headers, generously */
+enum { SMALL = 1024 }; /* up to so much is cheaper copied than handed over as one piece more */
 
 static struct belay__wire *wire_of(struct belay__sink *sink)
 {
@@ -25,9 +26,10 @@ static struct belay__wire *wire_of(struct belay__sink *sink)
 
 /* ---- The head -------------------------------------------------------------------------------- */
 
-static int reserve_head(struct belay__wire *wire, const struct belay_response *res)
+/* Room for the head and so much behind it. */
+static int reserve_head(struct belay__wire *wire, const struct belay_response *res, size_t more)
 {
-	size_t size = FIXED + res->headers.size + 4 * res->headers.count;
+	size_t size = FIXED + res->headers.size + 4 * res->headers.count + more;
 	char *head;
 
 	if (size <= wire->head_room)
@@ -41,12 +43,16 @@ static int reserve_head(struct belay__wire *wire, const struct belay_response *r
 }
 
 /* Room for all of it has been reserved. Every answer has a head: so without printf(3). */
-static void put(struct belay__wire *wire, const char *text)
+static void put_bytes(struct belay__wire *wire, const void *bytes, size_t size)
 {
-	size_t size = strlen(text);
-
-	memcpy(wire->head + wire->head_size, text, size);
+	memcpy(wire->head + wire->head_size, bytes, size);
 	wire->head_size += size;
+}
+
+/* Inline: of most the length is known when this is compiled. */
+static inline void put(struct belay__wire *wire, const char *text)
+{
+	put_bytes(wire, text, strlen(text));
 }
 
 static void put_number(struct belay__wire *wire, size_t number)
@@ -132,7 +138,7 @@ static void choose_framing(struct belay__wire *wire, const struct belay_response
 static int compose_head(struct belay__wire *wire, const struct belay_response *res, size_t size,
 			enum belay__part part)
 {
-	int r = reserve_head(wire, res);
+	int r = reserve_head(wire, res, size <= SMALL ? size : 0);
 
 	if (r < 0)
 		return r;
@@ -193,6 +199,10 @@ static int send_part(belay_ctx *ctx, struct belay__wire *wire, const struct bela
 
 		if (r < 0)
 			return r;
+		if (size <= SMALL && !wire->chunked && belay__response_has_body(res)) {
+			put_bytes(wire, data, size);
+			size = 0;
+		}
 		add(&p, wire->head, wire->head_size);
 	}
 	if (belay__response_has_body(res) && wire->chunked)

@@ -110,6 +110,27 @@ static void a_value_has_no_line_ends_and_no_nul(void **state)
 	assert_false(belay__is_field_value("a\x7f", 2));
 }
 
+static bool may_stand_in_a_value(unsigned c)
+{
+	return c == '\t' || (c >= 0x20 && c != 0x7f);
+}
+
+/* Among letters, tabs and bytes from 0x80 on. */
+static void each_byte_is_judged_wherever_it_stands_in_a_value(void **state)
+{
+	static const char around[] = {'a', '\t', (char)0x80, (char)0xff};
+	char value[21];
+
+	for (size_t i = 0; i < sizeof around; i++)
+		for (size_t at = 0; at < sizeof value; at++)
+			for (unsigned c = 0; c < 256; c++) {
+				memset(value, around[i], sizeof value);
+				value[at] = (char)c;
+				assert_int_equal(belay__is_field_value(value, sizeof value),
+						 may_stand_in_a_value(c));
+			}
+}
+
 /* In some locales I and i are two letters. */
 static void names_do_not_depend_on_the_locale(void **state)
 {
@@ -147,5 +168,6 @@ BELAY_TEST_MAIN(cmocka_unit_test(names_are_found_in_any_case),
 		cmocka_unit_test(removing_takes_out_all_of_the_name),
 		cmocka_unit_test(a_token_is_a_name),
 		cmocka_unit_test(a_value_has_no_line_ends_and_no_nul),
+		cmocka_unit_test(each_byte_is_judged_wherever_it_stands_in_a_value),
 		cmocka_unit_test(names_do_not_depend_on_the_locale),
 		cmocka_unit_test(without_memory_a_list_stays_as_it_is))
