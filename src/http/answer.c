@@ -57,13 +57,12 @@ static inline void put(struct belay__wire *wire, const char *text)
 
 static void put_number(struct belay__wire *wire, size_t number)
 {
-	char digits[24], *at = digits + sizeof digits - 1;
+	char digits[24], *end = digits + sizeof digits, *at = end;
 
-	*at = '\0';
 	do
 		*--at = (char)('0' + number % 10);
 	while ((number /= 10) > 0);
-	put(wire, at);
+	put_bytes(wire, at, (size_t)(end - at));
 }
 
 static void put_header(struct belay__wire *wire, const char *name, const char *value)

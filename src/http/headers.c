@@ -92,8 +92,8 @@ int belay__headers_add(struct belay__headers *list, const char *name, size_t nam
  * stood. */
 int belay__headers_set(struct belay__headers *list, const char *name, const char *value)
 {
-	size_t at = belay__headers_find(list, name, 0);
-	int r = belay__headers_add(list, name, strlen(name), value, strlen(value));
+	size_t size = strlen(name), at = belay__headers_find_sized(list, name, size, 0);
+	int r = belay__headers_add(list, name, size, value, strlen(value));
 	struct belay__header added;
 
 	if (r < 0 || at == list->count - 1)
@@ -118,9 +118,10 @@ size_t belay__headers_remove(struct belay__headers *list, const char *name)
 }
 
 /* Most are told apart by their length. */
-size_t belay__headers_find(const struct belay__headers *list, const char *name, size_t from)
+size_t belay__headers_find_sized(const struct belay__headers *list, const char *name,
+				 size_t name_size, size_t from)
 {
-	size_t i = from, distance = strlen(name) + 1;
+	size_t i = from, distance = name_size + 1;
 
 	for (; i < list->count; i++) {
 		const struct belay__header *item = &list->items[i];
@@ -140,13 +141,6 @@ const char *belay__headers_name(const struct belay__headers *list, size_t index)
 const char *belay__headers_value(const struct belay__headers *list, size_t index)
 {
 	return list->text + list->items[index].value;
-}
-
-const char *belay__headers_get(const struct belay__headers *list, const char *name)
-{
-	size_t i = belay__headers_find(list, name, 0);
-
-	return i < list->count ? belay__headers_value(list, i) : NULL;
 }
 
 /* How many bytes the values of that name have, with between bytes behind each. */

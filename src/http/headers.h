@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 /* All zeros: an empty list. */
 struct belay__headers {
@@ -35,14 +36,27 @@ int belay__headers_set(struct belay__headers *list, const char *name, const char
 /* Takes out all of that name; how many there were. */
 size_t belay__headers_remove(struct belay__headers *list, const char *name);
 
-/* The index of the first of that name at or after from; the list's count: none. */
-size_t belay__headers_find(const struct belay__headers *list, const char *name, size_t from);
+/* The index of the first of that name at or after from; the list's count: none. The length of most
+ * names is known when their caller is compiled. */
+size_t belay__headers_find_sized(const struct belay__headers *list, const char *name,
+				 size_t name_size, size_t from);
+
+static inline size_t belay__headers_find(const struct belay__headers *list, const char *name,
+					 size_t from)
+{
+	return belay__headers_find_sized(list, name, strlen(name), from);
+}
 
 const char *belay__headers_name(const struct belay__headers *list, size_t index);
 const char *belay__headers_value(const struct belay__headers *list, size_t index);
 
 /* The value of the first of that name; NULL: none. */
-const char *belay__headers_get(const struct belay__headers *list, const char *name);
+static inline const char *belay__headers_get(const struct belay__headers *list, const char *name)
+{
+	size_t i = belay__headers_find(list, name, 0);
+
+	return i < list->count ? belay__headers_value(list, i) : NULL;
+}
 
 /* The values of all of that name, in their order and with between between them, to be freed with
  * belay__free(): a comma as a rule (RFC 9110, section 5.3). 0 and *ret (NULL: there are none), or
