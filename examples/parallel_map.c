@@ -59,7 +59,7 @@ static unsigned long newlines(const char *block, ssize_t size)
 }
 
 /* belay_read() obeys the context for whatever can be opened: a file, a pipe, a terminal. A task's
- * stack has room for the block (188 KiB in all). */
+ * stack has room for the block (180 KiB in all). */
 static int count_in(belay_ctx *ctx, int fd, unsigned long *lines)
 {
 	char block[BLOCK];

@@ -20,14 +20,15 @@ BELAY_BEGIN_DECLS
 
 /* Zeros stand for the defaults in brackets. Copied. */
 struct belay_task_options {
-	size_t stack_size; /* bytes, at the least, for all that the task calls [188 KiB]        */
+	size_t stack_size; /* bytes, at the least, for all that the task calls [180 KiB]        */
 };
 
 /* Starts fn(ctx, arg) in a task. The task holds a reference to ctx as long as it runs; ending ctx
- * tells it to stop, nothing more. 0; -ENOMEM; -EAGAIN: no worker thread could be started; -EINVAL:
- * ctx or fn is NULL. A done context still starts it: fn sees it at its first check. Does not block.
- * The first call of a process starts the workers: one for each processor that this process may use,
- * or as many as BELAY_WORKERS in the environment says. */
+ * tells it to stop, nothing more. 0; -ENOMEM; -EAGAIN: no worker thread could be started, or
+ * belay_shutdown() is stopping them; -EINVAL: ctx or fn is NULL. A done context still starts it: fn
+ * sees it at its first check. Does not block. The first call of a process starts the workers: one
+ * for each processor that this process may use, or as many as BELAY_WORKERS in the environment
+ * says. */
 BELAY_EXPORT int belay_go(BELAY_BORROWED belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg),
 			  void *arg);
 BELAY_EXPORT int belay_go_at(BELAY_BORROWED belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg),

@@ -2,22 +2,23 @@
  *
  * stack.c - the stacks of tasks: addresses, of which memory is committed as they are touched.
  *
- * Ordinary ones are a page less than 256 KiB with their guards, and carved from mappings of 64 and
- * more, so that a million of them stay under vm.max_map_count. One of another size has a mapping of its own.
+ * Ordinary ones are 244 KiB with their guards, and carved from mappings of 64 and more, so that a
+ * million of them stay under vm.max_map_count. One of another size has a mapping of its own.
  *
  * Guards      are 64 KiB, since a frame of more than the guard can step over it, and few libraries
  *             were compiled so that none does (-fstack-clash-protection). They are made with
  *             MADV_GUARD_INSTALL, which splits no mapping, where the kernel has it (6.13), with
  *             mprotect elsewhere. They take no memory but the entries of page tables: eight stacks
  *             share a table of those, and would if their guards were smaller.
- * Odd stride  The page less keeps stacks from being a power of two apart: then the pages in use, at
- *             the top of each, would all compete for the same few sets of the TLB.
+ * Odd stride  Stacks are an odd number of pages apart: else the pages in use, at the top of each,
+ *             would compete for few sets of the TLB.
  * Huge pages  are refused: one would commit two megabytes for a task that uses four kilobytes.
  */
 #include "task/stack.h"
 
 #include "base/sanitizer.h"
 
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -26,6 +27,7 @@
 #ifdef BELAY_HAVE_VALGRIND
 #include <valgrind/valgrind.h>
 #else
+#define RUNNING_ON_VALGRIND               false
 #define VALGRIND_STACK_REGISTER(from, to) 0
 #define VALGRIND_STACK_DEREGISTER(id)     ((void)(id))
 #endif
@@ -37,7 +39,7 @@
 #define PIDFD_SELF (-10000)
 #endif
 
-enum { SLOT = 256 << 10, AHEAD_MOST = 64 };
+enum { SLOT = 244 << 10, AHEAD_MOST = 64 };
 
 static size_t page_size, slot_size;
 
@@ -45,7 +47,7 @@ static size_t page_size, slot_size;
 __attribute__((constructor)) static void ask_page_size(void)
 {
 	page_size = (size_t)sysconf(_SC_PAGESIZE);
-	slot_size = SLOT - page_size;
+	slot_size = (SLOT / page_size | 1) * page_size;
 }
 
 size_t belay__page_size(void)
@@ -72,14 +74,21 @@ static char *map(size_t size)
 }
 
 /* Does all at once what madvise(2) does one by one, each time interrupting the other processors.
- * False: it has done some, or nothing; the kernel lacks it (before 6.14). */
+ * False: it has done some, or nothing, as where the kernel (or valgrind) lacks it. */
 static bool advise_all(const struct iovec *ranges, size_t n, int advice)
 {
+	static _Atomic bool lacks_it; /* a hint: relaxed */
 	size_t size = 0;
+	ssize_t done;
 
+	if (RUNNING_ON_VALGRIND || atomic_load_explicit(&lacks_it, memory_order_relaxed))
+		return false;
 	for (size_t i = 0; i < n; i++)
 		size += ranges[i].iov_len;
-	return syscall(SYS_process_madvise, PIDFD_SELF, ranges, n, advice, 0) == (ssize_t)size;
+	done = syscall(SYS_process_madvise, PIDFD_SELF, ranges, n, advice, 0);
+	if (done < 0)
+		atomic_store_explicit(&lacks_it, true, memory_order_relaxed);
+	return done == (ssize_t)size;
 }
 
 static bool guard(char *at)
