@@ -2,8 +2,8 @@
  *
  * house.c - the workers' start and stop.
  *
- * Locking     house.lock guards the start; the stop comes from belay_shutdown() alone, when nobody
- *             uses the workers.
+ * Locking     house.lock guards the start, and that there is none during a stop. The stop comes
+ *             from belay_shutdown() alone, when nobody but tasks that still run uses the workers.
  * Memory      running is released after all else is set up, and acquired by those who use it.
  */
 #include "base/alloc.h"
@@ -135,6 +135,8 @@ static int start_locked(void)
 
 	if (atomic_load_explicit(&house->running, memory_order_relaxed))
 		return 0;
+	if (house->stopping)
+		return -EAGAIN;
 	err = open_workers();
 	if (err < 0)
 		return err;
@@ -164,14 +166,27 @@ int belay__workers_start_slow(void)
 	return err;
 }
 
+static bool set_stopping(bool stopping)
+{
+	bool running;
+
+	belay__lock_take(&house->lock, BELAY__RANK_START);
+	running = atomic_load_explicit(&house->running, memory_order_relaxed);
+	house->stopping = stopping;
+	atomic_store(&house->running, false);
+	belay__lock_give(&house->lock, BELAY__RANK_START);
+	return running;
+}
+
+/* Tasks may still run for a moment, and can start no others. */
 void belay__workers_stop(void)
 {
-	if (!atomic_load_explicit(&house->running, memory_order_acquire))
-		return;
-	atomic_store(&house->running, false);
-	join_workers(house->count);
-	belay__overflow_stop();
-	close_workers(house->count);
+	if (set_stopping(true)) {
+		join_workers(house->count);
+		belay__overflow_stop();
+		close_workers(house->count);
+	}
+	set_stopping(false);
 }
 
 int belay__poller_fd(void)

@@ -14,11 +14,13 @@
  * Queues      ready: tasks of this worker that can go on, first in first out; the owner's alone.
  *             inbox: tasks of this worker that others have woken; a lock-free stack, taken whole.
  *             New tasks: fresh.c.
- * Fairness    Every 4th turn prefers a new task to a ready one; the inbox is emptied on every turn;
- *             the clock is looked at about every LOOK_EVERY, however long turns are: stride is how
- *             many of them that was of late. Then come sleepers that are due; and the poller
- *             every POLL_EVERY, for that is a system call, and who comes from it stands in line
- *             behind all others anyhow. So no queue can starve another.
+ * Fairness    New tasks and ready ones take turns: READY_TURNS of the latter, then as many of the
+ *             former as stand in line by then, so that neither queue can starve the other, nor grow
+ *             without end as long as there is time for all. The inbox is emptied on every turn. The
+ *             clock is looked at about every LOOK_EVERY, however long turns are: stride is how many
+ *             of them that was of late; where turns become long all at once, a glance at the coarse
+ *             clock between two looks shows it. Then sleepers are woken, and the poller is asked
+ *             where that was POLL_EVERY ago: what comes in there would stand in line anyway.
  * Parking     A park always leaves, and a wake always queues, whichever comes first: only its
  *             worker runs a task, so one that is queued before it has left can't go on before it
  *             has. Hence no word tells whether a task is parked, and where both are of one worker
@@ -37,8 +39,9 @@
 #include <belay/time.h>
 
 #include <errno.h>
+#include <time.h>
 
-enum { STRIDE_MOST = 256, FRESH_EVERY = 4 };
+enum { STRIDE_MOST = 256, GLANCE_EVERY = 32, READY_TURNS = 3 };
 #define LOOK_EVERY BELAY_US(20)
 #define POLL_EVERY BELAY_US(100)
 #define TEND_EVERY BELAY_MS(10)
@@ -73,22 +76,67 @@ static void empty_inbox(struct worker *worker)
 	}
 }
 
-/* What to go on with; NULL: ask the loop. */
-static LEVEL struct belay__task *next_task(struct worker *worker)
+/* Ready ones have had their turns: now come as many new ones as stand in line when this is called
+ * first, and the ready ones again. */
+static __attribute__((noinline)) struct belay__task *change_over(struct worker *worker)
 {
-	struct belay__task *task = NULL;
+	struct belay__task *task;
 
-	if (worker->turns_left == 0)
-		return NULL;
+	if (worker->fresh_turns == 0)
+		worker->fresh_turns = belay__fresh_count(worker);
+	task = belay__fresh_pop(worker);
+	if (task && worker->fresh_turns > 1) {
+		worker->fresh_turns--;
+		worker->ready_turns = 0;
+		return task;
+	}
+	worker->fresh_turns = 0;
+	worker->ready_turns = READY_TURNS;
+	return task ? task : line_pop(&worker->ready);
+}
+
+static long coarse_clock(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return now.tv_nsec;
+}
+
+/* Whether to look around: after a stride, or where the coarse clock has moved on before that.
+ * turns_left is 0 then. */
+static LEVEL bool is_time(struct worker *worker)
+{
+	if (worker->turns_left % GLANCE_EVERY != 0)
+		return false;
+	if (worker->turns_left > 0 && coarse_clock() != worker->glanced)
+		worker->turns_left = 0;
+	return worker->turns_left == 0;
+}
+
+/* NULL: there is none. */
+static LEVEL struct belay__task *pick(struct worker *worker)
+{
+	struct belay__task *task;
+
+	worker->turns_left--;
 	if (atomic_load_explicit(&worker->inbox, memory_order_relaxed))
 		empty_inbox(worker);
-	if (--worker->turns_left % FRESH_EVERY == 0 || !worker->ready.first)
+	if (!worker->ready.first)
 		task = belay__fresh_pop(worker);
-	if (!task)
+	else if (worker->ready_turns-- > 0)
 		task = line_pop(&worker->ready);
+	else
+		task = change_over(worker);
 	if (task)
 		tally_add(&worker->tally, TALLY_TURNS, 1);
 	return task;
+}
+
+/* What to go on with; NULL: ask the loop. */
+static LEVEL struct belay__task *next_task(struct worker *worker)
+{
+	return is_time(worker) ? NULL : pick(worker);
 }
 
 /* ---- Switches -------------------------------------------------------------------------------- */
@@ -319,10 +367,8 @@ void belay__worker_yield(struct belay__task *task)
 /* ---- The loop -------------------------------------------------------------------------------- */
 
 /* Many turns in a short time: more of them next time; few in a long one: fewer. */
-static void look_around(struct worker *worker)
+static void learn_stride(struct worker *worker, int64_t passed)
 {
-	int64_t now = belay_now(), passed = now - worker->looked;
-
 	if (passed < LOOK_EVERY && worker->stride < STRIDE_MOST)
 		worker->stride *= 2;
 	while (passed > 2 * LOOK_EVERY && worker->stride > 1) {
@@ -330,14 +376,22 @@ static void look_around(struct worker *worker)
 		passed /= 2;
 	}
 	worker->turns_left = worker->stride;
+}
+
+static void look_around(struct worker *worker)
+{
+	int64_t now = belay_now();
+
+	learn_stride(worker, now - worker->looked);
 	worker->looked = now;
+	worker->glanced = coarse_clock();
+	if (belay__sleepers_are_due(&worker->sleepers, now))
+		belay__sleepers_wake(worker, now);
 	if (now - worker->tended > TEND_EVERY) {
 		worker->tended = now;
 		belay__tasks_tend();
 	}
-	if (belay__sleepers_are_due(&worker->sleepers, now))
-		belay__sleepers_wake(worker, now);
-	if (now - worker->polled > POLL_EVERY) {
+	if (now - worker->polled >= POLL_EVERY) {
 		worker->polled = now;
 		belay__worker_poll(worker);
 	}
@@ -348,9 +402,9 @@ static void run(struct worker *worker)
 	struct belay__task *task;
 
 	while (!atomic_load_explicit(&belay__house.quit, memory_order_relaxed)) {
-		if (worker->turns_left == 0)
+		if (is_time(worker))
 			look_around(worker);
-		task = next_task(worker);
+		task = pick(worker);
 		if (!task) {
 			belay__worker_idle(worker);
 			continue;

@@ -98,10 +98,12 @@ struct worker {
 	int64_t seen_when;                   /* and since when begun has been the same */
 	/* The owner's. */
 	_Alignas(64) struct line ready;      /* can go on */
-	unsigned turns_left;                 /* until it looks at the clock */
+	int ready_turns;                     /* until it is new tasks' turn, */
+	uint32_t fresh_turns;                /* and until it no longer is; 0: it is not */
+	unsigned turns_left;                 /* until it looks around */
 	unsigned stride;                     /* what turns_left begins with */
-	int64_t looked;                      /* when it last did */
-	int64_t polled;                      /* when it last looked at its poller */
+	long glanced;                        /* what the coarse clock showed when it last did */
+	int64_t looked, polled;              /* when it last did, and when it asked its poller */
 	int64_t tended;                      /* when it last saw to free stacks */
 	struct belay__task *finished;        /* is given back once its stack has been left */
 	struct belay__fiber *left;           /* by the task that began last */
@@ -129,6 +131,7 @@ struct worker {
 struct house {
 	struct belay__lock lock;   /* start and stop */
 	_Atomic bool running;      /* release after all else is set up */
+	bool stopping;             /* guarded by lock */
 	struct worker *workers;    /* constant while running, as is count */
 	struct worker *left;       /* of earlier runs, for tasks that still wait */
 	unsigned count;
@@ -199,6 +202,13 @@ static inline struct belay__task *belay__fresh_pop(struct worker *worker)
 		return task;
 	belay__fresh_take_in(worker);
 	return task ? task : runq_pop(&worker->fresh);
+}
+
+/* How many stand in line with worker; a hint. */
+static inline uint32_t belay__fresh_count(const struct worker *worker)
+{
+	return runq_length(&worker->fresh) +
+	       atomic_load_explicit(&worker->brought_count, memory_order_relaxed);
 }
 
 /* Any thread: a moment ago, some stood in line with worker, or with any. */

@@ -295,7 +295,7 @@ static void shut_down_before(void)
 	belay_shutdown();
 	raise(SIGUSR1);
 	must(has_default(SIGUSR1));
-	must(belay_sleep(belay_background(), 1) == 0); /* starts the clock again */
+	belay_end(belay_with_timeout(belay_background(), BELAY_S(1))); /* starts the clock again */
 	must_end_by(ctx, "SIGUSR1 received");
 	belay_end(ctx);
 }
