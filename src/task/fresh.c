@@ -134,18 +134,11 @@ bool belay__fresh_anywhere(void)
 	return false;
 }
 
-/* How many stand in line with worker; a hint. */
-static uint32_t line_length(struct worker *worker)
-{
-	return runq_length(&worker->fresh) +
-	       atomic_load_explicit(&worker->brought_count, memory_order_relaxed);
-}
-
 /* Where more stand in line than the queue holds, the last of them would have to wait long, however
  * quick the others are. */
 static bool is_long(struct worker *victim)
 {
-	return line_length(victim) > RUNQ;
+	return belay__fresh_count(victim) > RUNQ;
 }
 
 /* Would what stands in line with victim have to wait? */
@@ -164,7 +157,7 @@ static bool is_stuck(struct worker *victim, int64_t now)
 /* About half, so that thieves of thieves spread many tasks over many workers quickly. */
 static bool take_some(struct worker *thief, struct worker *victim)
 {
-	uint32_t n = (line_length(victim) + 1) / 2;
+	uint32_t n = (belay__fresh_count(victim) + 1) / 2;
 	bool taken = false;
 
 	for (uint32_t i = 0; i < n && i < STEAL_MOST; i++) {

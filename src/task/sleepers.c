@@ -7,13 +7,13 @@
  * a timerfd wakes it. A worker that a task holds up can't be in time; the task that waits could not
  * go on in time either. (The deadline of a context is another matter, and the clock's.)
  *
- * Invariants  (1) task->sleeper is linked while its time-out has neither been claimed for time nor
- *                 been removed by the task; task->timeout is then on the task's stack, which is
- *                 parked, or about to be.
+ * Invariants  (1) task->sleeper is linked from the add on until it is taken off to be claimed, or
+ *                 removed by the task; task->timeout, on the task's stack, may be used until the
+ *                 task goes on, which it can't while the worker is in here.
  *             (2) next is no later than the wheel's next moment.
  *             (3) Before a sleep: alarm is no later than next.
- * Lifetime    The claim decides between the time and other wakers, as ever. Where it is lost the
- *             time-out is not touched any more: the task was woken, and stands in the inbox.
+ * Claims      The claim decides between the time and other wakers, as ever. Where the time is the
+ *             only reason (sole) nobody but the worker can claim, so it needs no lock for that.
  * Misses      Of very many sleepers each one's stack has left the cache. The wheel links tasks,
  *             which lie close to each other; so a batch of them is taken off first, and their
  *             stacks are asked for all at once, before the first of them is looked at.
@@ -27,7 +27,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-enum { BATCH = 64, BATCH_BESIDE = 16, LINE = 64, LINES_MOST = 8 };
+enum { BATCH = 64, LINE = 64, LINES_MOST = 8 };
 
 static void count(struct sleepers *sleepers, int change)
 {
@@ -61,7 +61,8 @@ void belay__sleeper_remove(struct sleepers *sleepers, struct belay__task *task)
 
 /* ---- Waking ---------------------------------------------------------------------------------- */
 
-/* From where it was left up to the time-out, and no further than that may be. */
+/* From where it was left up to the time-out, or as far as pays. Where the switch is the portable
+ * one a large saved context lies between the two, and this fetches a part of that. */
 static void fetch_stack(const struct belay__task *task)
 {
 	const char *at = task->fiber.context.sp, *end = (const char *)(task->timeout + 1);
@@ -70,12 +71,12 @@ static void fetch_stack(const struct belay__task *task)
 		__builtin_prefetch(at, 1);
 }
 
-static unsigned take_batch(struct sleepers *sleepers, struct belay__task *batch[], unsigned most)
+static unsigned take_batch(struct sleepers *sleepers, struct belay__task *batch[BATCH])
 {
 	struct belay__list *link;
 	unsigned n = 0;
 
-	while (n < most && (link = belay__list_pop(&sleepers->wheel.due))) {
+	while (n < BATCH && (link = belay__list_pop(&sleepers->wheel.due))) {
 		batch[n] = belay__container(link, struct belay__task, sleeper.link);
 		fetch_stack(batch[n++]);
 	}
@@ -83,17 +84,26 @@ static unsigned take_batch(struct sleepers *sleepers, struct belay__task *batch[
 	return n;
 }
 
-void belay__sleepers_wake(struct worker *worker, int64_t now)
+static bool wake_batch(struct worker *worker)
 {
-	struct sleepers *sleepers = &worker->sleepers;
 	struct belay__task *batch[BATCH];
-	unsigned n;
+	unsigned n = take_batch(&worker->sleepers, batch);
 
-	belay__wheel_advance(&sleepers->wheel, now);
-	n = take_batch(sleepers, batch, worker->ready.first ? BATCH_BESIDE : BATCH);
 	for (unsigned i = 0; i < n; i++)
 		if (belay__wait_claim(&batch[i]->timeout->wait))
 			belay__worker_ready(worker, batch[i]);
+	return n == BATCH;
+}
+
+/* More than one batch where turns are long, since all who stand in line would have one before the
+ * next look. Otherwise that is near, and what was fetched would be lost again. */
+void belay__sleepers_wake(struct worker *worker, int64_t now)
+{
+	struct sleepers *sleepers = &worker->sleepers;
+
+	belay__wheel_advance(&sleepers->wheel, now);
+	while (wake_batch(worker) && worker->stride < BATCH)
+		;
 	sleepers->woken++;
 	sleepers->next = belay__wheel_next(&sleepers->wheel);
 }

@@ -13,8 +13,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct belay__timeout;
-struct belay__task;
 struct worker;
 
 /* The worker's own, which nobody else touches. */
@@ -43,8 +41,8 @@ static inline bool belay__sleepers_are_due(const struct sleepers *sleepers, int6
 	return now >= sleepers->next;
 }
 
-/* Makes some ready whose moment has come. No task runs meanwhile. Few where others are ready too:
- * who is woken to stand in a long line has lost what was fetched for it. */
+/* Makes those ready whose moment has come: all, or as many as there is time for before the next
+ * look at the clock. No task runs meanwhile. */
 void belay__sleepers_wake(struct worker *worker, int64_t now);
 
 /* To be called before the worker sleeps in its poller: it is woken in time. */

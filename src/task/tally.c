@@ -69,8 +69,7 @@ static void add_now(struct worker *worker, void *arg)
 	struct totals *totals = arg;
 
 	add(worker, arg);
-	totals->queued += runq_length(&worker->fresh);
-	totals->queued += atomic_load_explicit(&worker->brought_count, memory_order_relaxed);
+	totals->queued += belay__fresh_count(worker);
 	totals->sleepers += atomic_load_explicit(&worker->sleepers.count, memory_order_relaxed);
 	totals->running += belay__running(worker) != NULL;
 	totals->workers++;

@@ -8,7 +8,8 @@
  *             (runner's wake() releases, park() acquires). Its acquire lets the waker read what the
  *             waits point to, although the queue's lock orders that already.
  *             A sole reason's claim is a plain store under the queue's lock, which has taken it off
- *             the queue: nobody else can find it. The one who waits reads it after the wake.
+ *             the queue: nobody else can find it. The one who waits reads it after the wake. (A
+ *             sole time-out is claimed by the thread of the one who waits, under no lock.)
  */
 #include "wait/wait.h"
 

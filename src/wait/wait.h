@@ -90,8 +90,9 @@ struct belay__wait;
 struct belay__waiter {
 	_Atomic(struct belay__wait *) winner; /* the reason that won; NULL: still waiting */
 	struct belay__runner *runner;
-	bool sole; /* has one wait, in one queue: whoever has that queue's lock is the only one who
-		      could claim it. Set before it is queued */
+	bool sole; /* has one reason, which only one can claim at a time: whoever has the lock of
+		      its queue, or, of a time-out, the one who sees to it. Set before it is
+		      queued */
 	uint8_t why; /* enum belay__why */
 };
 
@@ -135,7 +136,7 @@ static inline void belay__timeout_init(struct belay__timeout *timeout, struct be
 
 /* The compare-and-swap: true where this reason, and no other, ends the wait. Acquire and release:
  * what either side wrote before is seen by the other. (Of a sole reason the queue's lock does both,
- * and there is nothing to compare.) */
+ * and of a time-out it is the same thread; and there is nothing to compare.) */
 static inline bool belay__wait_claim(struct belay__wait *wait)
 {
 	struct belay__wait *nobody = NULL;

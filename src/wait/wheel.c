@@ -2,7 +2,7 @@
  *
  * wheel.c - hierarchical timing wheels.
  *
- * A timer of tick t stands at the level of the highest group of six bits in which t differs from
+ * An entry of tick t stands at the level of the highest group of six bits in which t differs from
  * the wheel's tick, in the slot that this group of t names. So every timer of a lower level is due
  * before every one of a higher level, and within a level slots are due in the order of their
  * numbers: the next slot is the lowest bit of the lowest level that is not empty.

@@ -64,9 +64,13 @@ static void all_of_very_many_wake_and_none_early(void **state)
 
 /* ---- Beside tasks that never rest ------------------------------------------------------------ */
 
+enum { SLEEPERS = 1000 };
+
 struct restless {
 	belay_wg running;
 	atomic_bool over;
+	int64_t moment;
+	atomic_int awake;
 };
 
 static void yield_until_over(belay_ctx *ctx, void *arg)
@@ -97,6 +101,89 @@ static void tasks_that_yield_for_ever_keep_no_sleeper_waiting(void **state)
 	start(yield_until_over, &restless, &restless.running);
 	if (!start(sleep_a_little, &restless, &restless.running))
 		atomic_store(&restless.over, true);
+	assert_int_equal(belay_wg_wait(bg(), &restless.running), 0);
+}
+
+/* ---- Beside turns that are long -------------------------------------------------------------- */
+
+static atomic_int rounds_after;
+
+static void compute_and_yield(belay_ctx *ctx, void *arg)
+{
+	struct restless *restless = arg;
+
+	while (!atomic_load(&restless->over)) {
+		int64_t end = belay_now() + BELAY_MS(1);
+
+		while (belay_now() < end)
+			;
+		if (belay_now() > restless->moment + BELAY_MS(1))
+			atomic_fetch_add(&rounds_after, 1);
+		belay_yield();
+	}
+	belay_wg_done(&restless->running);
+}
+
+static void sleep_until_moment(belay_ctx *ctx, void *arg)
+{
+	struct restless *restless = arg;
+
+	check(belay_sleep(ctx, restless->moment - belay_now()) == 0);
+	if (atomic_fetch_add(&restless->awake, 1) == SLEEPERS - 1)
+		atomic_store(&restless->over, true);
+	belay_wg_done(&restless->running);
+}
+
+/* All of them come in line before the one that computes has had many turns more: not some at each
+ * of its turns. */
+static void very_many_that_are_due_wait_for_few_long_turns(void **state)
+{
+	struct restless restless = {BELAY_WG_INIT, .moment = belay_now() + BELAY_MS(50)};
+	int started = 0;
+
+	setenv("BELAY_WORKERS", "1", 1);
+	atomic_store(&rounds_after, 0);
+	for (int i = 0; i < SLEEPERS; i++)
+		started += start(sleep_until_moment, &restless, &restless.running);
+	if (started == SLEEPERS)
+		start(compute_and_yield, &restless, &restless.running);
+	assert_int_equal(belay_wg_wait(bg(), &restless.running), 0);
+	assert_in_range(atomic_load(&rounds_after), 0, 40);
+}
+
+/* ---- Beside new tasks that go on for ever ---------------------------------------------------- */
+
+static void compute_and_spawn(belay_ctx *ctx, void *arg)
+{
+	struct restless *restless = arg;
+	int64_t end = belay_now() + BELAY_US(100);
+
+	if (!atomic_load(&restless->over))
+		start(compute_and_spawn, restless, &restless->running);
+	while (belay_now() < end)
+		;
+	belay_wg_done(&restless->running);
+}
+
+static void yield_a_hundred_times(belay_ctx *ctx, void *arg)
+{
+	struct restless *restless = arg;
+
+	for (int i = 0; i < 100; i++)
+		belay_yield();
+	check(belay_sleep(ctx, BELAY_MS(1)) == 0);
+	atomic_store(&restless->over, true);
+	belay_wg_done(&restless->running);
+}
+
+/* Were new tasks always preferred, this would not end. */
+static void new_tasks_without_end_keep_no_other_waiting(void **state)
+{
+	struct restless restless = {BELAY_WG_INIT, false};
+
+	setenv("BELAY_WORKERS", "1", 1);
+	if (start(yield_a_hundred_times, &restless, &restless.running))
+		start(compute_and_spawn, &restless, &restless.running);
 	assert_int_equal(belay_wg_wait(bg(), &restless.running), 0);
 }
 
@@ -183,5 +270,7 @@ static void a_receive_that_times_out_when_an_element_comes_loses_none(void **sta
 BELAY_TEST_MAIN(
 	cmocka_unit_test(all_of_very_many_wake_and_none_early),
 	cmocka_unit_test_teardown(tasks_that_yield_for_ever_keep_no_sleeper_waiting, clear_workers),
+	cmocka_unit_test_teardown(very_many_that_are_due_wait_for_few_long_turns, clear_workers),
+	cmocka_unit_test_teardown(new_tasks_without_end_keep_no_other_waiting, clear_workers),
 	cmocka_unit_test(a_sleep_that_is_cancelled_at_its_end_ends_once),
 	cmocka_unit_test(a_receive_that_times_out_when_an_element_comes_loses_none))
