@@ -15,13 +15,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <unistd.h>
 
 /* ---- Making one ------------------------------------------------------------------------------ */
 
 belay_conn *belay__conn_new(void)
 {
-	belay_conn *conn = belay__calloc(1, sizeof *conn);
+	belay_conn *conn = belay__calloc(1, sizeof *conn + 2 * BELAY__ADDRESS_SIZE);
 
 	if (conn)
 		conn->fd = -1;
@@ -38,13 +39,24 @@ void belay__local_address(int fd, char ret[BELAY__ADDRESS_SIZE])
 	belay__address_format((struct sockaddr *)&addr, len, ret);
 }
 
-void belay__conn_init(belay_conn *conn, int fd, bool is_tcp, const struct sockaddr *peer,
-		      socklen_t len)
+/* Most addresses are a tenth of the longest. */
+static belay_conn *shrink(belay_conn *conn)
+{
+	size_t size = conn->local + strlen(conn->addresses + conn->local) + 1;
+	belay_conn *smaller = belay__realloc(conn, sizeof *conn + size);
+
+	return smaller ? smaller : conn;
+}
+
+belay_conn *belay__conn_init(belay_conn *conn, int fd, bool is_tcp, const struct sockaddr *peer,
+			     socklen_t len)
 {
 	conn->fd = fd;
 	conn->input.tells = is_tcp;
-	belay__address_format(peer, len, conn->peer);
-	belay__local_address(fd, conn->local);
+	belay__address_format(peer, len, conn->addresses);
+	conn->local = strlen(conn->addresses) + 1;
+	belay__local_address(fd, conn->addresses + conn->local);
+	return shrink(conn);
 }
 
 bool belay__is_tcp(int fd)
@@ -95,8 +107,7 @@ int belay_conn_from_fd(int fd, belay_conn **ret)
 	}
 	if (getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
 		len = 0;
-	belay__conn_init(conn, fd, belay__is_tcp(fd), (struct sockaddr *)&peer, len);
-	*ret = conn;
+	*ret = belay__conn_init(conn, fd, belay__is_tcp(fd), (struct sockaddr *)&peer, len);
 	return 0;
 }
 
@@ -291,10 +302,10 @@ int belay_conn_fd(const belay_conn *conn)
 
 const char *belay_conn_peer(const belay_conn *conn)
 {
-	return conn->peer;
+	return conn->addresses;
 }
 
 const char *belay_conn_local(const belay_conn *conn)
 {
-	return conn->local;
+	return conn->addresses + conn->local;
 }

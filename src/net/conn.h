@@ -8,42 +8,36 @@
 #include "base/lock.h"
 #include "net/address.h"
 #include "net/io.h"
-#include "wait/timer.h"
-#include "wait/watch.h"
 
 #include <belay/conn_filter.h>
 
-/* The context that ends when the peer hangs up; see hangup.c. */
+/* What watches the peer for the context that ends when it hangs up: hangup.c. */
+struct belay__peer_watch;
+
 struct belay__hangup {
-	bool used;                /* by the connection's user: the hook has been added, ever     */
-	struct belay_hook hook;
-	struct belay__watch watch;
-	struct belay__timer rest; /* of a connection with a filter: see hangup.c                 */
-	_Atomic bool resting;     /* rest is armed                                               */
-	_Atomic bool reading;     /* somebody does: who reads sees the end himself               */
-	struct belay__lock lock;  /* guards ctx, ending, and the arming of rest                  */
-	bool ending;              /* its hook runs: rest is not to be armed any more             */
-	belay_ctx *ctx;           /* borrowed: alive as long as it stands here. NULL: none       */
-	int code;                 /* what follows: constant while ctx stands here                */
-	const char *message;      /* ctx's memory                                                */
+	_Atomic bool reading;            /* somebody does: who reads sees the end himself */
+	_Atomic bool resting;            /* watch's rest is armed                         */
+	struct belay__lock lock;         /* guards watch, and what hangup.c says          */
+	struct belay__peer_watch *watch; /* NULL: none is needed                          */
 };
 
+/* Of many connections most wait: what only those in use need stands elsewhere. */
 struct belay_conn {
 	int fd;
+	struct belay__input input;
 	const struct belay_conn_filter *filter; /* NULL: none, the bytes are the socket's */
 	void *filter_state;
-	struct belay__input input;
 	struct belay__hangup hangup;
-	char peer[BELAY__ADDRESS_SIZE];
-	char local[BELAY__ADDRESS_SIZE];
+	size_t local;     /* where the own address begins; the peer's stands at the front */
+	char addresses[]; /* each with its NUL */
 };
 
 /* A connection still without a socket, so that making one can't fail once there is a socket; given
- * back with belay__free() or completed by belay__conn_init(), after which fd is its. NULL: out of
- * memory. */
+ * back with belay__free() or completed by belay__conn_init(), after which fd is its, and which may
+ * move it. NULL: out of memory. */
 belay_conn *belay__conn_new(void);
-void belay__conn_init(belay_conn *conn, int fd, bool is_tcp, const struct sockaddr *peer,
-		      socklen_t len);
+belay_conn *belay__conn_init(belay_conn *conn, int fd, bool is_tcp, const struct sockaddr *peer,
+			     socklen_t len);
 
 /* Whether fd is a socket of TCP, and of no other protocol that has internet addresses. */
 bool belay__is_tcp(int fd);
@@ -61,5 +55,8 @@ void belay__hangup_rest(struct belay__hangup *hangup);
 
 /* On return nothing of the watch on the peer touches conn any more. */
 void belay__hangup_fini(struct belay__hangup *hangup);
+
+/* Frees what the watch has needed, where its context has ended. */
+void belay__hangup_tidy(struct belay__hangup *hangup);
 
 #endif

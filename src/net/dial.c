@@ -136,8 +136,7 @@ static int wrap(const struct attempt *won, belay_conn **ret)
 		close(won->fd);
 		return -ENOMEM;
 	}
-	belay__conn_init(conn, won->fd, belay__is_tcp(won->fd), won->addr, won->len);
-	*ret = conn;
+	*ret = belay__conn_init(conn, won->fd, belay__is_tcp(won->fd), won->addr, won->len);
 	return 0;
 }
 

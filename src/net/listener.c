@@ -304,8 +304,8 @@ int belay_listener_accept(belay_ctx *ctx, belay_listener *listener, belay_conn *
 		belay__free(conn);
 		return (int)fd;
 	}
-	belay__conn_init(conn, (int)fd, listener->is_tcp, (struct sockaddr *)&arrival.peer,
-			 arrival.len);
+	conn = belay__conn_init(conn, (int)fd, listener->is_tcp, (struct sockaddr *)&arrival.peer,
+				arrival.len);
 	return hand_over(listener, conn, ret);
 }
 
