@@ -52,6 +52,11 @@ struct belay_conn_filter {
 
 	/* The connection is being closed: the socket will be, after this. Must not block. */
 	void (*close)(belay_conn *conn, void *state);
+
+	/* For belay_go_when_readable(): true: there is nothing to be read before more arrives at
+	 * the socket, and look() leaves what arrives alone until somebody reads; false: there may
+	 * be. Must not block. NULL: it can't tell. */
+	bool (*doze)(belay_conn *conn, void *state);
 };
 
 /* Puts filter, which must stay, in front of the socket: before anybody else uses conn, and once.

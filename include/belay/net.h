@@ -159,6 +159,41 @@ BELAY_EXPORT belay_ctx *belay_with_hangup_at(BELAY_BORROWED belay_ctx *parent, b
 #define belay_with_hangup(parent, conn, code, ...)                                                 \
 	belay_with_hangup_at((parent), (conn), (code), (__VA_ARGS__), BELAY_HERE)
 
+/* ---- Many connections that mostly wait ----------------------------------------------------------
+ *
+ * A task that waits for input holds a stack, and whatever its functions keep on it. Where thousands
+ * of connections have nothing to read for long, let the task return instead, and another one begin
+ * when there is something:
+ *
+ *     static void serve(belay_ctx *ctx, void *arg)
+ *     {
+ *             struct client *client = arg;
+ *
+ *             if (belay_err(ctx) < 0 || !answer_what_has_come(client) ||
+ *                 belay_go_when_readable(client->ctx, client->conn, serve, client) < 0)
+ *                     client_free(client);
+ *     } */
+
+/* Starts fn(ctx, arg) in a task once conn has something to read, or its stream has ended, or ctx is
+ * done: a look at belay_err(ctx) tells the last from the others. So a context with a deadline limits
+ * the wait. What can be read already starts it at once. The task may find that there is nothing to
+ * read all the same; then it may call this again.
+ *
+ * 0: fn will be called, once, by a task that keeps ctx alive, as it is kept until then; where there
+ * is no memory for the task when its time comes it is tried again every 50 ms. Until then nobody
+ * else may read from conn or close it: end ctx, and leave it to fn. The context's error (it is done
+ * already); -EINVAL: conn or fn is NULL; -EOPNOTSUPP: conn's filter can't (TLS can, once the
+ * handshake is made; before that fn is called at once); -ENOMEM, -EMFILE, -ENFILE and others as
+ * epoll_ctl(2): then fn will not be called. Does not block; any thread or task. After
+ * belay_shutdown() only ctx's end starts it. */
+BELAY_EXPORT int belay_go_when_readable(BELAY_BORROWED belay_ctx *ctx, belay_conn *conn,
+					void (*fn)(belay_ctx *ctx, void *arg), void *arg);
+BELAY_EXPORT int belay_go_when_readable_at(BELAY_BORROWED belay_ctx *ctx, belay_conn *conn,
+					   void (*fn)(belay_ctx *ctx, void *arg), void *arg,
+					   const struct belay_site *site);
+#define belay_go_when_readable(ctx, conn, fn, ...)                                                 \
+	belay_go_when_readable_at((ctx), (conn), (fn), (__VA_ARGS__), BELAY_HERE)
+
 /* ---- Listeners ------------------------------------------------------------------------------- */
 
 typedef struct belay_listener belay_listener;

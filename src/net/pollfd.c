@@ -372,26 +372,54 @@ static int register_edges(struct belay__pollfd *record, int epoll)
 	return err;
 }
 
+/* Under the lock. 1: who is queued now misses nothing; 0: the descriptor has become ready since
+ * edges; or an error. */
+static int may_queue(struct belay__pollfd *record, int epoll, uint32_t edges)
+{
+	int err = record->edge ? 0 : register_edges(record, epoll);
+
+	if (err < 0)
+		return err;
+	return edges == atomic_load_explicit(&record->edges, memory_order_relaxed);
+}
+
 int belay__pollfd_wait(belay_ctx *ctx, struct belay__pollfd *record, unsigned events,
 		       uint32_t edges)
 {
-	int epoll = belay__poller_fd();
-	bool again = false;
+	int epoll = belay__poller_fd(), queued;
 	struct place place;
-	int err = 0;
 
 	if (epoll < 0)
 		return epoll;
 	place_init(&place);
 	belay__lock_take(&record->lock, BELAY__RANK_FD);
-	if (!record->edge)
-		err = register_edges(record, epoll);
-	else
-		again = edges != atomic_load_explicit(&record->edges, memory_order_relaxed);
-	if (err == 0 && !again)
+	queued = may_queue(record, epoll, edges);
+	if (queued > 0)
 		enter(record, &place, events);
 	belay__lock_give(&record->lock, BELAY__RANK_FD);
-	return err < 0 || again ? err : park(ctx, record, &place);
+	return queued > 0 ? park(ctx, record, &place) : queued;
+}
+
+int belay__pollfd_join(struct belay__pollfd *record, struct belay__wait *wait, uint32_t edges)
+{
+	int epoll = belay__poller_fd(), queued;
+
+	if (epoll < 0)
+		return epoll;
+	belay__lock_take(&record->lock, BELAY__RANK_FD);
+	queued = may_queue(record, epoll, edges);
+	if (queued > 0)
+		belay__list_append(&record->waiters[READERS], &wait->link);
+	belay__lock_give(&record->lock, BELAY__RANK_FD);
+	return queued;
+}
+
+void belay__pollfd_leave(struct belay__pollfd *record, struct belay__wait *wait)
+{
+	belay__lock_take(&record->lock, BELAY__RANK_FD);
+	if (belay__list_linked(&wait->link))
+		belay__list_remove(&wait->link);
+	belay__lock_give(&record->lock, BELAY__RANK_FD);
 }
 
 void belay__pollfd_forget(int fd)

@@ -13,6 +13,8 @@
 #ifndef BELAY_SRC_NET_POLLFD_H
 #define BELAY_SRC_NET_POLLFD_H
 
+#include "wait/wait.h"
+
 #include <belay/net.h>
 
 #include <stdbool.h>
@@ -51,6 +53,13 @@ bool belay__pollfd_is_exceptional(const struct belay__pollfd *record);
  * before it is closed. */
 int belay__pollfd_wait(belay_ctx *ctx, struct belay__pollfd *record, unsigned events,
 		       uint32_t edges);
+
+/* The same for BELAY_READABLE and for who doesn't park, but is woken otherwise. 1: wait is queued;
+ * once it has won, or another of its waiter's has, it is to leave. 0: it is not, since the
+ * descriptor has become ready since edges. Or an error, as above. Leaving is fine also where it is
+ * not queued. */
+int belay__pollfd_join(struct belay__pollfd *record, struct belay__wait *wait, uint32_t edges);
+void belay__pollfd_leave(struct belay__pollfd *record, struct belay__wait *wait);
 
 /* Takes fd off its epoll; to be called before it is closed, when nobody waits for it any more. */
 void belay__pollfd_forget(int fd);

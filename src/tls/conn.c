@@ -145,6 +145,7 @@ static const struct belay_conn_filter filter = {
 	.tell = tell,
 	.offer = offer,
 	.close = close_link,
+	.doze = belay_tls__doze,
 };
 
 struct belay_tls__link *belay_tls__link_of(const belay_conn *conn)

@@ -100,14 +100,12 @@ ssize_t belay_tls__read(belay_ctx *ctx, belay_conn *conn, void *state, void *buf
 
 /* ---- A look ---------------------------------------------------------------------------------- */
 
-static int look_locked(struct belay_tls__link *link)
+static int peek(struct belay_tls__link *link)
 {
 	unsigned ignored;
 	char byte;
 	int result;
 
-	if (link->reading)
-		return 1;
 	if (link->broken)
 		return link->broken;
 	belay_tls__errors_clear();
@@ -123,9 +121,24 @@ int belay_tls__look(belay_conn *conn, void *state)
 	if (!is_ready(link))
 		return 1;
 	pthread_mutex_lock(&link->lock);
-	seen = look_locked(link);
+	seen = link->reading ? 1 : peek(link);
 	pthread_mutex_unlock(&link->lock);
 	return seen;
+}
+
+/* As one who reads, and waits for the socket. */
+bool belay_tls__doze(belay_conn *conn, void *state)
+{
+	struct belay_tls__link *link = state;
+	bool dry;
+
+	if (!is_ready(link))
+		return false;
+	pthread_mutex_lock(&link->lock);
+	dry = peek(link) == -EAGAIN;
+	link->reading = dry;
+	pthread_mutex_unlock(&link->lock);
+	return dry;
 }
 
 /* ---- Out ------------------------------------------------------------------------------------- */

@@ -136,5 +136,6 @@ ssize_t belay_tls__write(belay_ctx *ctx, belay_conn *conn, void *state, const st
 int belay_tls__flush(belay_ctx *ctx, belay_conn *conn, void *state);
 int belay_tls__finish(belay_ctx *ctx, belay_conn *conn, void *state);
 int belay_tls__look(belay_conn *conn, void *state);
+bool belay_tls__doze(belay_conn *conn, void *state);
 
 #endif
