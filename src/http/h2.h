@@ -8,10 +8,10 @@
 #ifndef BELAY_SRC_HTTP_H2_H
 #define BELAY_SRC_HTTP_H2_H
 
+#include "http/connection.h"
 #include "http/date.h"
 #include "http/request.h"
 #include "http/response.h"
-#include "http/server.h"
 
 #include "base/list.h"
 

@@ -2,9 +2,10 @@
  *
  * h2_connection.c - one client's HTTP/2: who reads, who writes, and how it ends.
  *
- * Tasks       The connection's own reads, and feeds the session. Each stream is served by a task of
- *             its own (h2_stream.c). Output is written by another one, the writer, which is there
- *             only while there is something to be written.
+ * Tasks       The connection's own reads, and feeds the session, and is gone where nothing has come
+ *             for a while (connection.c), also while requests run. Each stream is served by a task
+ *             of its own (h2_stream.c). Output is written by another one, the writer, which is
+ *             there only while there is something to be written.
  * Locking     nghttp2's session is for one at a time: `lock` guards it and all that its callbacks
  *             touch. It is held for as long as it takes to feed what one read brought, or to
  *             gather what one write takes, and never across a wait, nor while a context is ended, a
@@ -16,7 +17,7 @@
  *             nothing that was submitted is left lying. It starts in line with the tasks that were
  *             started before it: where a read has brought many requests, their answers are there
  *             when its turn comes, and go out in one write.
- * No loss     The reader is woken by input, its contexts and its time. Apart from that it must
+ * No loss     The reader is woken, or started, by input, its contexts and its time. Apart from that it must
  *             learn of the end alone: who finds that nothing is left to read or write
  *             (`finished`), under the lock, ends its `reading` context after that. Streams:
  *             h2_stream.c.
@@ -362,30 +363,56 @@ static bool look_around(struct belay__h2 *h2)
 	return more;
 }
 
-static ssize_t read_some(struct belay__h2 *h2, char *buf)
+/* Under which input is waited for, up to what is due, or some moment before that. */
+static belay_ctx *timed_reading(struct belay__h2 *h2, int64_t until)
 {
 	belay_ctx *timed;
-	ssize_t n;
 
 	belay__h2_lock(h2);
-	timed = belay_with_deadline(h2->reading, due(h2));
+	timed = belay_with_deadline(h2->reading, earlier(due(h2), until));
 	belay__h2_unlock(h2);
-	n = belay_conn_read(timed, h2->conn, buf, IN);
+	return timed;
+}
+
+static ssize_t read_some(struct belay__h2 *h2, char *buf, bool sleepless)
+{
+	int64_t until = sleepless ? BELAY_FOREVER : later(belay_now(), BELAY__DROWSY);
+	belay_ctx *timed = timed_reading(h2, until);
+	ssize_t n = belay_conn_read(timed, h2->conn, buf, IN);
+
 	belay_end(timed);
 	return n;
 }
 
-/* False: the connection is to be closed. */
-static bool read_on(struct belay__h2 *h2, char *buf)
+static bool is_due(struct belay__h2 *h2)
 {
-	ssize_t n = read_some(h2, buf);
+	bool is;
+
+	belay__h2_lock(h2);
+	is = due(h2) <= belay_now();
+	belay__h2_unlock(h2);
+	return is;
+}
+
+enum next { GO_ON, SLEEP, CLOSE };
+
+static enum next go_on_if(bool more)
+{
+	return more ? GO_ON : CLOSE;
+}
+
+static enum next read_on(struct belay__h2 *h2, char *buf, bool sleepless)
+{
+	ssize_t n = read_some(h2, buf, sleepless);
 
 	if (n > 0)
-		return take_input(h2, buf, (size_t)n) && belay_err(h2->ctx) == 0;
+		return go_on_if(take_input(h2, buf, (size_t)n) && belay_err(h2->ctx) == 0);
+	if (n == -ETIME && belay_err(h2->reading) == 0 && !is_due(h2))
+		return SLEEP;
 	if (n == -ECANCELED || n == -ETIME)
-		return look_around(h2);
+		return go_on_if(look_around(h2));
 	set_gone(h2);
-	return false;
+	return CLOSE;
 }
 
 /* ---- A connection's life --------------------------------------------------------------------- */
@@ -415,7 +442,7 @@ static void leave(struct belay__h2 *h2)
 	flush(h2);
 }
 
-static void h2_free(struct belay__h2 *h2)
+static void h2_fini(struct belay__h2 *h2)
 {
 	if (!h2->memory.starved)
 		nghttp2_session_del(h2->session);
@@ -437,19 +464,18 @@ static belay_ctx *make_sending(belay_ctx *ctx)
 	return sending;
 }
 
-static struct belay__h2 *h2_new(struct belay_server *server, belay_conn *conn, belay_ctx *hangup,
-				belay_ctx *ctx, belay_ctx *quiet)
+struct belay__h2 *belay__h2_new(struct belay__connection *c)
 {
 	struct belay__h2 *h2 = belay__calloc(1, sizeof *h2);
 
 	if (!h2)
 		return NULL;
-	h2->server = server;
-	h2->conn = conn;
-	h2->hangup = hangup;
-	h2->ctx = ctx;
-	h2->sending = make_sending(ctx);
-	h2->reading = belay_with_cancel(quiet);
+	h2->server = c->server;
+	h2->conn = c->conn;
+	h2->hangup = c->hangup;
+	h2->ctx = c->ctx;
+	h2->sending = make_sending(c->ctx);
+	h2->reading = belay_with_cancel(c->quiet);
 	pthread_mutex_init(&h2->lock, NULL);
 	belay__h2_memory_init(&h2->memory);
 	belay__list_init(&h2->all);
@@ -457,11 +483,11 @@ static struct belay__h2 *h2_new(struct belay_server *server, belay_conn *conn, b
 	belay__list_init(&h2->told);
 	belay__list_init(&h2->kept);
 	h2->now = h2->useless_since = belay_now();
-	h2->open_until = later(h2->now, server->options.header_time);
+	h2->open_until = later(h2->now, options_of(h2)->header_time);
 	h2->head_by = h2->final_by = BELAY_FOREVER;
 	if (belay__h2_session_init(h2) == 0)
 		return h2;
-	h2_free(h2);
+	h2_fini(h2);
 	return NULL;
 }
 
@@ -470,19 +496,25 @@ bool belay__h2_is_built(void)
 	return true;
 }
 
-bool belay__h2_serve(struct belay_server *server, belay_conn *conn, belay_ctx *hangup,
-		     belay_ctx *ctx, belay_ctx *quiet, const char *in, size_t size)
+/* Also where nothing has come: what is due is seen to, and a new session has something to say. */
+bool belay__h2_serve(struct belay__h2 *h2, const char *in, size_t size, bool sleepless)
 {
-	struct belay__h2 *h2 = h2_new(server, conn, hangup, ctx, quiet);
-	char *buf = h2 ? belay__malloc(IN) : NULL;
-	bool more = buf && take_input(h2, in, size);
+	char *buf = belay__malloc(IN);
+	enum next next = go_on_if(buf && take_input(h2, in, size));
 
-	while (more)
-		more = read_on(h2, buf);
+	while (next == GO_ON)
+		next = read_on(h2, buf, sleepless);
 	belay__free(buf);
-	if (!h2)
-		return false;
+	return next == SLEEP;
+}
+
+belay_ctx *belay__h2_asleep(struct belay__h2 *h2)
+{
+	return timed_reading(h2, BELAY_FOREVER);
+}
+
+void belay__h2_free(struct belay__h2 *h2)
+{
 	leave(h2);
-	h2_free(h2);
-	return true;
+	h2_fini(h2);
 }

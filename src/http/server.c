@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * server.c - listens, starts a task for each connection, and shuts down.
+ * server.c - listens, starts connections, and shuts down.
  *
  * States      open -> shut (a shutdown has begun: nobody listens, nothing new is served) -> drained
  *             (no connection and no listener is left; the channel of that name is closed, once).
  * Locking     lock guards the counts and which of these states it is; channels are closed and
  *             contexts ended without it.
- * Lifetime    the group's tasks are the connections; freeing the server joins them.
+ * Lifetime    connections leave as the last thing that they do with the server; freeing it waits
+ *             until all have.
  */
 #include "http/server.h"
 
@@ -47,6 +48,8 @@ static bool enter(struct belay_server *server)
 	lock(server);
 	open = !server->shut;
 	server->connections += open;
+	if (open)
+		belay_wg_add(&server->alive, 1);
 	unlock(server);
 	return open;
 }
@@ -62,6 +65,7 @@ void belay__server_leave(struct belay_server *server)
 	lock(server);
 	server->connections--;
 	unlock(server);
+	belay_wg_done(&server->alive);
 }
 
 size_t belay_server_connections(belay_server *server)
@@ -187,8 +191,7 @@ static void stop(struct belay_server *server)
 
 static void end_requests(struct belay_server *server)
 {
-	belay_cancel_cause_at(belay_group_ctx(server->group), -ESHUTDOWN, NULL,
-			      "server shutting down");
+	belay_cancel_cause_at(server->ctx, -ESHUTDOWN, NULL, "server shutting down");
 }
 
 int belay_server_shutdown(belay_ctx *ctx, belay_server *server)
@@ -207,11 +210,10 @@ void belay_server_free(belay_server *server)
 {
 	if (!server)
 		return;
-	if (server->group) {
-		end_requests(server);
-		belay_group_wait(server->group);
-	}
+	end_requests(server);
+	(void)!belay_wg_wait(belay_background(), &server->alive);
 	belay_end(server->stopping);
+	belay_end(server->ctx);
 	belay_chan_unref(server->slots);
 	belay_chan_unref(server->drained);
 	belay__free(server);
@@ -235,13 +237,11 @@ static void fill_in(struct belay_server_options *o)
 
 static bool make_parts(struct belay_server *server, belay_ctx *base)
 {
-	server->group = belay_group_new(base);
+	server->ctx = belay_with_cancel(base);
+	server->stopping = belay_with_cancel(server->ctx);
 	server->slots = belay_chan_new(0, server->options.connections);
 	server->drained = belay_chan_new(0, 0);
-	if (server->group)
-		server->stopping = belay_with_cancel(belay_group_ctx(server->group));
-	return server->group && server->slots && server->drained &&
-	       belay_err(server->stopping) != -ENOMEM;
+	return server->slots && server->drained && belay_err(server->stopping) != -ENOMEM;
 }
 
 int belay_server_new(belay_ctx *base, const belay_router *router,
