@@ -295,14 +295,12 @@ static bool live_on(struct belay__connection *c, bool sleepless)
 
 	wake_up(&a, c, sleepless);
 	serve(&a);
-	if (!a.drowsy) {
-		end(&a);
-		return false;
-	}
-	if (!keep_half(&a)) {
+	while (a.drowsy && !keep_half(&a)) {
 		a.drowsy = false;
 		a.sleepless = true;
 		serve(&a);
+	}
+	if (!a.drowsy) {
 		end(&a);
 		return false;
 	}

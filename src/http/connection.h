@@ -14,6 +14,9 @@
  * sends one request after the other finds it there. */
 #define BELAY__DROWSY BELAY_MS(20)
 
+/* And where it could not be put to sleep, before that is tried again. */
+#define BELAY__SLEEPLESS BELAY_S(1)
+
 struct belay__h2;
 struct belay__half;
 
@@ -38,7 +41,7 @@ struct belay__awake {
 	struct belay_request req;
 	struct belay_response res;
 	bool sending;   /* the client may still be sending what nobody reads                      */
-	bool sleepless; /* it can't be put to sleep: it waits here, for as long as it takes       */
+	bool sleepless; /* it could not be put to sleep a moment ago                              */
 	bool drowsy;    /* nothing comes: it is to sleep until something does, or until is over   */
 };
 
@@ -77,7 +80,7 @@ bool belay__h2_is_built(void);
 struct belay__h2 *belay__h2_new(struct belay__connection *c);
 
 /* Takes in[0..size), which has been read, and serves what follows until the connection is to be
- * closed: false; or until nothing has come for a while: true, unless it is sleepless. */
+ * closed: false; or until nothing has come for a while: true. */
 bool belay__h2_serve(struct belay__h2 *h2, const char *in, size_t size, bool sleepless);
 
 /* A context under which to wait for more. */

@@ -32,25 +32,18 @@ static int64_t later(int64_t now, int64_t ns)
 	return ns > BELAY_FOREVER - now ? BELAY_FOREVER : now + ns;
 }
 
-/* How long to wait here. */
-static int64_t patience_of(const struct belay__awake *a, int64_t time)
-{
-	int64_t left = a->c->until ? a->c->until - belay_now() : time;
-
-	return a->sleepless || left < BELAY__DROWSY ? left : BELAY__DROWSY;
-}
-
 /* The clock is looked at only where a client keeps us waiting. */
 ssize_t belay__h1_fill(struct belay__awake *a, belay_ctx *ctx, int64_t time)
 {
-	int64_t patience = patience_of(a, time);
-	ssize_t n = belay__wire_fill(ctx, &a->wire, belay__options_of(a->c)->header_size, patience);
+	struct belay__connection *c = a->c;
+	int64_t most = a->sleepless ? BELAY__SLEEPLESS : BELAY__DROWSY;
+	int64_t left = c->until ? c->until - belay_now() : time;
+	ssize_t n = belay__wire_fill(ctx, &a->wire, belay__options_of(c)->header_size,
+				     left < most ? left : most);
 
-	if (n != -ETIMEDOUT || patience < BELAY__DROWSY)
-		return n;
-	if (!a->c->until)
-		a->c->until = later(belay_now(), time - patience);
-	a->drowsy = !a->sleepless && belay_now() < a->c->until;
+	a->drowsy = n == -ETIMEDOUT && left > most;
+	if (a->drowsy && !c->until)
+		c->until = later(belay_now(), left - most);
 	return n;
 }
 
@@ -80,7 +73,8 @@ static ssize_t fill_first(struct belay__awake *a)
 	return n;
 }
 
-/* By empty lines alone no connection is held open for ever. */
+/* By empty lines alone no connection is held open for ever. A shutdown lets go on what has been
+ * looked at before it. */
 int belay__h1_await(struct belay__awake *a)
 {
 	struct belay__connection *c = a->c;
@@ -93,7 +87,7 @@ int belay__h1_await(struct belay__awake *a)
 		c->until = 0;
 		c->blanks++;
 	}
-	return c->served && is_closing(c) ? -ECANCELED : belay_err(c->ctx);
+	return c->served && a->head.at == 0 && is_closing(c) ? -ECANCELED : belay_err(c->ctx);
 }
 
 /* The size of the head; 0: not all of it is there; or an error. */

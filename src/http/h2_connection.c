@@ -376,8 +376,8 @@ static belay_ctx *timed_reading(struct belay__h2 *h2, int64_t until)
 
 static ssize_t read_some(struct belay__h2 *h2, char *buf, bool sleepless)
 {
-	int64_t until = sleepless ? BELAY_FOREVER : later(belay_now(), BELAY__DROWSY);
-	belay_ctx *timed = timed_reading(h2, until);
+	int64_t most = sleepless ? BELAY__SLEEPLESS : BELAY__DROWSY;
+	belay_ctx *timed = timed_reading(h2, later(belay_now(), most));
 	ssize_t n = belay_conn_read(timed, h2->conn, buf, IN);
 
 	belay_end(timed);

@@ -112,6 +112,7 @@ struct serving {
 	belay_listener *listener;
 	belay_ctx *stop;
 	belay_chan *over, *other;
+	char address[64];
 	atomic_bool other_ran;
 };
 
@@ -202,6 +203,70 @@ static void a_served_request_survives_the_loss_of_any_allocation(void **state)
 	belay_log_to(NULL, NULL);
 }
 
+/* ---- Asleep ---------------------------------------------------------------------------------- */
+
+static bool sleeps(struct serving *s)
+{
+	struct belay_numbers numbers;
+
+	belay_stats(&numbers, sizeof numbers);
+	return belay_server_connections(s->server) == 1 && numbers.tasks == 1;
+}
+
+/* Something has come, if only the end. */
+static bool is_answered(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+}
+
+/* Its first half puts it to sleep again, the second wakes it. Answered, or closed. */
+static void ask_in_halves(void *arg)
+{
+	static const char first[] = "GET /none HTTP/1.1\r\n", second[] = "Host: x\r\n\r\n";
+	struct serving *s = arg;
+	char answer[4096] = "";
+	int fd = dial(s->address);
+	ssize_t n = -1;
+
+	check(check_until(sleeps(s) || is_answered(fd)));
+	if (send(fd, first, sizeof first - 1, MSG_NOSIGNAL) > 0 &&
+	    check(check_until(sleeps(s) || is_answered(fd))) &&
+	    send(fd, second, sizeof second - 1, MSG_NOSIGNAL) > 0)
+		n = TEMP_FAILURE_RETRY(recv(fd, answer, sizeof answer - 1, 0));
+	check(n <= 0 || strncmp(answer, "HTTP/1.1 404", 12) == 0 ||
+	      strncmp(answer, "HTTP/1.1 503", 12) == 0 || strncmp(answer, "HTTP/1.1 500", 12) == 0);
+	close(fd);
+	check(check_until(belay_server_connections(s->server) == 0));
+}
+
+static void one_that_sleeps_survives_the_loss_of_any_allocation(void **state)
+{
+	struct belay_http_limit limit = {.most = BELAY_S(30)};
+	belay_router *router = make_router(&limit);
+	struct serving s = {.stop = belay_with_cancel(belay_background()),
+			    .over = belay_chan_new(0, 0)};
+
+	check_needs_memory_again();
+	belay_log_to(drop, NULL);
+	assert_int_equal(belay_server_new(belay_background(), router, NULL, &s.server), 0);
+	assert_int_equal(belay_listen(s.stop, "127.0.0.1:0", &s.listener), 0);
+	snprintf(s.address, sizeof s.address, "%s", belay_listener_address(s.listener));
+	assert_int_equal(belay_go(belay_background(), serve, &s), 0);
+	ask_in_halves(&s);
+	assert_true(check_each_alone(ask_in_halves, &s) > 10);
+	belay_cancel(s.stop);
+	assert_int_equal(belay_recv(belay_background(), s.over, (void *)NULL), -EPIPE);
+	belay_server_free(s.server);
+	belay_chan_unref(s.over);
+	belay_end(s.stop);
+	belay_router_free(router);
+	belay_log_to(NULL, NULL);
+}
+
+/* ---- None at all ----------------------------------------------------------------------------- */
+
 /* Whether it was answered. */
 static bool is_served(const char *address)
 {
@@ -268,4 +333,5 @@ static void a_server_outlives_a_time_without_memory(void **state)
 BELAY_TEST_MAIN(cmocka_unit_test(a_server_outlives_a_time_without_memory),
 		cmocka_unit_test(a_recorded_request_survives_the_loss_of_any_allocation),
 		cmocka_unit_test(no_handler_is_asked_without_memory_for_its_context),
-		cmocka_unit_test(a_served_request_survives_the_loss_of_any_allocation))
+		cmocka_unit_test(a_served_request_survives_the_loss_of_any_allocation),
+		cmocka_unit_test(one_that_sleeps_survives_the_loss_of_any_allocation))

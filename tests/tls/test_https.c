@@ -375,6 +375,51 @@ static void a_client_that_says_close_notify_ends_its_request_that_computes(void 
 	close(shadow);
 }
 
+/* ---- Clients that ask again later ------------------------------------------------------------ */
+
+/* What else than the task that accepts: none. */
+static bool sleeps(void)
+{
+	struct belay_numbers numbers;
+
+	belay_stats(&numbers, sizeof numbers);
+	return belay_server_connections(server) == 1 && numbers.tasks == 1;
+}
+
+static void expect_answer(belay_conn *conn)
+{
+	char answer[512];
+	ssize_t size = belay_conn_read(belay_background(), conn, answer, sizeof answer - 1);
+
+	assert_true(size > 0);
+	answer[size] = '\0';
+	assert_non_null(strstr(answer, "secure nobody"));
+}
+
+static void put(belay_conn *conn, const char *text)
+{
+	assert_int_equal(belay_conn_write(belay_background(), conn, text, strlen(text), NULL), 0);
+}
+
+static void an_idle_connection_holds_no_task_and_goes_on(void **state)
+{
+	belay_conn *conn = NULL;
+
+	belay_router_add(router, "GET /", tell, NULL);
+	start(NULL);
+	assert_int_equal(belay_tls_dial(belay_background(), address, sides.client, &conn, NULL), 0);
+	for (int i = 0; i < 3; i++) {
+		assert_true(check_until(sleeps()));
+		put(conn, "GET / HTTP/1.1\r\n");
+		assert_true(check_until(sleeps()));
+		put(conn, "Host: x\r\n\r\n");
+		expect_answer(conn);
+	}
+	assert_true(check_until(sleeps()));
+	belay_conn_close(conn);
+	assert_true(check_until(belay_server_connections(server) == 0));
+}
+
 /* ---- Slow clients ---------------------------------------------------------------------------- */
 
 static void a_client_that_does_not_make_the_handshake_is_closed(void **state)
@@ -467,5 +512,6 @@ BELAY_TEST_MAIN(TEST(curl_gets_an_answer), TEST(curl_refuses_a_server_that_it_do
 		TEST(a_client_that_closes_ends_its_request_that_computes),
 		TEST(a_client_that_resets_ends_its_request_that_computes),
 		TEST(a_client_that_says_close_notify_ends_its_request_that_computes),
+		TEST(an_idle_connection_holds_no_task_and_goes_on),
 		TEST(a_client_that_does_not_make_the_handshake_is_closed),
 		TEST(a_reload_under_load_disturbs_nobody))

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_readable.c - tasks that begin once a connection with TLS has something to read: also where
+ * OpenSSL has read it already, or the clock thread looks at what arrives.
+ */
+#include "sides_test.h"
+
+#include <stdatomic.h>
+
+struct begun {
+	belay_conn *conn;
+	_Atomic int count;
+	int err;
+	ssize_t got;
+	char byte;
+};
+
+static void begin(belay_ctx *ctx, void *arg)
+{
+	struct begun *begun = arg;
+
+	begun->err = belay_err(ctx);
+	if (begun->err == 0)
+		begun->got = belay_conn_read(ctx, begun->conn, &begun->byte, 1);
+	atomic_fetch_add(&begun->count, 1);
+}
+
+static bool has_begun(struct begun *begun)
+{
+	return check_until(begun->count == 1);
+}
+
+static void put(belay_conn *conn, const char *text)
+{
+	check(belay_conn_write(belay_background(), conn, text, strlen(text), NULL) == 0);
+}
+
+static void expect_byte(belay_conn *conn, char byte)
+{
+	struct begun begun = {.conn = conn};
+
+	check(belay_go_when_readable(belay_background(), conn, begin, &begun) == 0);
+	check(has_begun(&begun) && begun.err == 0 && begun.got == 1 && begun.byte == byte);
+}
+
+static void it_begins_when_something_arrives(void **state)
+{
+	struct pair pair = tls_pair(&sides);
+	struct begun begun = {.conn = pair.b};
+
+	assert_int_equal(belay_go_when_readable(belay_background(), pair.b, begin, &begun), 0);
+	put(pair.a, "x");
+	assert_true(has_begun(&begun));
+	assert_int_equal(begun.byte, 'x');
+	close_pair(pair);
+}
+
+static void it_begins_at_once_where_openssl_has_something(void **state)
+{
+	struct pair pair = tls_pair(&sides);
+
+	put(pair.a, "abc");
+	put(pair.a, "de");
+	for (int i = 0; i < 5; i++)
+		expect_byte(pair.b, "abcde"[i]);
+	close_pair(pair);
+}
+
+static void it_begins_when_the_peer_says_the_end(void **state)
+{
+	struct pair pair = tls_pair(&sides);
+	struct begun begun = {.conn = pair.b};
+
+	assert_int_equal(belay_go_when_readable(belay_background(), pair.b, begin, &begun), 0);
+	assert_int_equal(belay_conn_shutdown(pair.a), 0);
+	assert_true(has_begun(&begun));
+	assert_int_equal(begun.got, 0);
+	close_pair(pair);
+}
+
+static void it_begins_when_its_context_ends_and_reading_goes_on(void **state)
+{
+	struct pair pair = tls_pair(&sides);
+	struct begun begun = {.conn = pair.b};
+	belay_ctx *ending = belay_with_cancel(belay_background());
+
+	assert_int_equal(belay_go_when_readable(ending, pair.b, begin, &begun), 0);
+	belay_end(ending);
+	assert_true(has_begun(&begun));
+	assert_int_equal(begun.err, -ECANCELED);
+	put(pair.a, "x");
+	expect_byte(pair.b, 'x');
+	close_pair(pair);
+}
+
+static void before_the_handshake_it_begins_at_once(void **state)
+{
+	struct pair pair = tcp_pair();
+	struct begun begun = {.conn = pair.b};
+	belay_ctx *ending = belay_with_cancel(belay_background());
+
+	assert_int_equal(belay_tls_accept(sides.server, pair.b), 0);
+	assert_int_equal(belay_go_when_readable(ending, pair.b, begin, &begun), 0);
+	belay_cancel(ending); /* where it waits by now for the client's hello */
+	assert_true(has_begun(&begun));
+	belay_end(ending);
+	close_pair(pair);
+}
+
+/* ---- While the clock thread looks at what arrives -------------------------------------------- */
+
+enum { CROWD = 8, ROUNDS = 20 };
+
+struct stormy {
+	struct pair pair;
+	belay_ctx *hangup;
+	_Atomic int read;
+	_Atomic bool over;
+};
+
+static void go_on(belay_ctx *ctx, void *arg);
+
+static void wait_again(struct stormy *one)
+{
+	int r = belay_go_when_readable(one->hangup, one->pair.b, go_on, one);
+
+	if (r < 0) {
+		check(r == -ECANCELED);
+		one->over = true;
+	}
+}
+
+/* Each read begins the rest anew, after which the clock looks. */
+static void go_on(belay_ctx *ctx, void *arg)
+{
+	struct stormy *one = arg;
+	char byte;
+
+	if (belay_err(ctx) == 0 && belay_conn_read(ctx, one->pair.b, &byte, 1) == 1)
+		one->read++;
+	wait_again(one);
+}
+
+/* About as often as the clock looks, now a little sooner, now a little later. */
+static int write_all(belay_ctx *ctx, void *arg)
+{
+	struct stormy *one = arg;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		put(one->pair.a, "x");
+		check(belay_sleep(ctx, BELAY_US(19000 + 200 * (i % 11))) == 0);
+	}
+	return 0;
+}
+
+static void what_the_clock_looks_at_is_not_lost(void **state)
+{
+	static struct stormy crowd[CROWD];
+	belay_group *group = belay_group_new(belay_background());
+
+	for (int i = 0; i < CROWD; i++) {
+		crowd[i] = (struct stormy){.pair = tls_pair(&sides)};
+		crowd[i].hangup = belay_with_hangup(belay_background(), crowd[i].pair.b, -EPIPE,
+						    "gone");
+		wait_again(&crowd[i]);
+		assert_int_equal(belay_group_go(group, write_all, &crowd[i]), 0);
+	}
+	assert_int_equal(belay_group_wait(group), 0);
+	for (int i = 0; i < CROWD; i++)
+		assert_true(check_until(crowd[i].read == ROUNDS));
+	for (int i = 0; i < CROWD; i++) {
+		belay_conn_close(crowd[i].pair.a);
+		assert_true(check_until(crowd[i].over));
+		belay_end(crowd[i].hangup);
+		belay_conn_close(crowd[i].pair.b);
+	}
+}
+
+BELAY_TEST_MAIN(SIDES_TEST(it_begins_when_something_arrives),
+		SIDES_TEST(it_begins_at_once_where_openssl_has_something),
+		SIDES_TEST(it_begins_when_the_peer_says_the_end),
+		SIDES_TEST(it_begins_when_its_context_ends_and_reading_goes_on),
+		SIDES_TEST(before_the_handshake_it_begins_at_once),
+		SIDES_TEST(what_the_clock_looks_at_is_not_lost))
