@@ -117,7 +117,7 @@ static void end_contexts(struct belay__connection *c, const char *why)
 /* What has come of a request before its connection fell asleep. */
 struct belay__half {
 	char *in;
-	size_t room, size;
+	size_t size;
 	struct belay__head head;
 };
 
@@ -128,11 +128,10 @@ static void take_half(struct belay__awake *a)
 	if (!half)
 		return;
 	a->wire.in = half->in;
-	a->wire.room = half->room;
-	a->wire.end = half->size;
+	a->wire.room = a->wire.end = half->size;
 	a->head = half->head;
-	belay__free(half);
 	a->c->half = NULL;
+	belay__free(half);
 }
 
 static void wake_up(struct belay__awake *a, struct belay__connection *c, bool sleepless)
@@ -188,27 +187,30 @@ static void put_away(struct belay__awake *a)
 
 /* ---- Asleep ---------------------------------------------------------------------------------- */
 
-/* Keeps what has come of a request, in as little memory as it takes. False: there is not even
- * that. */
+static struct belay__half *half_new(const char *in, size_t size, const struct belay__head *head)
+{
+	struct belay__half *half = belay__malloc(sizeof *half);
+	char *copy = half ? belay__malloc(size) : NULL;
+
+	if (!copy) {
+		belay__free(half);
+		return NULL;
+	}
+	memcpy(copy, in, size);
+	*half = (struct belay__half){copy, size, *head};
+	return half;
+}
+
+/* Keeps what has come of a request, in as little memory as it takes: copied, since what would be
+ * cut off a large block is of use to nobody. False: there is not even that. */
 static bool keep_half(struct belay__awake *a)
 {
-	struct belay__wire *wire = &a->wire;
-	struct belay__half *half;
-	char *in;
+	const struct belay__wire *wire = &a->wire;
 
 	if (wire->start == wire->end)
 		return true;
-	half = belay__malloc(sizeof *half);
-	if (!half)
-		return false;
-	*half = (struct belay__half){.size = wire->end - wire->start, .head = a->head};
-	memmove(wire->in, wire->in + wire->start, half->size);
-	in = belay__realloc(wire->in, half->size);
-	half->in = in ? in : wire->in;
-	half->room = in ? half->size : wire->room;
-	wire->in = NULL;
-	a->c->half = half;
-	return true;
+	a->c->half = half_new(wire->in + wire->start, wire->end - wire->start, &a->head);
+	return a->c->half != NULL;
 }
 
 /* Whether nobody but ourselves has seen the contexts. */

@@ -62,7 +62,7 @@ static int translate(belay_ctx *ctx, struct belay__wire *wire, int err)
 /* Room behind the unused input: moved to the front first, then grown up to most. */
 static int make_room(struct belay__wire *wire, size_t most)
 {
-	size_t unused = wire->end - wire->start, room = wire->room ? 2 * wire->room : FIRST_ROOM;
+	size_t unused = wire->end - wire->start, room = 2 * wire->room;
 	char *in;
 
 	if (unused >= most)
@@ -73,6 +73,8 @@ static int make_room(struct belay__wire *wire, size_t most)
 	wire->end = unused;
 	if (unused < wire->room)
 		return 0;
+	if (room < FIRST_ROOM)
+		room = FIRST_ROOM;
 	in = belay__realloc(wire->in, room);
 	if (!in)
 		return -ENOMEM;
