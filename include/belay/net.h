@@ -175,9 +175,9 @@ BELAY_EXPORT belay_ctx *belay_with_hangup_at(BELAY_BORROWED belay_ctx *parent, b
  *     } */
 
 /* Starts fn(ctx, arg) in a task once conn has something to read, or its stream has ended, or ctx is
- * done: a look at belay_err(ctx) tells the last from the others. So a context with a deadline limits
- * the wait. What can be read already starts it at once. The task may find that there is nothing to
- * read all the same; then it may call this again.
+ * done: a look at belay_err(ctx) tells the last from the others. So a context with a deadline
+ * limits the wait. What can be read already starts it at once. The task may find that there is
+ * nothing to read all the same; then it may call this again.
  *
  * 0: fn will be called, once, by a task that keeps ctx alive, as it is kept until then; where there
  * is no memory for the task when its time comes it is tried again every 50 ms. Until then nobody

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * connection.c - a client's connection: which protocol it speaks, and how it sleeps, wakes and ends.
+ * connection.c - a client's connection: what it speaks, and how it sleeps, wakes and ends.
  *
  * Contexts    the server's -> hangup (ends when the client has gone) -> the one that the
  *             application put its values on -> each request's. quiet is the application's too, and
  *             ends besides when a shutdown begins: under it the connection waits for the next
  *             request.
- * States      awake: in a task, which serves it. Asleep, once nothing has come for a while: there is
- *             no task, no buffer, and, unless the application or HTTP/2 holds on to one, no
+ * States      awake: in a task, which serves it. Asleep, once nothing has come for a while: there
+ *             is no task, no buffer, and, unless the application or HTTP/2 holds on to one, no
  *             context; belay_go_when_readable() will start a task when something comes, the time is
  *             over that the client has, or the server shuts down. That one finds out for itself
  *             which it was. Over: in the last of the tasks.

@@ -24,25 +24,25 @@ struct belay__half;
 struct belay__connection {
 	struct belay_server *server;
 	belay_conn *conn;
-	belay_ctx *hangup, *ctx, *quiet; /* connection.c; NULL: not while it sleeps                */
-	struct belay__half *half; /* of a request, that came before it fell asleep; NULL: none     */
-	struct belay__h2 *h2;     /* NULL: HTTP/1                                                  */
-	int64_t until;            /* when what it waits for must have come; 0: not looked at yet   */
-	unsigned char blanks;     /* how often it has waited for this request and got empty lines  */
-	bool known;               /* which protocol it speaks                                      */
-	bool served;              /* a request, at least                                           */
+	belay_ctx *hangup, *ctx, *quiet; /* connection.c; NULL: not while it sleeps          */
+	struct belay__half *half; /* of a request, from before it fell asleep; NULL: none    */
+	struct belay__h2 *h2;     /* NULL: HTTP/1                                            */
+	int64_t until;            /* what it waits for must have come by then; 0: not known  */
+	unsigned char blanks;     /* how often this request's wait has brought empty lines   */
+	bool known;               /* which protocol it speaks                                */
+	bool served;              /* a request, at least                                     */
 };
 
 /* What it needs besides while there is something to be done; on its task's stack. */
 struct belay__awake {
 	struct belay__connection *c;
 	struct belay__wire wire;
-	struct belay__head head; /* of the request that comes, as far as it has been looked at   */
+	struct belay__head head; /* of the request that comes, as far as it has been looked at */
 	struct belay_request req;
 	struct belay_response res;
-	bool sending;   /* the client may still be sending what nobody reads                      */
-	bool sleepless; /* it could not be put to sleep a moment ago                              */
-	bool drowsy;    /* nothing comes: it is to sleep until something does, or until is over   */
+	bool sending;   /* the client may still be sending what nobody reads                */
+	bool sleepless; /* it could not be put to sleep a moment ago                        */
+	bool drowsy;    /* nothing comes: it is to sleep until something does, or until     */
 };
 
 static inline const struct belay_server_options *

@@ -422,6 +422,17 @@ void belay__pollfd_leave(struct belay__pollfd *record, struct belay__wait *wait)
 	belay__lock_give(&record->lock, BELAY__RANK_FD);
 }
 
+/* What is ready makes an event there too. Where it can't be added it is as if it never had been. */
+void belay__pollfd_follow(struct belay__pollfd *record)
+{
+	int own = belay__poller_fd();
+
+	belay__lock_take(&record->lock, BELAY__RANK_FD);
+	if (own >= 0 && record->edge && record->epoll != own && !waited_for(record))
+		record->edge = arm(record, own) == 0;
+	belay__lock_give(&record->lock, BELAY__RANK_FD);
+}
+
 void belay__pollfd_forget(int fd)
 {
 	struct belay__pollfd *record = belay__pollfd_of(fd);

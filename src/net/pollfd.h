@@ -61,6 +61,10 @@ int belay__pollfd_wait(belay_ctx *ctx, struct belay__pollfd *record, unsigned ev
 int belay__pollfd_join(struct belay__pollfd *record, struct belay__wait *wait, uint32_t edges);
 void belay__pollfd_leave(struct belay__pollfd *record, struct belay__wait *wait);
 
+/* Has the record's descriptor, where nobody waits for it, tell the calling task's worker from now
+ * on: for one that was started by another worker's, and may wait for it many times. */
+void belay__pollfd_follow(struct belay__pollfd *record);
+
 /* Takes fd off its epoll; to be called before it is closed, when nobody waits for it any more. */
 void belay__pollfd_forget(int fd);
 

@@ -69,11 +69,14 @@ static void sleeper_free(struct sleeper *sleeper)
 /* The task has a reference to ctx of its own. */
 static void task_main(belay_ctx *ctx, void *arg)
 {
-	struct sleeper *sleeper = arg, copy = *sleeper;
+	struct sleeper *sleeper = arg;
+	void (*fn)(belay_ctx *ctx, void *arg) = sleeper->fn;
 
+	arg = sleeper->arg;
 	leave(sleeper);
+	belay__pollfd_follow(sleeper->record);
 	sleeper_free(sleeper);
-	copy.fn(ctx, copy.arg);
+	fn(ctx, arg);
 }
 
 static bool start_task(struct sleeper *sleeper)

@@ -346,7 +346,7 @@ static void wait_again(struct stormy *one)
 	belay_ctx *timed = belay_with_timeout(one->ctx, BELAY_US(100 * (one->rounds % 4) + 1));
 	int r = belay_go_when_readable(timed, one->pair.b, go_on, one);
 
-	if (r == -ETIME && belay_err(one->ctx) == 0)
+	if (r == -ETIME)
 		r = belay_go_when_readable(one->ctx, one->pair.b, go_on, one);
 	belay_unref(timed);
 	if (r < 0) {
