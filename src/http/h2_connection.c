@@ -17,8 +17,8 @@
  *             nothing that was submitted is left lying. It starts in line with the tasks that were
  *             started before it: where a read has brought many requests, their answers are there
  *             when its turn comes, and go out in one write.
- * No loss     The reader is woken, or started, by input, its contexts and its time. Apart from that it must
- *             learn of the end alone: who finds that nothing is left to read or write
+ * No loss     The reader is woken, or started, by input, its contexts and its time. Apart from that
+ *             it must learn of the end alone: who finds that nothing is left to read or write
  *             (`finished`), under the lock, ends its `reading` context after that. Streams:
  *             h2_stream.c.
  * The end     The reader has left its loop. Where that was an error, the client's going or the

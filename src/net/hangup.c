@@ -50,11 +50,11 @@ struct belay__peer_watch {
 	belay_conn *conn;
 	struct belay_hook hook;
 	struct belay__watch watch;
-	struct belay__timer rest; /* of a connection with a filter                    */
-	bool ending;              /* its hook runs: rest is not to be armed any more  */
-	belay_ctx *ctx;           /* borrowed: alive as long as it stands here. NULL: it has ended */
-	int code;                 /* what ctx is to be ended with                     */
-	const char *message;      /* ctx's memory                                     */
+	struct belay__timer rest; /* of a connection with a filter                   */
+	bool ending;              /* its hook runs: rest is not to be armed any more */
+	belay_ctx *ctx;           /* borrowed: alive as long as it stands here; NULL: it is over */
+	int code;                 /* what ctx is to be ended with                    */
+	const char *message;      /* ctx's memory                                    */
 };
 
 /* ---- Filters --------------------------------------------------------------------------------- */

@@ -8,12 +8,12 @@
  * where a task would go on, it is started. So the claim decides between input and end, as
  * everywhere, and the records' owners need no lock.
  *
- * State       made -> queued and not woken, or woken and not queued everywhere yet -> both: whoever
- *             completes it, the maker or the waker, starts the task (two_halves) -> the task has
- *             left both queues, and frees the record. Where memory for the task is lacking it is
- *             `starved`, and tried again every PAUSE.
- * No loss     Input: pollfd.c's, with a look at the socket in place of a try. End: belay__block()'s.
- *             A record that is starved has won already, and needs nobody but the clock.
+ * State       made -> queued and not woken, or woken and not queued everywhere yet -> both:
+ *             whoever completes it, the maker or the waker, starts the task (two_halves) -> the
+ *             task has left both queues, and frees the record. Where memory for the task is lacking
+ *             it is `starved`, and tried again every PAUSE.
+ * No loss     Input: pollfd.c's, with a look at the socket in place of a try. The end: as in
+ *             belay__block(). One that is starved has been won, and needs nobody but the clock.
  * Lifetime    The maker touches the record until it has added its half, a waker until it has
  *             started the task, or made it one of the starved. A loser's use ends with his queue's
  *             lock, which the task takes once more. The winner's wait stands in no queue.

@@ -109,7 +109,8 @@ static void requests_that_wake_it_together_are_answered_in_turn(void **state)
 	fd = site_dial(&site);
 	ask(fd);
 	assert_true(fall_asleep(1));
-	assert_true(raw_send(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n"
+	assert_true(raw_send(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+				 "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 				 "GET / HTTP/1.1\r\nHos"));
 	expect_hello(fd);
 	expect_hello(fd);
@@ -121,8 +122,8 @@ static void requests_that_wake_it_together_are_answered_in_turn(void **state)
 
 static void a_head_may_come_in_any_number_of_pieces(void **state)
 {
-	static const char *const pieces[] = {"\r", "\nG", "ET / HT", "TP/1.1\r", "\nHost: x\r\n",
-					     "\r", "\n"};
+	static const char *const pieces[] = {"\r", "\nG", "ET / HT", "TP/1.1\r",
+					     "\nHost: x\r\n", "\r", "\n"};
 	int fd;
 
 	start(NULL);
