@@ -149,8 +149,8 @@ BELAY_EXPORT const char *belay_conn_local(const belay_conn *conn);
  * thread of Belay's own, so also while every worker is busy and nobody reads. message is copied;
  * NULL: the default. Never NULL, as all derivations: where it can't be watched it is done with
  * -ENOMEM, and the cause's code says what was lacking. Must be ended (belay_end) before conn is
- * closed. One at a time for a connection: a second one is done with -EINVAL. Call it and
- * belay_conn_close() from one place at a time. */
+ * closed. One at a time for a connection: a second one is done with -EINVAL. Call it,
+ * belay_go_when_readable() and belay_conn_close() from one place at a time. */
 BELAY_EXPORT belay_ctx *belay_with_hangup(BELAY_BORROWED belay_ctx *parent, belay_conn *conn,
 					  int code, const char *message) BELAY_DERIVES;
 BELAY_EXPORT belay_ctx *belay_with_hangup_at(BELAY_BORROWED belay_ctx *parent, belay_conn *conn,
