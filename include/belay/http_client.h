@@ -17,7 +17,7 @@
  *
  * Link with pkg-config belay-http. HTTP/1.1 and HTTP/2 by libcurl. Everything here works from tasks
  * and from plain threads; one client may be used by any number of them at once, one reply by one at
- * a time.
+ * a time, but for bodies that are written as they are sent.
  */
 #ifndef BELAY_HTTP_CLIENT_H
 #define BELAY_HTTP_CLIENT_H
@@ -145,6 +145,50 @@ BELAY_EXPORT int belay_http_get(BELAY_BORROWED belay_ctx *ctx, belay_http_client
 BELAY_EXPORT int belay_http_post(BELAY_BORROWED belay_ctx *ctx, belay_http_client *client,
 				 const char *url, const char *content_type, const void *body,
 				 size_t size, belay_http_reply **ret);
+
+/* ---- Bodies that are written as they are sent ---------------------------------------------------
+ *
+ *     err = belay_http_begin(ctx, client, &call, -1, &reply);
+ *     while (err == 0 && (n = next_piece(buf)) > 0)
+ *             err = belay_http_write(ctx, reply, buf, n);
+ *     if (err == 0)
+ *             err = belay_http_finish(reply);
+ *     if (err == 0 || err == -EPIPE)
+ *             err = belay_http_reply_await(ctx, reply);
+ *
+ * One task may write while another one awaits the reply and reads it. Whoever can't go on writing
+ * ends the context, with the reason as its cause, or the reply: the connection is closed, so that
+ * the peer never takes what it has for the whole. */
+
+/* Begins a request with a body of body_size bytes (its Content-Length) or, where that is -1, of any
+ * number (in chunks). It goes by HTTP/1.1, also where the client offers HTTP/2. call has no body,
+ * and its method, NULL for POST, is not HEAD; an Expect of "100-continue" has the body wait for the
+ * peer's word, for a second at most. Blocks for the name's look-up alone. What is written is sent
+ * once and kept nowhere: the request is not sent again, and a redirect is a reply as others. 0 and
+ * *ret, a reply that is yet to come, which the caller ends; the context's error; -EINVAL and others
+ * as belay_http_send(). */
+BELAY_EXPORT int belay_http_begin(BELAY_BORROWED belay_ctx *ctx, belay_http_client *client,
+				  const struct belay_http_call *call, int64_t body_size,
+				  belay_http_reply **ret);
+
+/* Appends to the body. Blocks while 64 KiB wait for the peer to take them. 0; ctx's error, or that
+ * of the request's context; the exchange's, as belay_http_send(); or
+ *   -EPIPE    the peer has answered and takes no more: with a status of 300 or above, or by its
+ *             end; the reply can be read
+ *   -EMSGSIZE more than body_size; nothing was taken
+ *   -EINVAL   the body was finished, or is none that is written
+ * After an error some of data may be on its way; then all that follow return the same. */
+BELAY_EXPORT int belay_http_write(BELAY_BORROWED belay_ctx *ctx, belay_http_reply *reply,
+				  const void *data, size_t size);
+
+/* Says that the body is whole. Does not block: the rest of it is still on its way. 0, or an error
+ * as above; -EMSGSIZE: it has less than body_size, and the exchange is over with that error. */
+BELAY_EXPORT int belay_http_finish(belay_http_reply *reply);
+
+/* Blocks until the head of a reply that was begun is there, which may be long before the body is
+ * finished; nothing but belay_http_reply_read() may be asked of it before. 0; ctx's error; the
+ * exchange's, as belay_http_send(). */
+BELAY_EXPORT int belay_http_reply_await(BELAY_BORROWED belay_ctx *ctx, belay_http_reply *reply);
 
 /* ---- Replies ------------------------------------------------------------------------------------
  *

@@ -2,10 +2,10 @@
  *
  * client.h - what the client's files share.
  *
- * A call (client.c) makes one reply for each hop: it prepares a curl handle (client_request.c) with
- * addresses that it has looked up itself (client_names.c), hands it to the client's driver
- * (client_driver.c), and waits. The driver alone touches the multi handle; what it gets it puts
- * into the reply (client_reply.c), from which the caller takes it.
+ * A call (client_send.c) makes one reply for each hop: it prepares a curl handle
+ * (client_request.c) with addresses that it has looked up itself (client_names.c), hands it to the
+ * client's driver (client_driver.c), and waits. The driver alone touches the multi handle; what it
+ * gets it puts into the reply (client_reply.c), from which the caller takes it.
  *
  * Ownership   A reply has a reference for its caller, one for the driver from the submission until
  *             its curl handle has left the multi handle, and one while it stands in the queue. Each
@@ -171,7 +171,7 @@ int belay__driver_close(void *driver, curl_socket_t fd);
 enum belay__operation {
 	BELAY__OP_ADD = 1,      /* start; with a reference for the driver */
 	BELAY__OP_REMOVE = 2,   /* stop, and close a connection in mid-body */
-	BELAY__OP_CONTINUE = 4, /* there is room in the body again */
+	BELAY__OP_CONTINUE = 4, /* there is room in the body again, or more of the request's */
 };
 
 /* Asks the driver for an operation; no call of its own blocks, so hooks may. False: the driver has
@@ -181,10 +181,40 @@ bool belay__driver_ask(belay_http_reply *reply, enum belay__operation operation)
 belay_http_client *belay__client_ref(belay_http_client *client);
 void belay__client_unref(belay_http_client *client);
 
-/* ---- Replies: client_reply.c, client_read.c -------------------------------------------------- */
+/* ---- Bodies that are written while they are sent: client_upload.c ---------------------------- */
 
-/* Bytes of a body that may wait for their reader before the peer is held back. */
+/* Bytes of a body, of a request or a reply, that may wait for who takes them. */
 enum { BELAY__BODY_MOST = 64 << 10 };
+
+/* Of a request whose body is not streamed room is NULL. */
+struct belay__upload {
+	belay_chan *room; /* holds a token after curl has taken something, or will take no more */
+	int64_t left;     /* bytes that the caller may still write; -1: any number; the caller's */
+	int failure;      /* of a write that was cut in its middle; the caller's */
+
+	/* Guarded by reply->lock. */
+	char *bytes; /* [start, end) are there to be sent, of BELAY__BODY_MOST */
+	size_t start, end;
+	bool is_whole; /* bytes[0] is the body's first byte */
+	bool finished; /* nothing more is written */
+	bool starved;  /* curl waits for more */
+};
+
+/* For a body of that many bytes, or -1. 0 or -ENOMEM; to be given to belay__upload_fini() either
+ * way, as is one that is all zeros. */
+int belay__upload_init(struct belay__upload *upload, int64_t size);
+void belay__upload_fini(struct belay__upload *upload);
+
+/* Has reply->easy take its body from reply->upload. False: out of memory. */
+bool belay__upload_prepare(belay_http_reply *reply);
+
+/* The head of the reply is there: curl, where it waits for more, looks what that makes of it. */
+void belay__upload_prod(belay_http_reply *reply);
+
+/* Who waits for room looks again. */
+void belay__upload_wake(struct belay__upload *upload);
+
+/* ---- Replies: client_reply.c, client_read.c -------------------------------------------------- */
 
 struct belay_http_reply {
 	_Atomic unsigned references;
@@ -215,6 +245,8 @@ struct belay_http_reply {
 	struct belay__list queued;
 	unsigned operations;
 
+	struct belay__upload upload; /* of the request */
+
 	struct belay__lock lock;
 	struct belay__reply_head head; /* constant once whole: then read without the lock */
 	char *body;              /* bytes [body_start, body_end) are there to be read */
@@ -235,6 +267,9 @@ int belay__reply_submit(belay_ctx *ctx, belay_http_reply *reply);
 
 /* Blocks until the head is whole. 0 or the exchange's error. */
 int belay__reply_await_head(belay_ctx *ctx, belay_http_reply *reply);
+
+/* True: *ret is what awaiting the head comes to. */
+bool belay__reply_head_is_decided(belay_http_reply *reply, int *ret);
 
 bool belay__reply_is_finished(belay_http_reply *reply);
 
@@ -257,6 +292,7 @@ struct belay__outgoing {
 	const char *method;
 	char *url;
 	bool with_body;
+	bool streamed; /* the body is reply->upload */
 	bool lost_body;   /* a redirect made it a GET: what describes the body goes too */
 	bool same_origin; /* false: went to another host: what is secret stays behind */
 	const char *first_method; /* before any redirect */

@@ -230,12 +230,13 @@ static void start(struct belay__driver *driver, belay_http_reply *reply)
 		       curl_multi_strerror(code));
 }
 
+/* A transfer that has no connection any more is over, and its message is yet to be collected. */
 static void go_on(struct belay__driver *driver, belay_http_reply *reply)
 {
 	CURLcode code = curl_easy_pause(reply->easy, CURLPAUSE_CONT);
 	int result = reply->failure ? reply->failure : belay__curl_errno(reply->easy, code);
 
-	if (code != CURLE_OK)
+	if (code != CURLE_OK && code != CURLE_BAD_FUNCTION_ARGUMENT)
 		retire(driver, reply, result, text_of(reply, result, code));
 }
 

@@ -34,6 +34,21 @@ static size_t body_take(belay_http_reply *reply, void *buf, size_t size, bool *r
 
 /* ---- Public ---------------------------------------------------------------------------------- */
 
+int belay_http_reply_await(belay_ctx *ctx, belay_http_reply *reply)
+{
+	int err = belay_err(ctx), result;
+
+	for (;;) {
+		if (err)
+			return err;
+		if (belay_err(reply->ctx))
+			return belay__exchange_error(reply->ctx, NULL);
+		if (belay__reply_head_is_decided(reply, &result))
+			return result;
+		err = belay_recv(ctx, reply->event, NULL);
+	}
+}
+
 ssize_t belay_http_reply_read(belay_ctx *ctx, belay_http_reply *reply, void *buf, size_t size)
 {
 	int err = belay_err(ctx);

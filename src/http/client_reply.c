@@ -9,7 +9,8 @@
  *                 body that curl decodes, decoded_most.
  *             (2) Where curl is paused the body is not empty or the reader has asked to go on.
  * Waiting     Whoever changes the state puts a token into event, which has room for one; the caller
- *             looks, then takes a token, then looks again. A token too many costs one look.
+ *             looks, then takes a token, then looks again. A token too many costs one look. Who
+ *             writes the request's body meanwhile has a channel like it, upload.room.
  * Locking     reply->lock; given back before event is touched.
  */
 #include "client.h"
@@ -28,6 +29,7 @@ static void reply_free(belay_http_reply *reply)
 	curl_slist_free_all(reply->headers);
 	curl_slist_free_all(reply->addresses);
 	belay__reply_head_fini(&reply->head);
+	belay__upload_fini(&reply->upload);
 	belay__free(reply->body);
 	belay__free(reply->url);
 	belay_chan_unref(reply->event);
@@ -72,6 +74,7 @@ void belay__reply_unref(belay_http_reply *reply)
 static void wake(belay_http_reply *reply)
 {
 	belay_try_send(reply->event, NULL);
+	belay__upload_wake(&reply->upload);
 }
 
 bool belay__reply_is_finished(belay_http_reply *reply)
@@ -157,8 +160,10 @@ size_t belay__reply_on_head(char *line, size_t one, size_t size, void *arg)
 	belay__client_unlock(&reply->lock);
 	if (err)
 		return size == 0 ? 0 : give_up(reply, err);
-	if (whole)
+	if (whole) {
 		wake(reply);
+		belay__upload_prod(reply);
+	}
 	return size;
 }
 
@@ -247,7 +252,7 @@ int belay__reply_submit(belay_ctx *ctx, belay_http_reply *reply)
 
 /* A head that is whole is a reply, even where the rest of the transfer has failed by now: the
  * body's reader will be told, however the two raced. */
-static bool head_is_decided(belay_http_reply *reply, int *ret)
+bool belay__reply_head_is_decided(belay_http_reply *reply, int *ret)
 {
 	bool decided;
 
@@ -265,7 +270,7 @@ int belay__reply_await_head(belay_ctx *ctx, belay_http_reply *reply)
 	for (;;) {
 		if (err || belay_err(ctx))
 			return belay_err(ctx) ? belay__exchange_error(ctx, NULL) : err;
-		if (head_is_decided(reply, &result))
+		if (belay__reply_head_is_decided(reply, &result))
 			return result;
 		err = belay_recv(ctx, reply->event, NULL);
 	}

@@ -320,10 +320,13 @@ static bool set_decoding(belay_http_reply *reply)
 }
 
 /* Copied by curl, since the transfer may outlive a call that was cancelled. */
-static bool set_body(const struct belay__outgoing *request, CURL *easy)
+static bool set_body(const struct belay__outgoing *request, belay_http_reply *reply)
 {
 	const struct belay_http_call *call = request->call;
+	CURL *easy = reply->easy;
 
+	if (request->streamed)
+		return belay__upload_prepare(reply);
 	if (!request->with_body)
 		return true;
 	return !curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body_size) &&
@@ -339,7 +342,7 @@ static bool set_message(const struct belay__outgoing *request, belay_http_reply 
 	       !curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") &&
 	       !curl_easy_setopt(easy, CURLOPT_USERAGENT, agent ? agent : "belay") &&
 	       !curl_easy_setopt(easy, CURLOPT_HTTPHEADER, reply->headers) &&
-	       set_body(request, easy) &&
+	       set_body(request, reply) &&
 	       (strcmp(request->method, "HEAD") != 0 ||
 		!curl_easy_setopt(easy, CURLOPT_NOBODY, 1L)) &&
 	       !curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);

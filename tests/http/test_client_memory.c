@@ -50,6 +50,8 @@ static const struct belay_http_client_options everything = {
 
 struct work {
 	struct peer *peer;
+	int (*send)(belay_ctx *ctx, belay_http_client *client, const char *url,
+		    belay_http_reply **ret);
 	unsigned whole, failed;
 };
 
@@ -59,16 +61,50 @@ static bool is_failure(int err)
 	return check(err < 0 && err != -ECANCELED && err != -ETIME && err != -ETIMEDOUT);
 }
 
-static int exchange(belay_ctx *ctx, belay_http_client *client, const char *url, char **data)
+static const struct belay_http_header header = {"X-Mine", "1"};
+
+static int send_whole(belay_ctx *ctx, belay_http_client *client, const char *url,
+		      belay_http_reply **ret)
 {
-	const struct belay_http_header header = {"X-Mine", "1"};
 	const struct belay_http_call call = {.url = url,
 					     .headers = &header,
 					     .header_count = 1,
 					     .body = body,
 					     .body_size = sizeof body};
+
+	return belay_http_send(ctx, client, &call, ret);
+}
+
+static int write_body(belay_ctx *ctx, belay_http_reply *reply)
+{
+	int err = belay_http_write(ctx, reply, body, sizeof body);
+
+	if (err == 0)
+		err = belay_http_finish(reply);
+	return err && err != -EPIPE ? err : belay_http_reply_await(ctx, reply);
+}
+
+static int send_as_written(belay_ctx *ctx, belay_http_client *client, const char *url,
+			   belay_http_reply **ret)
+{
+	const struct belay_http_call call = {.url = url, .headers = &header, .header_count = 1};
 	belay_http_reply *reply;
-	int err = belay_http_send(ctx, client, &call, &reply);
+	int err = belay_http_begin(ctx, client, &call, sizeof body, &reply);
+
+	if (err)
+		return err;
+	err = write_body(ctx, reply);
+	if (err)
+		belay_http_reply_end(reply);
+	else
+		*ret = reply;
+	return err;
+}
+
+static int exchange(belay_ctx *ctx, belay_http_client *client, const struct work *work, char **data)
+{
+	belay_http_reply *reply;
+	int err = work->send(ctx, client, work->peer->url, &reply);
 
 	if (err)
 		return err;
@@ -85,7 +121,7 @@ static void exchange_from_nothing(void *arg)
 	int err = belay_http_client_new(&everything, &client);
 
 	if (err == 0) {
-		err = exchange(belay_background(), client, work->peer->url, &data);
+		err = exchange(belay_background(), client, work, &data);
 		belay_http_client_close(client);
 	}
 	if (err == 0)
@@ -96,13 +132,12 @@ static void exchange_from_nothing(void *arg)
 	belay_shutdown();
 }
 
-static void an_exchange_survives_each_failed_allocation(void **state)
+static void each_failed_allocation_is_survived(struct work work)
 {
 	struct peer peer;
-	struct work work = {.peer = &peer};
 	long failed;
 
-	(void)state;
+	work.peer = &peer;
 	peer_start(&peer, answer, NULL);
 	failed = check_each_allocation(exchange_from_nothing, &work);
 	assert_true(failed > 50);
@@ -111,5 +146,19 @@ static void an_exchange_survives_each_failed_allocation(void **state)
 	peer_stop(&peer);
 }
 
+static void an_exchange_survives_each_failed_allocation(void **state)
+{
+	(void)state;
+	each_failed_allocation_is_survived((struct work){.send = send_whole});
+}
+
+static void so_does_one_whose_body_is_written_as_it_is_sent(void **state)
+{
+	(void)state;
+	each_failed_allocation_is_survived((struct work){.send = send_as_written});
+}
+
 BELAY_TEST_MAIN(cmocka_unit_test_setup_teardown(an_exchange_survives_each_failed_allocation,
+						let_curl_allocate_from_us, forget_curl),
+		cmocka_unit_test_setup_teardown(so_does_one_whose_body_is_written_as_it_is_sent,
 						let_curl_allocate_from_us, forget_curl))
