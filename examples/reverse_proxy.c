@@ -8,18 +8,22 @@
  *     curl -H 'Request-Timeout: 50ms' http://127.0.0.1:8081/slow
  *
  * One context goes through all of it: a client that goes away ends the request behind the proxy,
- * and so does its deadline, which the server there is told of. Answers are streamed, piece by
- * piece; a request's body is taken whole first (8 MiB at most): the client sends what is in memory.
+ * and so does its deadline, which the server there is told of. Bodies go through piece by piece,
+ * both at once: who is slow on one side holds up the other, and nothing is kept.
  */
 #include "serve.h"
 
 #include <belay/http_client.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum { MOST_HEADERS = 104, PIECE = 16384 };
+enum {
+	MOST_HEADERS = 104,
+	PIECE = 16384
+};
 
 struct proxy {
 	belay_http_client *client;
@@ -49,7 +53,8 @@ static bool lists(const char *list, const char *name)
 static bool is_hop(const char *name, const char *connection)
 {
 	return lists("Connection, Keep-Alive, Proxy-Authenticate, Proxy-Authorization, "
-		     "Proxy-Connection, TE, Trailer, Transfer-Encoding, Upgrade", name) ||
+		     "Proxy-Connection, TE, Trailer, Transfer-Encoding, Upgrade",
+		     name) ||
 	       lists(connection, name);
 }
 
@@ -57,7 +62,8 @@ static bool is_hop(const char *name, const char *connection)
 static bool is_made_anew(const char *name)
 {
 	return lists("Host, Content-Length, Expect, Request-Timeout, grpc-timeout, X-Trace-Id, "
-		     "traceparent, tracestate, baggage", name);
+		     "traceparent, tracestate, baggage",
+		     name);
 }
 
 static size_t take_headers(const belay_request *req, struct belay_http_header *ret)
@@ -91,12 +97,36 @@ static int give_headers(belay_response *res, const belay_http_reply *reply)
 
 /* ---- There and back -------------------------------------------------------------------------- */
 
-/* Each piece goes out as it comes, so that events are on time. */
-static int stream(belay_ctx *ctx, belay_response *res, belay_http_reply *reply)
+/* A request's body on its way. */
+struct upload {
+	belay_request *req;
+	belay_http_reply *reply;
+	ssize_t size; /* of the piece at hand */
+	char piece[PIECE];
+};
+
+/* In a task of its own. It fails where the client's side does; of the other side, which takes no
+ * more once it has answered, say, who awaits the reply is told. */
+static int send_body(belay_ctx *ctx, void *arg)
 {
+	struct upload *up = arg;
+
+	while (up->size > 0) {
+		if (belay_http_write(ctx, up->reply, up->piece, (size_t)up->size) < 0)
+			return 0;
+		up->size = belay_request_read(ctx, up->req, up->piece, PIECE);
+	}
+	if (up->size == 0)
+		belay_http_finish(up->reply);
+	return (int)up->size;
+}
+
+/* Each piece goes out as it comes, so that events are on time. */
+static int give_answer(belay_ctx *ctx, belay_response *res, belay_http_reply *reply)
+{
+	int r = give_headers(res, reply);
 	char piece[PIECE];
 	ssize_t n;
-	int r = 0;
 
 	while (r == 0 && (n = belay_http_reply_read(ctx, reply, piece, sizeof piece)) != 0) {
 		r = n < 0 ? (int)n : belay_response_write(ctx, res, piece, (size_t)n);
@@ -106,47 +136,78 @@ static int stream(belay_ctx *ctx, belay_response *res, belay_http_reply *reply)
 	return r;
 }
 
-static int send_on(belay_ctx *ctx, belay_request *req, const struct proxy *proxy,
-		   belay_http_reply **ret)
-{
-	char *url = belay_sprintf(ctx, "%s%s", proxy->upstream, belay_request_target(req));
-	struct belay_http_header headers[MOST_HEADERS];
-	struct belay_http_call call = {.method = belay_request_method(req), .url = url,
-				       .headers = headers};
-	const char *body;
-	int r = url ? belay_request_body(ctx, req, &body, &call.body_size) : -ENOMEM;
-
-	if (r < 0)
-		return r;
-	call.body = call.body_size > 0 ? body : NULL;
-	call.header_count = take_headers(req, headers);
-	return belay_http_send(ctx, proxy->client, &call, ret);
-}
-
 /* The server behind is to blame, but where the context has ended: that is answered for already. */
 static int blame(belay_ctx *ctx, belay_request *req, belay_response *res, int err)
 {
-	if (err == belay_err(ctx) || err == -ENOMEM || err == -EMSGSIZE || err == -EBADMSG)
+	if (err == belay_err(ctx) || err == -ENOMEM)
 		return err;
 	return belay_response_error(ctx, req, res, err == -ETIMEDOUT ? 504 : 502, "%s",
 				    belay_strerror(err));
 }
 
+static int answer(belay_ctx *ctx, belay_request *req, belay_response *res, int err,
+		  belay_http_reply *reply)
+{
+	return err < 0 ? blame(ctx, req, res, err) : give_answer(ctx, res, reply);
+}
+
+/* Under a context that ends as soon as the body can't be read any more, and once it is answered. */
+static int exchange_body(belay_ctx *ctx, const struct belay_http_call *call, struct upload *up,
+			 belay_response *res)
+{
+	const char *length = belay_request_header(up->req, "Content-Length");
+	const struct proxy *proxy = belay_request_data(up->req);
+	belay_group *group = belay_group_new(ctx);
+	belay_ctx *both;
+	int r, sent;
+
+	if (!group)
+		return -ENOMEM;
+	both = belay_group_ctx(group);
+	r = belay_http_begin(both, proxy->client, call, length ? strtoll(length, NULL, 10) : -1,
+			     &up->reply);
+	if (r == 0)
+		r = belay_group_go(group, send_body, up);
+	if (r == 0)
+		r = belay_http_reply_await(both, up->reply);
+	if (r == 0 || belay_err(both) == 0)
+		r = answer(ctx, up->req, res, r, up->reply);
+	belay_cancel(both);
+	sent = belay_group_wait(group);
+	belay_http_reply_end(up->reply);
+	return r == -ECANCELED && sent < 0 ? sent : r;
+}
+
+static int exchange(belay_ctx *ctx, const struct belay_http_call *call, belay_request *req,
+		    belay_response *res)
+{
+	const struct proxy *proxy = belay_request_data(req);
+	belay_http_reply *reply = NULL;
+	int r = belay_http_send(ctx, proxy->client, call, &reply);
+
+	r = answer(ctx, req, res, r, reply);
+	belay_http_reply_end(reply);
+	return r;
+}
+
+/* Whether there is a body is seen by its first piece. */
 static int hand_on(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
-	belay_http_reply *reply;
-	int r;
+	const struct proxy *proxy = belay_request_data(req);
+	struct belay_http_header headers[MOST_HEADERS];
+	struct belay_http_call call = {.method = belay_request_method(req), .headers = headers};
+	struct upload up = {.req = req};
 
 	if (belay_request_target(req)[0] != '/')
 		return belay_response_error(ctx, req, res, 400, NULL);
-	r = send_on(ctx, req, belay_request_data(req), &reply);
-	if (r < 0)
-		return blame(ctx, req, res, r);
-	r = give_headers(res, reply);
-	if (r == 0)
-		r = stream(ctx, res, reply);
-	belay_http_reply_end(reply);
-	return r;
+	call.url = belay_sprintf(ctx, "%s%s", proxy->upstream, belay_request_target(req));
+	if (!call.url)
+		return -ENOMEM;
+	call.header_count = take_headers(req, headers);
+	up.size = belay_request_read(ctx, req, up.piece, PIECE);
+	if (up.size < 0)
+		return (int)up.size;
+	return up.size > 0 ? exchange_body(ctx, &call, &up, res) : exchange(ctx, &call, req, res);
 }
 
 /* ---- The program ----------------------------------------------------------------------------- */
@@ -154,13 +215,14 @@ static int hand_on(belay_ctx *ctx, belay_request *req, belay_response *res)
 static int run(struct proxy *proxy, const char *address)
 {
 	static const struct belay_http_limit none = {0}; /* but what the caller asks for */
+	static const struct belay_server_options any_size = {.body_size = INT64_MAX};
 	belay_router *router = serve_router();
 	int r = router ? belay_router_use(router, belay_http_deadline, (void *)&none) : -ENOMEM;
 
 	if (r == 0)
 		r = belay_router_add(router, "/{path...}", hand_on, proxy);
 	if (r == 0)
-		r = serve(router, address);
+		r = serve_with(&any_size, router, address);
 	belay_router_free(router);
 	return r;
 }

@@ -28,11 +28,12 @@ static inline int serve_listening(belay_ctx *stop, belay_server *server, const c
 
 /* Serves what router knows on address until SIGINT or SIGTERM; then requests have 5 s to finish. 0,
  * or an error that has been told. */
-static inline int serve(belay_router *router, const char *address)
+static inline int serve_with(const struct belay_server_options *options, belay_router *router,
+			     const char *address)
 {
 	BELAY_SCOPED belay_ctx *stop = belay_with_signal(belay_background(), SIGINT, SIGTERM, 0);
 	belay_server *server = NULL;
-	int r = belay_server_new(belay_background(), router, NULL, &server);
+	int r = belay_server_new(belay_background(), router, options, &server);
 
 	if (r == 0)
 		r = serve_listening(stop, server, address);
@@ -40,6 +41,11 @@ static inline int serve(belay_router *router, const char *address)
 		fprintf(stderr, "%s: %s\n", address, belay_strerror(r));
 	belay_server_free(server);
 	return r;
+}
+
+static inline int serve(belay_router *router, const char *address)
+{
+	return serve_with(NULL, router, address);
 }
 
 /* A router that gives each request a trace id and a line in the log; NULL: no memory. */
