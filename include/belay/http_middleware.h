@@ -222,6 +222,14 @@ BELAY_EXPORT belay_middleware belay_http_access_log_json; /* arg: const struct b
  *                                            tracestate, x-trace-id, baggage, request-timeout,
  *                                            grpc-timeout)
  *
+ * and, of all HTTP clients of the process,
+ *
+ *     belay_http_client_requests_total       calls, however often each was sent
+ *     belay_http_client_retries_total        by reason, of what went before: refused, reset,
+ *                                            timed_out, unreachable, 429, 503
+ *     belay_http_client_retries_withheld_total  by what forbade another one: budget (used up),
+ *                                            deadline (would come before the wait's end)
+ *
  * Every processor has counters of its own, so that requests share none: 192 bytes a combination and
  * processor. The middleware should be the outermost. */
 

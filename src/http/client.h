@@ -328,7 +328,7 @@ enum { BELAY__RETRY_TOKEN = 100 };
 /* Fills in the defaults. 0 or -EINVAL. */
 int belay__retry_options(struct belay_http_retry *retry);
 
-/* A request begins: it adds to the budget. */
+/* A request begins: it is counted, and adds to the budget. */
 void belay__retry_begin(belay_http_client *client);
 
 /* How long to wait, in ns, before an attempt that ended with err, or with reply, is followed by

@@ -17,6 +17,7 @@
  */
 #include "client.h"
 
+#include "http/client_count.h"
 #include "http/date.h"
 #include "wait/timer.h"
 
@@ -108,6 +109,23 @@ static bool asks_again(const belay_http_reply *reply)
 	return status == 429 || status == 503;
 }
 
+static enum belay__client_count reason_of(int err, const belay_http_reply *reply)
+{
+	switch (err) {
+	case 0:
+		return belay_http_reply_status(reply) == 429 ? BELAY__COUNT_429 : BELAY__COUNT_503;
+	case -ECONNREFUSED:
+		return BELAY__COUNT_REFUSED;
+	case -ETIMEDOUT:
+		return BELAY__COUNT_TIMED_OUT;
+	case -ECONNRESET:
+	case -EPIPE:
+		return BELAY__COUNT_RESET;
+	default:
+		return BELAY__COUNT_UNREACHABLE;
+	}
+}
+
 /* ---- When ------------------------------------------------------------------------------------ */
 
 /* Evenly from 0 to most; without random numbers the whole of it. */
@@ -170,11 +188,21 @@ int64_t belay__retry_wait(belay_ctx *ctx, belay_http_client *client,
 	wait = backoff(retry, request->attempts - 1);
 	if (wait < asked)
 		wait = asked;
-	return is_in_time(ctx, retry, wait) && spend(client) ? wait : -1;
+	if (!is_in_time(ctx, retry, wait)) {
+		belay__client_counted(BELAY__COUNT_DEADLINE);
+		return -1;
+	}
+	if (!spend(client)) {
+		belay__client_counted(BELAY__COUNT_BUDGET);
+		return -1;
+	}
+	belay__client_counted(reason_of(err, reply));
+	return wait;
 }
 
 void belay__retry_begin(belay_http_client *client)
 {
+	belay__client_counted(BELAY__COUNT_REQUESTS);
 	if (client->options.retry.most > 0)
 		earn(client);
 }

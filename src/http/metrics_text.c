@@ -9,6 +9,7 @@
  */
 #include "http/metrics.h"
 
+#include "http/client_count.h"
 #include "http/dropped.h"
 #include "http/request.h"
 
@@ -186,6 +187,7 @@ int belay_metrics_text(belay_metrics *metrics, FILE *out)
 	put_uncounted(metrics, out);
 	begin(out, "headers_dropped_total", "counter", "Malformed headers that were passed over.");
 	put_dropped(out);
+	belay__client_counts_text(out);
 	return ferror(out) ? -EIO : 0;
 }
 

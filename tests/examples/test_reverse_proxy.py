@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 #
-# test_reverse_proxy.py PROGRAM - bodies go through examples/reverse_proxy piece by piece, both ways,
-# and who goes away on one side is noticed on the other. Prints TAP.
+# test_reverse_proxy.py PROGRAM - bodies go through examples/reverse_proxy piece by piece, both
+# ways, and who goes away on one side is noticed on the other. Prints TAP.
 
 import re
 import signal

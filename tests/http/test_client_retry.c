@@ -4,6 +4,7 @@
  */
 #include "client_peer.h"
 
+#include <belay/http_middleware.h>
 #include <belay/stats.h>
 
 #include <errno.h>
@@ -284,6 +285,60 @@ static void the_context_ends_the_wait(void **state)
 	belay_end(ctx);
 }
 
+/* ---- In numbers ------------------------------------------------------------------------------ */
+
+/* The value behind that name, of which there are as many as this process has counted so far. */
+static unsigned long counted(const char *name)
+{
+	belay_metrics *metrics = check_made(belay_metrics_new());
+	char *text = NULL, line[100];
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	unsigned long value;
+
+	assert_int_equal(belay_metrics_text(metrics, out), 0);
+	fclose(out);
+	snprintf(line, sizeof line, "\nbelay_http_client_%s ", name);
+	assert_non_null(strstr(text, line));
+	value = strtoul(strstr(text, line) + strlen(line), NULL, 10);
+	free(text);
+	belay_metrics_free(metrics);
+	return value;
+}
+
+static void what_is_sent_again_is_counted_by_reason(void **state)
+{
+	unsigned long requests = counted("requests_total"), resets, late;
+
+	late = counted("retries_total{reason=\"503\"}");
+	assert_int_equal(attempts_of("GET", UNAVAILABLE "\r\n", false), 3);
+	assert_int_equal(counted("requests_total"), requests + 1);
+	assert_int_equal(counted("retries_total{reason=\"503\"}"), late + 2);
+	resets = counted("retries_total{reason=\"reset\"}");
+	assert_int_equal(attempts_of("GET", NULL, false), 3);
+	assert_int_equal(counted("retries_total{reason=\"reset\"}"), resets + 2);
+	assert_int_equal(counted("retries_total{reason=\"503\"}"), late + 2);
+}
+
+static void what_is_not_sent_again_is_counted_by_what_forbade_it(void **state)
+{
+	const struct belay_http_retry once = {
+		.most = 3, .base = BELAY_US(10), .percent = 1, .burst = 1};
+	unsigned long budget = counted("retries_withheld_total{by=\"budget\"}");
+	unsigned long deadline = counted("retries_withheld_total{by=\"deadline\"}");
+	struct scene scene;
+
+	scene_begin(&scene, UNAVAILABLE "\r\n", 1000, once);
+	assert_int_equal(send_it(&scene, belay_background()), 0);
+	assert_int_equal(belay_http_reply_attempts(scene.reply), 2);
+	scene_end(&scene);
+	assert_int_equal(counted("retries_withheld_total{by=\"budget\"}"), budget + 1);
+	scene_begin(&scene, UNAVAILABLE "Retry-After: 3600\r\n\r\n", 1000, quick);
+	assert_int_equal(send_it(&scene, belay_background()), 0);
+	scene_end(&scene);
+	assert_int_equal(counted("retries_withheld_total{by=\"deadline\"}"), deadline + 1);
+}
+
 BELAY_TEST_MAIN(cmocka_unit_test(what_is_idempotent_is_sent_again),
 		cmocka_unit_test(what_is_not_is_sent_once_unless_the_caller_says_so),
 		cmocka_unit_test(other_answers_are_the_answer),
@@ -297,4 +352,6 @@ BELAY_TEST_MAIN(cmocka_unit_test(what_is_idempotent_is_sent_again),
 		cmocka_unit_test(without_a_deadline_it_is_waited_for_as_long_as_the_longest),
 		cmocka_unit_test(a_retry_after_in_time_is_kept),
 		cmocka_unit_test(one_that_has_passed_is_not_waited_for),
-		cmocka_unit_test(the_context_ends_the_wait))
+		cmocka_unit_test(the_context_ends_the_wait),
+		cmocka_unit_test(what_is_sent_again_is_counted_by_reason),
+		cmocka_unit_test(what_is_not_sent_again_is_counted_by_what_forbade_it))
