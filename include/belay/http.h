@@ -258,6 +258,10 @@ struct belay_server_options {
 	int64_t header_time;  /* from a request's first byte to the end of its head, else 408; and
 				 from the connect to the first byte [10 s]                      */
 	uint64_t body_size;   /* bytes of a request's body, else 413 [8 MiB]                    */
+	uint64_t body_rate;   /* bytes of it a second that a client has to send, else 408, while
+				 the handler waits for them [240]                               */
+	int64_t body_grace;   /* how long it may keep the handler waiting besides, in all;
+				 BELAY_FOREVER: there is no such rate [20 s]                    */
 	size_t drain_size;    /* of a body left unread: more than this closes the connection,
 				 for less it is read and thrown away [256 KiB]                  */
 	int64_t idle_time;    /* between requests; also how long one read of a body, or one write,

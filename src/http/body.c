@@ -58,6 +58,19 @@ static ssize_t decode(struct belay__wire *wire, char *buf, size_t size)
 	return wire->msg.body_size > wire->body_limit ? -EMSGSIZE : (ssize_t)produced;
 }
 
+/* Waits for more of it, for as long as its pace leaves to the client. */
+static ssize_t fill(belay_ctx *ctx, struct belay__wire *wire)
+{
+	struct belay__message *msg = &wire->msg;
+	int64_t patience = belay__pace_patience(&wire->pace, msg->body_size, msg->waited,
+						wire->patience);
+	int64_t start = belay_now();
+	ssize_t n = belay__wire_fill(ctx, wire, BODY_ROOM, patience);
+
+	msg->waited += belay_now() - start;
+	return n;
+}
+
 static ssize_t read_some(belay_ctx *ctx, struct belay__wire *wire, void *buf, size_t size)
 {
 	int r = wire->msg.done ? 0 : send_continue(ctx, wire);
@@ -67,7 +80,7 @@ static ssize_t read_some(belay_ctx *ctx, struct belay__wire *wire, void *buf, si
 		return r;
 	while (n == 0 && !wire->msg.done) {
 		if (wire->start == wire->end)
-			n = belay__wire_fill(ctx, wire, BODY_ROOM, wire->patience);
+			n = fill(ctx, wire);
 		if (n >= 0)
 			n = decode(wire, buf, size);
 	}

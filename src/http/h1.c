@@ -148,6 +148,7 @@ static int read_request(struct belay__awake *a)
 		return r;
 	wire->start += (size_t)size;
 	wire->body_limit = options->body_size;
+	wire->pace = (struct belay__pace){options->body_rate, options->body_grace};
 	a->req.source = &wire->source;
 	wire->stuck = !wire->msg.chunked && wire->msg.length > wire->body_limit;
 	a->req.failed = wire->stuck ? -EMSGSIZE : 0;

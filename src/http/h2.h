@@ -80,6 +80,8 @@ struct belay__h2_stream {
 	char *in;
 	size_t in_room, in_start, in_end;
 	uint64_t taken;         /* bytes of it that its reader has                */
+	int64_t waited;         /* ns for them; its reader's                      */
+	bool held_up;           /* the client may not send: others don't read     */
 	bool in_done, deaf;     /* all of it is there; nobody will read it        */
 	int in_failed;          /* what its reader is told in place of more       */
 	struct belay__h2_signal more;
@@ -213,9 +215,9 @@ void belay__h2_deliver(struct belay__h2 *h2);
 /* Starts tasks for streams that are ready, up to the limit. Without the lock. */
 void belay__h2_start(struct belay__h2 *h2);
 
-/* Waits, without the lock, for what signal's waits was set for, no longer than the server's
- * patience. 0: look again; the context's error; -ETIMEDOUT. */
-int belay__h2_await(belay_ctx *ctx, struct belay__h2_stream *s, struct belay__h2_signal *signal);
+/* Waits, without the lock, for what signal's waits was set for, no longer than patience. 0: look
+ * again; the context's error; -ETIMEDOUT. */
+int belay__h2_await(belay_ctx *ctx, struct belay__h2_signal *signal, int64_t patience);
 
 /* What reading and writing say of a stream that is closed. */
 int belay__h2_gone(belay_ctx *ctx);

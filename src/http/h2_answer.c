@@ -289,7 +289,7 @@ static int pour(belay_ctx *ctx, struct belay__h2_stream *s, const char *data, si
 		if (n < 0)
 			return (int)n;
 		if (n == 0)
-			r = belay__h2_await(ctx, s, &s->room);
+			r = belay__h2_await(ctx, &s->room, s->h2->server->options.idle_time);
 		if (r < 0)
 			return give_up(s, r);
 		data += n;

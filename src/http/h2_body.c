@@ -9,6 +9,7 @@
  *                session is told once that it is consumed.
  */
 #include "http/h2.h"
+#include "http/pace.h"
 
 #include "base/alloc.h"
 
@@ -128,7 +129,25 @@ static ssize_t take(belay_ctx *ctx, struct belay__h2_stream *s, void *buf, size_
 		return belay__h2_gone(ctx);
 	send_continue(s);
 	s->more.waits = true;
+	s->held_up = nghttp2_session_get_local_window_size(s->h2->session) <= 0;
 	return -EAGAIN;
+}
+
+/* What others leave unread, with all of the connection's window, is not the client's fault. */
+static int await(belay_ctx *ctx, struct belay__h2_stream *s)
+{
+	const struct belay_server_options *options = &s->h2->server->options;
+	const struct belay__pace pace = {options->body_rate, options->body_grace};
+	int64_t start, patience = options->idle_time;
+	int r;
+
+	if (s->held_up)
+		return belay__h2_await(ctx, &s->more, patience);
+	patience = belay__pace_patience(&pace, s->taken, s->waited, patience);
+	start = belay_now();
+	r = belay__h2_await(ctx, &s->more, patience);
+	s->waited += belay_now() - start;
+	return r;
 }
 
 ssize_t belay__h2_body_read(belay_ctx *ctx, struct belay__source *source, void *buf, size_t size)
@@ -142,7 +161,7 @@ ssize_t belay__h2_body_read(belay_ctx *ctx, struct belay__source *source, void *
 		n = take(ctx, s, buf, size);
 		belay__h2_unlock(s->h2);
 		if (n == -EAGAIN)
-			n = belay__h2_await(ctx, s, &s->more);
+			n = await(ctx, s);
 		else
 			return n;
 		if (n < 0)

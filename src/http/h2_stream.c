@@ -231,9 +231,9 @@ void belay__h2_deliver(struct belay__h2 *h2)
 	} while (news.s);
 }
 
-int belay__h2_await(belay_ctx *ctx, struct belay__h2_stream *s, struct belay__h2_signal *signal)
+int belay__h2_await(belay_ctx *ctx, struct belay__h2_signal *signal, int64_t patience)
 {
-	belay_ctx *timed = belay_with_timeout(ctx, s->h2->server->options.idle_time);
+	belay_ctx *timed = belay_with_timeout(ctx, patience);
 	int r = belay_sem_acquire(timed, &signal->sem, 1);
 
 	belay_end(timed);

@@ -30,6 +30,7 @@ struct belay__message {
 	char *out;              /* where belay__message_body() puts what it decodes  */
 	size_t produced;
 	uint64_t body_size;     /* bytes of body so far                              */
+	int64_t waited;         /* ns for them, by its reader                        */
 	uint64_t overhead;      /* bytes of coding so far                            */
 	char last;              /* the last byte of either                           */
 };

@@ -229,6 +229,8 @@ static void fill_in(struct belay_server_options *o)
 	OR_DEFAULT(o->headers, 100);
 	OR_DEFAULT(o->header_time, BELAY_S(10));
 	OR_DEFAULT(o->body_size, 8 * 1024 * 1024);
+	OR_DEFAULT(o->body_rate, 240);
+	OR_DEFAULT(o->body_grace, BELAY_S(20));
 	OR_DEFAULT(o->drain_size, 256 * 1024);
 	OR_DEFAULT(o->idle_time, BELAY_S(60));
 	OR_DEFAULT(o->connections, 10000);

@@ -7,6 +7,7 @@
 #define BELAY_SRC_HTTP_WIRE_H
 
 #include "http/message.h"
+#include "http/pace.h"
 #include "http/response.h"
 
 #include <belay/sync.h>
@@ -24,6 +25,7 @@ struct belay__wire {
 	struct belay__message msg;
 	struct belay__source source; /* of its body */
 	uint64_t body_limit;
+	struct belay__pace pace;     /* that its body has to keep */
 	size_t drain_limit;
 	bool stuck;                  /* nobody can tell where it ends, or wants to know */
 

@@ -164,6 +164,19 @@ static void a_client_that_sends_nothing_of_its_body_is_told_408(void **state)
 	h2_close(&peer);
 }
 
+static void a_client_that_sends_its_body_too_slowly_is_told_408(void **state)
+{
+	static const struct belay_server_options options = {
+		.body_rate = UINT64_MAX, .body_grace = 1};
+	struct h2_body body = {"ab", 2, .open = true};
+
+	check(belay_router_add(site.router, "POST /", echo, NULL) == 0);
+	site_start(&site, belay_background(), &options);
+	h2_dial(&site, &peer);
+	assert_int_equal(h2_await(&peer, h2_ask(&peer, "POST", "/", NULL, &body))->status, 408);
+	h2_close(&peer);
+}
+
 /* ---- Bodies that go -------------------------------------------------------------------------- */
 
 static atomic_size_t written;
@@ -313,6 +326,7 @@ BELAY_TEST_MAIN(TEST(a_large_body_comes_back_as_it_went), TEST(several_bodies_sh
 		TEST(a_client_sends_no_more_than_its_handler_reads),
 		TEST(a_body_that_nobody_reads_is_refused_once_answered),
 		TEST(a_client_that_sends_nothing_of_its_body_is_told_408),
+		TEST(a_client_that_sends_its_body_too_slowly_is_told_408),
 		TEST(a_handler_writes_no_more_than_its_client_takes),
 		TEST(a_client_that_takes_nothing_has_its_stream_reset),
 		TEST(an_answer_that_is_not_taken_does_not_stay_for_ever),

@@ -265,6 +265,31 @@ static void a_body_that_does_not_come_is_answered_408(void **state)
 	is_refused("POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n01234", 408);
 }
 
+/* Nothing of it may be waited for: what came with the head is all there is. */
+static void a_body_that_is_too_slow_is_answered_408(void **state)
+{
+	start((struct belay_server_options){.body_rate = UINT64_MAX, .body_grace = 1});
+	is_refused("POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n01234", 408);
+}
+
+/* A thousand of them come with the head, and make time for the last one: a thousand seconds. */
+static void bytes_that_have_come_make_time_for_more(void **state)
+{
+	struct reply reply;
+	char text[1200];
+	int fd;
+
+	start((struct belay_server_options){.body_rate = 1, .body_grace = 1});
+	fd = site_dial(&site);
+	snprintf(text, sizeof text,
+		 "POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n%01000d", 0);
+	raw_send(fd, text);
+	raw_send(fd, "x");
+	raw_read_reply(fd, &reply, false);
+	assert_int_equal(reply.status, 200);
+	close(fd);
+}
+
 static int write_without_end(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
 	static const char block[65536];
@@ -357,6 +382,8 @@ BELAY_TEST_MAIN(SITE_TEST(bad_requests_are_answered_400_and_closed),
 		SITE_TEST(empty_lines_alone_do_not_keep_a_connection_open),
 		SITE_TEST(an_idle_connection_is_closed_without_a_word),
 		SITE_TEST(a_body_that_does_not_come_is_answered_408),
+		SITE_TEST(a_body_that_is_too_slow_is_answered_408),
+		SITE_TEST(bytes_that_have_come_make_time_for_more),
 		SITE_TEST(a_client_that_does_not_read_is_given_up),
 		SITE_TEST(more_connections_than_the_limit_wait_their_turn),
 		SITE_TEST(refused_requests_are_told_by_the_application_s_page))
