@@ -16,7 +16,8 @@
 #include <string.h>
 #include <sys/types.h>
 
-enum { MOST_PARAMETERS = 1000 };
+/* Either may be a byte or two of the target, and takes many times that in memory. */
+enum { MOST_SEGMENTS = 1000, MOST_PARAMETERS = 1000 };
 
 /* ---- Decoding -------------------------------------------------------------------------------- */
 
@@ -234,7 +235,7 @@ void belay__target_fini(struct belay__target *t)
 int belay__target_parse(struct belay__target *t, const char *text)
 {
 	const char *path = skip_authority(text), *query;
-	size_t path_size = strcspn(path, "?"), parameters;
+	size_t path_size = strcspn(path, "?"), segments, parameters;
 	ssize_t size;
 	int r;
 
@@ -244,10 +245,10 @@ int belay__target_parse(struct belay__target *t, const char *text)
 		path_size = 1;
 	}
 	parameters = *query ? occurrences(query, strlen(query), '&') + 1 : 0;
-	if (!is_printable(text) || parameters > MOST_PARAMETERS)
+	segments = occurrences(path, path_size, '/');
+	if (!is_printable(text) || segments > MOST_SEGMENTS || parameters > MOST_PARAMETERS)
 		return -EBADMSG;
-	r = reserve(t, path_size + strlen(query) + 1, occurrences(path, path_size, '/'),
-		    parameters);
+	r = reserve(t, path_size + strlen(query) + 1, segments, parameters);
 	if (r < 0)
 		return r;
 	if (strcmp(text, "*") == 0)

@@ -26,7 +26,7 @@ void belay__target_fini(struct belay__target *target);
 
 /* Takes text apart (RFC 9112, section 3.2: origin form, absolute form, or the asterisk), into
  * memory that is kept for the next time. 0; -EBADMSG: malformed, a NUL or a "." or ".." segment in
- * it, or more than 1,000 query parameters; -ENOMEM. */
+ * it, more than 1,000 segments or as many query parameters; -ENOMEM. */
 int belay__target_parse(struct belay__target *target, const char *text);
 
 #endif

@@ -147,6 +147,17 @@ static void there_is_a_limit_to_the_parameters(void **state)
 	assert_int_equal(parse(text), -EBADMSG);
 }
 
+static void there_is_a_limit_to_the_segments(void **state)
+{
+	char text[1002] = "";
+
+	memset(text, '/', 1000);
+	assert_int_equal(parse(text), 0);
+	assert_int_equal(target.count, 1000);
+	text[1000] = '/';
+	assert_int_equal(parse(text), -EBADMSG);
+}
+
 /* Random bytes and random pieces: no crash, no overrun, and what is accepted has no dots in it. */
 static void whatever_comes_is_taken_apart_or_refused(void **state)
 {
@@ -191,5 +202,6 @@ BELAY_TEST_MAIN(TARGET_TEST(a_path_has_segments), TARGET_TEST(empty_segments_are
 		TARGET_TEST(dots_lead_nowhere), TARGET_TEST(an_absolute_target_is_its_path),
 		TARGET_TEST(an_asterisk_has_no_segments),
 		TARGET_TEST(there_is_a_limit_to_the_parameters),
+		TARGET_TEST(there_is_a_limit_to_the_segments),
 		TARGET_TEST(whatever_comes_is_taken_apart_or_refused),
 		TARGET_TEST(without_memory_it_says_so))
