@@ -95,7 +95,7 @@ struct belay__driver {
 	struct belay__sockets sockets; /* curl's, timer_fd and the client's wake_fd */
 	int timer_fd;                  /* when curl wants to be called without an event */
 	struct belay__list running;    /* replies whose handle is in multi */
-	struct belay__list unwatched;  /* replies whose socket could not be watched */
+	struct belay__list unwatched;  /* replies whose socket is of no use any more */
 	CURLMcode failure;             /* of curl as a whole, not of one transfer */
 };
 
@@ -210,6 +210,9 @@ bool belay__upload_prepare(belay_http_reply *reply);
 
 /* The head of the reply is there: curl, where it waits for more, looks what that makes of it. */
 void belay__upload_prod(belay_http_reply *reply);
+
+/* Whether curl waits for more. */
+bool belay__upload_is_starved(belay_http_reply *reply);
 
 /* Who waits for room looks again. */
 void belay__upload_wake(struct belay__upload *upload);

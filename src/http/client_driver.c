@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -67,20 +68,41 @@ static belay_http_reply *next_asked(belay_http_client *client, unsigned *ret_ope
 
 /* ---- What curl waits for --------------------------------------------------------------------- */
 
-/* Fails the exchange whose socket can't be watched: outside, since curl is calling us. A handle
- * that has no reply (curl's own), or that is being removed, needs no more events. */
+/* The reply of a handle that runs; NULL: one that has no reply (curl's own), or that is being
+ * removed. */
+static belay_http_reply *running_reply(CURL *easy)
+{
+	char *private = NULL;
+	belay_http_reply *reply;
+
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+	reply = (belay_http_reply *)(void *)private;
+	return reply && belay__list_linked(&reply->link) ? reply : NULL;
+}
+
+/* Fails the exchange whose socket can't be watched: outside, since curl is calling us. One that is
+ * being removed needs no more events. */
 static void cant_watch(struct belay__driver *driver, CURL *easy, int err)
 {
-	char *reply = NULL;
-	belay_http_reply *of;
+	belay_http_reply *reply = running_reply(easy);
 
-	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &reply);
-	of = (belay_http_reply *)(void *)reply;
-	if (!of || !belay__list_linked(&of->link))
+	if (!reply)
 		return;
-	of->failure = err;
-	belay__list_remove(&of->link);
-	belay__list_append(&driver->unwatched, &of->link);
+	reply->failure = err;
+	belay__list_remove(&reply->link);
+	belay__list_append(&driver->unwatched, &reply->link);
+}
+
+/* Curl waits for nothing but more of a body: where the peer has closed, that is of no use to
+ * anybody, and curl would not say so before it comes. */
+static void look_for_end(struct belay__driver *driver, CURL *easy, curl_socket_t fd)
+{
+	belay_http_reply *reply = running_reply(easy);
+	char next;
+
+	if (reply && belay__upload_is_starved(reply) &&
+	    recv(fd, &next, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+		cant_watch(driver, easy, -ECONNRESET);
 }
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket)
@@ -91,6 +113,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *so
 	(void)socket;
 	if (what == CURL_POLL_REMOVE) {
 		belay__sockets_unwatch(&driver->sockets, fd);
+		look_for_end(driver, easy, fd);
 		return 0;
 	}
 	err = belay__sockets_watch(&driver->sockets, fd,

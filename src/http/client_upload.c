@@ -154,6 +154,16 @@ static bool feeds(struct belay__upload *upload)
 	return starved;
 }
 
+bool belay__upload_is_starved(belay_http_reply *reply)
+{
+	bool starved;
+
+	belay__client_lock(&reply->lock);
+	starved = reply->upload.starved;
+	belay__client_unlock(&reply->lock);
+	return starved;
+}
+
 /* An answer that ends the body does not end the pause of curl, which waits for more of it. */
 void belay__upload_prod(belay_http_reply *reply)
 {

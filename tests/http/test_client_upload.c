@@ -204,7 +204,7 @@ static belay_http_reply *begin(belay_ctx *ctx, belay_http_client *client, const 
 	const struct belay_http_call call = {.url = peer->url};
 	belay_http_reply *reply = NULL;
 
-	check(belay_http_begin(ctx, client, &call, size, &reply) == 0);
+	assert_int_equal(belay_http_begin(ctx, client, &call, size, &reply), 0);
 	return reply;
 }
 
@@ -376,12 +376,13 @@ static int write_large(belay_ctx *ctx, void *reply)
 /* Far more than waits anywhere goes round, so both sides are held back again and again. */
 static void one_task_writes_while_another_reads(void **state)
 {
-	belay_group *group = check_made(belay_group_new(belay_background()));
+	belay_group *group = belay_group_new(belay_background());
 	belay_http_reply *reply;
 	char rest;
 
 	stage_init(&stage, echo);
 	reply = begin(belay_background(), stage.client, &stage.peer, -1);
+	assert_non_null(group);
 	assert_int_equal(belay_group_go(group, write_large, reply), 0);
 	assert_int_equal(read_and_compare(reply, 0, LARGE), 0);
 	assert_int_equal(belay_http_reply_read(belay_background(), reply, &rest, 1), 0);
@@ -488,12 +489,13 @@ static int write_without_end(belay_ctx *ctx, void *reply)
 /* What wakes the writer, who waits or is about to, is the exchange's end alone. */
 static void a_writer_that_waits_is_woken_by_the_exchange_s_end(void **state)
 {
-	belay_group *group = check_made(belay_group_new(belay_background()));
+	belay_group *group = belay_group_new(belay_background());
 	belay_ctx *ctx = belay_with_cancel(belay_background());
 	belay_http_reply *reply;
 
 	stage_init(&stage, take_heads);
 	reply = begin(ctx, stage.client, &stage.peer, -1);
+	assert_non_null(group);
 	assert_int_equal(belay_group_go(group, write_without_end, reply), 0);
 	belay_cancel(ctx);
 	assert_int_equal(belay_group_wait(group), -ECANCELED);
@@ -504,11 +506,12 @@ static void a_writer_that_waits_is_woken_by_the_exchange_s_end(void **state)
 
 static void a_client_that_closes_ends_the_writer(void **state)
 {
-	belay_group *group = check_made(belay_group_new(belay_background()));
+	belay_group *group = belay_group_new(belay_background());
 	belay_http_reply *reply;
 
 	stage_init(&stage, take_heads);
 	reply = begin(belay_background(), stage.client, &stage.peer, -1);
+	assert_non_null(group);
 	assert_int_equal(belay_group_go(group, write_without_end, reply), 0);
 	stage_fini(&stage);
 	assert_int_equal(belay_group_wait(group), -ESHUTDOWN);
@@ -565,6 +568,41 @@ static void a_peer_that_closes_in_mid_upload_is_ECONNRESET_or_EPIPE(void **state
 	assert_true(err == -ECONNRESET || err == -EPIPE);
 	err = belay_http_reply_await(belay_background(), reply);
 	assert_true(err == -ECONNRESET || err == -EPIPE);
+	belay_http_reply_end(reply);
+	stage_fini(&stage);
+}
+
+static void break_off_in_the_answer(struct peer *peer, int fd)
+{
+	long length;
+
+	(void)peer;
+	if (read_head(fd, &length))
+		peer_send(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n");
+}
+
+static void an_answer_that_breaks_off_is_seen_while_nothing_is_written(void **state)
+{
+	belay_http_reply *reply;
+	char buf[10];
+
+	stage_init(&stage, break_off_in_the_answer);
+	reply = begin(belay_background(), stage.client, &stage.peer, -1);
+	assert_int_equal(belay_http_reply_await(belay_background(), reply), 0);
+	assert_int_equal(belay_http_reply_read(belay_background(), reply, buf, sizeof buf), 2);
+	assert_int_equal(belay_http_reply_read(belay_background(), reply, buf, sizeof buf),
+			 -ECONNRESET);
+	belay_http_reply_end(reply);
+	stage_fini(&stage);
+}
+
+static void a_peer_that_closes_without_an_answer_is_seen_so_too(void **state)
+{
+	belay_http_reply *reply;
+
+	stage_init(&stage, close_after_the_head);
+	reply = begin(belay_background(), stage.client, &stage.peer, -1);
+	assert_int_equal(belay_http_reply_await(belay_background(), reply), -ECONNRESET);
 	belay_http_reply_end(reply);
 	stage_fini(&stage);
 }
@@ -740,6 +778,8 @@ BELAY_TEST_MAIN(cmocka_unit_test(a_body_of_unknown_length_arrives_in_chunks),
 		cmocka_unit_test(a_client_that_closes_ends_the_writer),
 		cmocka_unit_test(a_write_that_broke_off_ends_the_body),
 		cmocka_unit_test(a_peer_that_closes_in_mid_upload_is_ECONNRESET_or_EPIPE),
+		cmocka_unit_test(an_answer_that_breaks_off_is_seen_while_nothing_is_written),
+		cmocka_unit_test(a_peer_that_closes_without_an_answer_is_seen_so_too),
 		cmocka_unit_test(more_than_was_said_is_EMSGSIZE_and_not_taken),
 		cmocka_unit_test(less_than_was_said_is_EMSGSIZE_and_ends_the_exchange),
 		cmocka_unit_test(a_redirect_or_a_503_is_a_reply_as_others),

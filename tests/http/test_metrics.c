@@ -204,7 +204,7 @@ static int overstay(belay_ctx *ctx, belay_request *req, belay_response *res)
 
 static void a_deadline_of_the_middleware_s_inside_counts(void **state)
 {
-	static const struct belay_http_limit limit = {.most = BELAY_MS(1)};
+	static const struct belay_http_limit limit = {.most = BELAY_MS(200)};
 	belay_router *router = around_new(belay_http_measure, *state, overstay, NULL);
 
 	check(belay_router_use(router, belay_http_deadline, (void *)&limit) == 0);
