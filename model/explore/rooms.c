@@ -361,6 +361,11 @@ bool belay__timer_disarm(struct belay__timer *timer)
 	return armed;
 }
 
+static struct belay__timer *timer_of(struct belay__list *link)
+{
+	return belay__container(link, struct belay__timer, entry.link);
+}
+
 void rooms_run_clock(void)
 {
 	struct belay__list fired, *link;
@@ -368,7 +373,7 @@ void rooms_run_clock(void)
 	belay__list_init(&fired);
 	belay__lock_take(&clock_wheel.lock, BELAY__RANK_WHEEL);
 	while ((link = belay__list_pop(&clock_wheel.armed))) {
-		struct belay__timer *timer = belay__container(link, struct belay__timer, entry.link);
+		struct belay__timer *timer = timer_of(link);
 
 		timer->armed = false;
 		if (timer->ops->claim(timer))
@@ -376,7 +381,7 @@ void rooms_run_clock(void)
 	}
 	belay__lock_give(&clock_wheel.lock, BELAY__RANK_WHEEL);
 	while ((link = belay__list_pop(&fired))) {
-		struct belay__timer *timer = belay__container(link, struct belay__timer, entry.link);
+		struct belay__timer *timer = timer_of(link);
 
 		timer->ops->fire(timer);
 	}

@@ -17,11 +17,11 @@ struct worker;
 
 /* The worker's own, which nobody else touches. */
 struct sleepers {
-	int64_t next;              /* when to look at the wheel, at the latest; BELAY_FOREVER: never */
-	int64_t alarm;             /* what the descriptor is set to; BELAY_FOREVER: nothing          */
-	uint32_t woken;            /* how many times some were; the wheel may have turned for none   */
-	int fd;                    /* a timerfd on the worker's epoll, for when it sleeps            */
-	_Atomic uint32_t count;    /* for others to read */
+	int64_t next;              /* when to look at the wheel; BELAY_FOREVER: never     */
+	int64_t alarm;             /* what fd is set to; BELAY_FOREVER: nothing           */
+	uint32_t woken;            /* how many times it has been looked at                */
+	int fd;                    /* a timerfd on the worker's epoll, for when it sleeps */
+	_Atomic uint32_t count;    /* of those in the wheel; for others to read           */
 	struct belay__source source;
 	struct belay__wheel wheel; /* of struct belay__task */
 };

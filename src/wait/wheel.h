@@ -31,7 +31,7 @@ struct belay__wheel {
 	uint64_t tick;                            /* all up to this one have been dealt with      */
 	uint64_t occupied[BELAY__WHEEL_LEVELS];   /* bit i: slot i is not empty                   */
 	struct belay__list slots[BELAY__WHEEL_LEVELS][BELAY__WHEEL_SLOTS];
-	struct belay__list due;                   /* taken out by an advance, for its user to take */
+	struct belay__list due;                   /* taken out by an advance: its user's to take  */
 };
 
 void belay__wheel_init(struct belay__wheel *wheel, int64_t now);

@@ -41,7 +41,8 @@ static void sleep_for_odd_times(belay_ctx *ctx, void *arg)
 	struct crowd *crowd = arg;
 
 	for (int i = 0; i < 5; i++) {
-		int64_t ns = ((int64_t)((uintptr_t)&ns >> 12) * 7919 + i * 104729) % BELAY_MS(3) + 1;
+		uint64_t odd = ((uintptr_t)&crowd >> 12) * 7919 + (uint64_t)i * 104729;
+		int64_t ns = (int64_t)(odd % (uint64_t)BELAY_MS(3)) + 1;
 		int64_t started = belay_now();
 
 		if (belay_sleep(ctx, ns) != 0 || belay_now() - started < ns)
@@ -241,7 +242,8 @@ static void receive_for_a_while(belay_ctx *ctx, void *arg)
 	int got = 0;
 
 	for (int i = 0; i < 500; i++) {
-		int which = belay_select(ctx, BELAY_RECV(m->ch, &got), BELAY_TIMEOUT(BELAY_US(i % 40)));
+		int which = belay_select(ctx, BELAY_RECV(m->ch, &got),
+					 BELAY_TIMEOUT(BELAY_US(i % 40)));
 
 		check(which == 0 || which == 1);
 		atomic_fetch_add(which == 0 ? &m->received : &m->timed_out, 1);

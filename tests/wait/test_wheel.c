@@ -69,7 +69,8 @@ static void take_due(struct fixture *f)
 	struct belay__list *link;
 
 	while ((link = belay__list_pop(&f->wheel.due))) {
-		struct belay__wheel_entry *timer = belay__container(link, struct belay__wheel_entry, link);
+		struct belay__wheel_entry *timer =
+			belay__container(link, struct belay__wheel_entry, link);
 		ptrdiff_t i = timer - f->timers;
 
 		assert_true(f->in[i]);
