@@ -219,16 +219,23 @@ static bool has_own_contexts(const struct belay__connection *c)
 	return !c->h2 && !belay__options_of(c)->connection;
 }
 
+/* Half an empty line ahead of it does not count. */
+static bool has_begun_head(const struct belay__connection *c)
+{
+	return c->half && c->half->head.at > 0;
+}
+
 /* Under which more is waited for. A head that has begun is waited for also by a server that shuts
  * down. */
 static belay_ctx *sleep_ctx(const struct belay__connection *c)
 {
-	belay_ctx *ctx = c->half ? c->ctx : c->quiet;
+	bool begun = has_begun_head(c);
+	belay_ctx *ctx = begun ? c->ctx : c->quiet;
 
 	if (c->h2)
 		return belay__h2_asleep(c->h2);
 	if (!ctx)
-		ctx = c->half ? c->server->ctx : c->server->stopping;
+		ctx = begun ? c->server->ctx : c->server->stopping;
 	return belay_with_deadline(ctx, c->until);
 }
 

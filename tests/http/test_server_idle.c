@@ -255,6 +255,23 @@ static void a_shutdown_waits_for_a_head_that_has_begun(void **state)
 	close(fd);
 }
 
+/* Its deadline is for the case that it does. */
+static void a_shutdown_does_not_wait_for_an_empty_line_that_has_begun(void **state)
+{
+	static const struct belay_server_options options = {.idle_time = BELAY_S(600)};
+	BELAY_SCOPED belay_ctx *timed = belay_with_timeout(belay_background(), BELAY_S(30));
+	int fd;
+
+	start(&options);
+	fd = site_dial(&site);
+	ask(fd);
+	assert_true(raw_send(fd, "\r"));
+	assert_true(fall_asleep(1));
+	assert_int_equal(belay_server_shutdown(timed, site.server), 0);
+	assert_true(raw_is_closed(fd));
+	close(fd);
+}
+
 static void freeing_the_server_ends_those_that_sleep(void **state)
 {
 	int fd, half;
@@ -475,6 +492,7 @@ BELAY_TEST_MAIN(TEST(idle_connections_hold_no_task),
 		TEST(a_client_that_says_nothing_is_waited_for_no_longer_than_header_time),
 		TEST(a_shutdown_closes_those_that_sleep),
 		TEST(a_shutdown_waits_for_a_head_that_has_begun),
+		TEST(a_shutdown_does_not_wait_for_an_empty_line_that_has_begun),
 		TEST(freeing_the_server_ends_those_that_sleep),
 		TEST(the_applications_context_outlives_the_sleep),
 		TEST(the_end_of_the_applications_context_closes_it),
