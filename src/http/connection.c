@@ -31,16 +31,43 @@ enum { LINGER_SIZE = 256 * 1024 };
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/* Over TLS it was agreed on in the handshake (ALPN). Where that fails, so will the first read. */
-static bool agreed_on_http2(struct belay__connection *c)
+static bool may_speak_http2(const struct belay__connection *c)
 {
-	belay_ctx *timed = belay_with_timeout(c->quiet, belay__options_of(c)->header_time);
-	const char *protocol = NULL;
+	return belay__h2_is_built() && !belay__options_of(c)->no_http2;
+}
 
-	belay_conn_offer(c->conn, "h2,http/1.1"); /* where that fails it is HTTP/1.1 */
-	if (belay_conn_handshake(timed, c->conn) == 0)
-		protocol = belay_conn_protocol(c->conn);
+static int shake_hands_within(belay_ctx *ctx, struct belay__connection *c, int64_t time)
+{
+	belay_ctx *timed = belay_with_timeout(ctx, time);
+	int r = belay_conn_handshake(timed, c->conn);
+
 	belay_end(timed);
+	return r;
+}
+
+/* Waited for here: before it is made nobody can sleep. As for a first request (h1.c), a shutdown
+ * leaves a moment more for it. */
+static int shake_hands(struct belay__connection *c)
+{
+	int r = shake_hands_within(c->quiet, c, belay__options_of(c)->header_time);
+
+	if (r < 0 && belay__is_stopping(c) && belay_err(c->ctx) == 0)
+		r = shake_hands_within(c->ctx, c, BELAY__FAREWELL);
+	return r;
+}
+
+/* Over TLS it is agreed on in the handshake (ALPN). 1, 0, or the handshake's error. */
+static int agrees_on_http2(struct belay__connection *c)
+{
+	const char *protocol;
+	int r;
+
+	if (may_speak_http2(c))
+		belay_conn_offer(c->conn, "h2,http/1.1"); /* where that fails it is HTTP/1.1 */
+	r = shake_hands(c);
+	if (r < 0 || !may_speak_http2(c))
+		return r;
+	protocol = belay_conn_protocol(c->conn);
 	return protocol && strcmp(protocol, "h2") == 0;
 }
 
@@ -53,33 +80,39 @@ static bool looks_like_http2(const struct belay__wire *wire)
 }
 
 /* Without TLS a client that knows of it begins with the preface (RFC 9113, section 3.4), which is a
- * request of no server of HTTP/1. */
-static bool begins_http2(struct belay__awake *a)
+ * request of no server of HTTP/1. 1, 0 also where no more than a part of it comes, or the error of
+ * the wait for the first byte. */
+static int begins_http2(struct belay__awake *a)
 {
 	struct belay__wire *wire = &a->wire;
+	int r = belay__h1_await(a);
 
-	if (belay__h1_await(a) < 0)
-		return false;
+	if (r < 0)
+		return r;
 	while (looks_like_http2(wire)) {
 		if (wire->end - wire->start >= sizeof preface - 1)
-			return true;
+			return 1;
 		if (belay__h1_fill(a, a->c->quiet, belay__options_of(a->c)->header_time) < 0)
-			return false;
+			return 0;
 	}
-	return false;
+	return 0;
 }
 
-/* False also where it can't be told, since the client has not said it or will not. */
-static bool speaks_http2(struct belay__awake *a)
+/* 1, 0, or an error: the connection is over before it has begun. Unless it is drowsy: then it isn't
+ * known yet. */
+static int speaks_http2(struct belay__awake *a)
 {
 	struct belay__connection *c = a->c;
-	bool http2;
+	int r = 0;
 
-	if (c->known || !belay__h2_is_built() || belay__options_of(c)->no_http2)
+	if (c->known)
 		return c->h2 != NULL;
-	http2 = belay_conn_is_secure(c->conn) ? agreed_on_http2(c) : begins_http2(a);
+	if (belay_conn_is_secure(c->conn))
+		r = agrees_on_http2(c);
+	else if (may_speak_http2(c))
+		r = begins_http2(a);
 	c->known = !a->drowsy;
-	return http2;
+	return r;
 }
 
 /* ---- Awake ----------------------------------------------------------------------------------- */
@@ -167,9 +200,9 @@ static void serve_http2(struct belay__awake *a)
 
 static void serve(struct belay__awake *a)
 {
-	bool http2 = speaks_http2(a);
+	int http2 = speaks_http2(a);
 
-	if (a->drowsy)
+	if (http2 < 0 || a->drowsy)
 		return;
 	if (http2)
 		serve_http2(a);

@@ -435,6 +435,41 @@ static void a_client_that_does_not_make_the_handshake_is_closed(void **state)
 	belay_conn_close(conn);
 }
 
+static uint64_t tasks_so_far(void)
+{
+	struct belay_numbers numbers;
+
+	belay_stats(&numbers, sizeof numbers);
+	return numbers.spawned;
+}
+
+/* That is: by the task that it began with. */
+static void expect_patience_without_effort(bool no_http2)
+{
+	const struct belay_server_options options = {
+		.header_time = BELAY_MS(500), .no_http2 = no_http2};
+	uint64_t before;
+	belay_conn *conn;
+	char byte;
+
+	start(&options);
+	before = tasks_so_far();
+	assert_int_equal(belay_dial(belay_background(), address, &conn), 0);
+	assert_int_equal(belay_conn_read(belay_background(), conn, &byte, 1), 0);
+	assert_true(tasks_so_far() - before < 5);
+	belay_conn_close(conn);
+}
+
+static void the_handshake_is_waited_for_as_long_as_for_a_head_and_without_effort(void **state)
+{
+	expect_patience_without_effort(false);
+}
+
+static void so_it_is_where_http2_is_switched_off(void **state)
+{
+	expect_patience_without_effort(true);
+}
+
 /* ---- Reloading under load -------------------------------------------------------------------- */
 
 enum { CLIENTS = 4, REQUESTS = 60 };
@@ -514,4 +549,6 @@ BELAY_TEST_MAIN(TEST(curl_gets_an_answer), TEST(curl_refuses_a_server_that_it_do
 		TEST(a_client_that_says_close_notify_ends_its_request_that_computes),
 		TEST(an_idle_connection_holds_no_task_and_goes_on),
 		TEST(a_client_that_does_not_make_the_handshake_is_closed),
+		TEST(the_handshake_is_waited_for_as_long_as_for_a_head_and_without_effort),
+		TEST(so_it_is_where_http2_is_switched_off),
 		TEST(a_reload_under_load_disturbs_nobody))
