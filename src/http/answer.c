@@ -198,7 +198,7 @@ static int send_part(belay_ctx *ctx, struct belay__wire *wire, const struct bela
 
 		if (r < 0)
 			return r;
-		if (size <= SMALL && !wire->chunked && belay__response_has_body(res)) {
+		if (size > 0 && size <= SMALL && !wire->chunked && belay__response_has_body(res)) {
 			put_bytes(wire, data, size);
 			size = 0;
 		}

@@ -333,6 +333,18 @@ static void answers_of_204_and_304_have_no_body(void **state)
 	close(fd);
 }
 
+/* For a sanitizer to see: until then there is no buffer. */
+static void the_first_answer_may_be_an_empty_one(void **state)
+{
+	struct reply reply;
+
+	assert_true(site_ask(&site,
+			     "GET /empty/200 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+			     &reply));
+	assert_int_equal(reply.status, 200);
+	assert_int_equal(reply.size, 0);
+}
+
 static void a_length_that_the_handler_set_is_sent_and_kept(void **state)
 {
 	struct reply reply;
@@ -388,6 +400,7 @@ BELAY_TEST_MAIN(SITE_TEST(a_connection_serves_one_request_after_the_other),
 		SITE_TEST(an_old_client_s_stream_ends_with_the_connection),
 		SITE_TEST(an_answer_to_head_has_the_headers_alone),
 		SITE_TEST(answers_of_204_and_304_have_no_body),
+		SITE_TEST(the_first_answer_may_be_an_empty_one),
 		SITE_TEST(a_length_that_the_handler_set_is_sent_and_kept),
 		SITE_TEST(an_answer_that_is_too_short_ends_the_connection),
 		SITE_TEST(an_absolute_target_is_answered_like_its_path))
