@@ -80,6 +80,9 @@ BELAY_EXPORT const char *belay_request_route(const belay_request *req);
 /* The client's address as belay_conn_peer() writes it. */
 BELAY_EXPORT const char *belay_request_remote(const belay_request *req);
 
+/* "HTTP/1.0", "HTTP/1.1" or "HTTP/2": what the request came by, TLS or not. Static; never NULL. */
+BELAY_EXPORT const char *belay_request_protocol(const belay_request *req);
+
 /* Whether it came over TLS; and the subject of the certificate that the client has proved to own,
  * "CN=alice,O=Example", as belay_conn_peer_subject() has it. NULL: it has shown none. */
 BELAY_EXPORT bool belay_request_is_secure(const belay_request *req);
@@ -305,8 +308,8 @@ BELAY_EXPORT size_t belay_server_connections(belay_server *server);
 
 /* ---- The recorder: a router's answer without a socket ---------------------------------------- */
 
-/* A made-up request for target, from the client "recorder". NULL: out of memory, or method or
- * target are such that a server would answer 400. */
+/* A made-up request of HTTP/1.1 for target, from the client "recorder". NULL: out of memory, or
+ * method or target are such that a server would answer 400. */
 BELAY_EXPORT belay_recorder *belay_recorder_new(const char *method, const char *target);
 BELAY_EXPORT void belay_recorder_free(belay_recorder *rec); /* NULL is fine */
 

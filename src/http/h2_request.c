@@ -4,9 +4,9 @@
  *
  * What RFC 9113, section 8, says of a request's form nghttp2 has checked: which pseudo-header
  * fields there are and where, that no field is one of a connection's, that names are in lower
- * case. What is left is what the server asks of every request, so that handlers can't tell by
- * which protocol one has come: :authority is its Host, and crumbs of cookies are one Cookie
- * (section 8.2.3).
+ * case. What is left is what the server asks of every request, and that a request has the same
+ * parts by whichever protocol it has come: :authority is its Host, and crumbs of cookies are one
+ * Cookie (section 8.2.3).
  *
  * A request that is refused is answered by its task as any other; its remaining fields are thrown
  * away, but decoded, since the next request's may refer to them.

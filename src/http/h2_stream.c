@@ -66,6 +66,7 @@ static struct belay__h2_stream *make(struct belay__h2 *h2)
 	s->sink.send = belay__h2_answer_send;
 	belay__response_init(&s->res, &s->sink);
 	s->req.remote = belay_conn_peer(h2->conn);
+	s->req.protocol = "HTTP/2";
 	s->req.conn = h2->conn;
 	return s;
 }

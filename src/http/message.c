@@ -232,6 +232,7 @@ static int parse(struct belay__message *msg, const char *data, size_t size)
 		return -EBADMSG;
 	msg->req->method = llhttp_method_name(msg->parser.method);
 	msg->minor = msg->parser.http_minor;
+	msg->req->protocol = msg->minor == 0 ? "HTTP/1.0" : "HTTP/1.1";
 	return belay__request_set_target(msg->req, msg->target, msg->target_size);
 }
 

@@ -146,6 +146,7 @@ belay_recorder *belay_recorder_new(const char *method, const char *target)
 		return NULL;
 	rec->req.method = memcpy(rec->method, method, size);
 	rec->req.remote = "recorder";
+	rec->req.protocol = "HTTP/1.1";
 	rec->source.read = read_body;
 	rec->req.source = &rec->source;
 	rec->sink.send = record;

@@ -26,6 +26,7 @@ void belay__request_reset(struct belay_request *req)
 		.headers = req->headers,
 		.target = req->target,
 		.remote = req->remote,
+		.protocol = req->protocol,
 		.conn = req->conn,
 	};
 
@@ -178,6 +179,11 @@ const char *belay_request_route(const belay_request *req)
 const char *belay_request_remote(const belay_request *req)
 {
 	return req->remote;
+}
+
+const char *belay_request_protocol(const belay_request *req)
+{
+	return req->protocol;
 }
 
 bool belay_request_is_secure(const belay_request *req)

@@ -26,6 +26,7 @@ struct belay_request {
 	struct belay__headers headers;
 	struct belay__target target;
 	const char *remote; /* of whoever embeds it            */
+	const char *protocol; /* static: "HTTP/2"              */
 	const belay_conn *conn; /* where it came from; NULL: it was made up */
 
 	/* What the router found. */

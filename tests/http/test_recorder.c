@@ -31,6 +31,7 @@ static int describe(belay_ctx *ctx, belay_request *req, belay_response *res)
 	check(belay_request_header_at(req, 0, &name, &value) && strcmp(name, "X-Sent") == 0);
 	check(!belay_request_header_at(req, 1, &name, &value));
 	check(strcmp(belay_request_remote(req), "recorder") == 0);
+	check(strcmp(belay_request_protocol(req), "HTTP/1.1") == 0);
 	return belay_response_printf(ctx, res, "%s %s %s %s %s %zu:%s", belay_request_method(req),
 				     belay_request_target(req), belay_request_path(req),
 				     belay_request_query(req, "a"),

@@ -31,6 +31,11 @@ static int hello(belay_ctx *ctx, belay_request *req, belay_response *res)
 	return belay_response_puts(ctx, res, "hello");
 }
 
+static int name_protocol(belay_ctx *ctx, belay_request *req, belay_response *res)
+{
+	return belay_response_puts(ctx, res, belay_request_protocol(req));
+}
+
 static int stream(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
 	int r = belay_response_puts(ctx, res, "data: 1\n\n");
@@ -69,6 +74,7 @@ static int set_up(void **state)
 	site_init(&site);
 	check(belay_router_add(site.router, "POST /echo", echo, NULL) == 0);
 	check(belay_router_add(site.router, "/hello", hello, NULL) == 0);
+	check(belay_router_add(site.router, "GET /protocol", name_protocol, NULL) == 0);
 	check(belay_router_add(site.router, "GET /stream", stream, NULL) == 0);
 	check(belay_router_add(site.router, "GET /empty/{status}", empty, NULL) == 0);
 	check(belay_router_add(site.router, "GET /declared", declared, NULL) == 0);
@@ -135,6 +141,20 @@ static void an_old_client_has_its_connection_closed_unless_it_asks(void **state)
 	assert_string_equal(value, "keep-alive");
 	ask(fd, "GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", &reply);
 	assert_string_equal(reply.body, "hello");
+	close(fd);
+}
+
+static void each_request_says_which_version_it_is_of(void **state)
+{
+	struct reply reply;
+	int fd = site_dial(&site);
+
+	ask(fd, "GET /protocol HTTP/1.1\r\nHost: x\r\n\r\n", &reply);
+	assert_string_equal(reply.body, "HTTP/1.1");
+	ask(fd, "GET /protocol HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", &reply);
+	assert_string_equal(reply.body, "HTTP/1.0");
+	ask(fd, "GET /protocol HTTP/1.1\r\nHost: x\r\n\r\n", &reply);
+	assert_string_equal(reply.body, "HTTP/1.1");
 	close(fd);
 }
 
@@ -389,6 +409,7 @@ BELAY_TEST_MAIN(SITE_TEST(a_connection_serves_one_request_after_the_other),
 		SITE_TEST(a_client_that_asks_for_it_has_its_connection_closed),
 		SITE_TEST(a_handler_may_have_the_connection_closed),
 		SITE_TEST(an_old_client_has_its_connection_closed_unless_it_asks),
+		SITE_TEST(each_request_says_which_version_it_is_of),
 		SITE_TEST(empty_lines_ahead_of_a_request_are_passed_over),
 		SITE_TEST(requests_may_come_byte_by_byte),
 		SITE_TEST(pipelined_requests_are_answered_in_order),

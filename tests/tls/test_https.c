@@ -115,17 +115,26 @@ static void curl_refuses_a_server_that_it_does_not_know(void **state)
 
 /* ---- What is spoken: HTTP2 is "2" where it was built in ------------------------------------- */
 
+static int name_protocol(belay_ctx *ctx, belay_request *req, belay_response *res)
+{
+	return belay_response_puts(ctx, res, belay_request_protocol(req));
+}
+
+/* The client says it, and the handler. */
 static void expect_version(const char *options, const char *version)
 {
-	assert_int_equal(run(CURL "-o /dev/null -w '%%{http_version}' %s https://%s/",
+	char both[32];
+
+	assert_int_equal(run(CURL "-w ' %%{http_version}' %s https://%s/",
 			     sides.authority.ca_file, options, address),
 			 0);
-	assert_string_equal(said, version);
+	snprintf(both, sizeof both, "HTTP/%s %s", version, version);
+	assert_string_equal(said, both);
 }
 
 static void the_server_offers_what_it_speaks(void **state)
 {
-	belay_router_add(router, "GET /", tell, NULL);
+	belay_router_add(router, "GET /", name_protocol, NULL);
 	start(NULL);
 	expect_version("--http2", HTTP2);
 	expect_version("--http1.1", "1.1");
@@ -135,7 +144,7 @@ static void the_server_offers_what_it_speaks(void **state)
 static void what_the_options_name_is_what_is_offered(void **state)
 {
 	sides.server_options.protocols = "http/1.1";
-	belay_router_add(router, "GET /", tell, NULL);
+	belay_router_add(router, "GET /", name_protocol, NULL);
 	start(NULL);
 	expect_version("--http2", "1.1");
 }
@@ -144,7 +153,7 @@ static void http2_that_is_switched_off_is_not_offered(void **state)
 {
 	static const struct belay_server_options options = {.no_http2 = true};
 
-	belay_router_add(router, "GET /", tell, NULL);
+	belay_router_add(router, "GET /", name_protocol, NULL);
 	start(&options);
 	expect_version("--http2", "1.1");
 }
