@@ -47,7 +47,7 @@ struct running {
 	LIST_ENTRY(running) link;
 	json_int_t id;
 	belay_ctx *ctx;
-	const char *method, *target; /* the request's */
+	const char *method, *target, *protocol; /* the request's */
 	int64_t begin;
 };
 
@@ -115,9 +115,9 @@ static json_t *describe_running(const struct running *running)
 	bool has_deadline = belay_deadline(running->ctx, &deadline);
 
 	belay_format(running->ctx, path, sizeof path);
-	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "id", running->id, "method",
-			 reply_text(running->method), "target",
-			 reply_text(running->target), "trace_id",
+	return json_pack("{s:I, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "id", running->id, "method",
+			 reply_text(running->method), "target", reply_text(running->target),
+			 "protocol", running->protocol, "trace_id",
 			 reply_text(belay_trace_id(running->ctx)), "context", reply_text(path),
 			 "age_ms", milliseconds(now - running->begin), "deadline_ms",
 			 has_deadline ? milliseconds(deadline - now) : json_null());
@@ -197,6 +197,7 @@ int events_watch(belay_ctx *ctx, belay_request *req, belay_response *res, const 
 	struct running running = {.ctx = ctx,
 				  .method = belay_request_method(req),
 				  .target = belay_request_target(req),
+				  .protocol = belay_request_protocol(req),
 				  .begin = belay_now()};
 	int r;
 

@@ -4,7 +4,8 @@
  *
  * The stream is one of server-sent events, each with an object or an array of them:
  *     running  the requests that run, when the stream begins (and again where it could not keep up)
- *     begin    {"id", "method", "target", "trace_id", "context", "age_ms", "deadline_ms"}
+ *     begin    {"id", "method", "target", "protocol", "trace_id", "context", "age_ms",
+ *               "deadline_ms"}
  *     end      {"id", "status", "error", "cause", "where", "ms"}
  */
 #ifndef STORE_EVENTS_H

@@ -9,6 +9,7 @@
 #include "events.h"
 #include "handlers.h"
 #include "import.h"
+#include "listeners.h"
 #include "options.h"
 #include "page.h"
 #include "replicas.h"
@@ -77,15 +78,13 @@ static int build_router(belay_router *router, struct store *store)
 /* ---- Serving --------------------------------------------------------------------------------- */
 
 /* Until ctx is done. Then what runs may finish. */
-static void serve(belay_ctx *ctx, belay_server *server, belay_listener *listener,
+static void serve(belay_ctx *ctx, belay_server *server, const struct listeners *listeners,
 		  struct store *store)
 {
 	belay_ctx *grace;
 	belay_cause cause;
 
-	printf("listening on http://%s\n", belay_listener_address(listener));
-	fflush(stdout);
-	belay_server_serve(ctx, server, listener);
+	listeners_serve(ctx, server, listeners);
 	if (belay_cause_of(ctx, &cause) == 0)
 		belay_log(ctx, BELAY_LOG_INFO, "%s: shutting down", cause.message);
 	grace = belay_with_timeout(belay_background(), BELAY_S(GRACE_S));
@@ -94,18 +93,15 @@ static void serve(belay_ctx *ctx, belay_server *server, belay_listener *listener
 	belay_end(grace);
 }
 
-static int listen_and_serve(belay_ctx *ctx, const char *address, belay_server *server,
+static int listen_and_serve(belay_ctx *ctx, const struct options *options, belay_server *server,
 			    struct store *store)
 {
-	belay_listener *listener;
-	int r = belay_listen(ctx, address, &listener);
+	struct listeners listeners;
+	int r = listeners_open(ctx, options, &listeners);
 
-	if (r) {
-		fprintf(stderr, "store: can't listen on %s: %s\n", address, belay_strerror(r));
-		return r;
-	}
-	serve(ctx, server, listener, store);
-	return 0;
+	if (!r)
+		serve(ctx, server, &listeners, store);
+	return r;
 }
 
 static int run_server(belay_ctx *ctx, const struct options *options, struct store *store)
@@ -117,7 +113,7 @@ static int run_server(belay_ctx *ctx, const struct options *options, struct stor
 	if (!r)
 		r = belay_server_new(belay_background(), router, NULL, &server);
 	if (!r)
-		r = listen_and_serve(ctx, options->listen, server, store);
+		r = listen_and_serve(ctx, options, server, store);
 	belay_server_free(server);
 	belay_router_free(router);
 	return r;

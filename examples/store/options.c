@@ -11,10 +11,22 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LISTEN = 'l', DB = 'd', DATA = 'f', REPLICA = 'r', HELP = 'h' };
+enum {
+	LISTEN = 'l',
+	HTTPS = 's',
+	CERTIFICATE = 'c',
+	KEY = 'k',
+	DB = 'd',
+	DATA = 'f',
+	REPLICA = 'r',
+	HELP = 'h'
+};
 
 static const struct option known[] = {
 	{"listen", required_argument, NULL, LISTEN},
+	{"https", required_argument, NULL, HTTPS},
+	{"certificate", required_argument, NULL, CERTIFICATE},
+	{"key", required_argument, NULL, KEY},
 	{"db", required_argument, NULL, DB},
 	{"data", required_argument, NULL, DATA},
 	{"replica", required_argument, NULL, REPLICA},
@@ -29,6 +41,10 @@ static void help(void)
 	     "\n"
 	     "      --listen ADDRESS  host:port, [v6]:port or unix:/path; port 0 takes a free one\n"
 	     "                        (default: $STORE_LISTEN, else 127.0.0.1:8080)\n"
+	     "      --certificate FILE, --key FILE\n"
+	     "                        serve HTTPS besides, as this: PEM, the certificate with its\n"
+	     "                        chain, and its key. Over it browsers speak HTTP/2\n"
+	     "      --https ADDRESS   where (default: 127.0.0.1:8443)\n"
 	     "      --db FILE         the database, made at the first start and whenever the data\n"
 	     "                        has changed (default: packages.db beside this program)\n"
 	     "      --data FILE       packages in dpkg's status format, instead of what dpkg and\n"
@@ -78,6 +94,15 @@ static enum options_verdict take(struct options *options, int option)
 	case LISTEN:
 		options->listen = optarg;
 		return OPTIONS_RUN;
+	case HTTPS:
+		options->https = optarg;
+		return OPTIONS_RUN;
+	case CERTIFICATE:
+		options->certificate.chain_file = optarg;
+		return OPTIONS_RUN;
+	case KEY:
+		options->certificate.key_file = optarg;
+		return OPTIONS_RUN;
 	case DB:
 		options->db = optarg;
 		return OPTIONS_RUN;
@@ -94,6 +119,24 @@ static enum options_verdict take(struct options *options, int option)
 	}
 }
 
+/* What goes together is there together; then the default that hangs on it. */
+static enum options_verdict settle_https(struct options *options)
+{
+	const struct belay_tls_certificate *own = &options->certificate;
+
+	if (!own->chain_file != !own->key_file) {
+		fputs("store: --certificate and --key go together\n", stderr);
+		return OPTIONS_WRONG;
+	}
+	if (options->https && !own->chain_file) {
+		fputs("store: --https needs --certificate and --key\n", stderr);
+		return OPTIONS_WRONG;
+	}
+	if (!options->https)
+		options->https = "127.0.0.1:8443";
+	return OPTIONS_RUN;
+}
+
 enum options_verdict options_parse(int argc, char **argv, struct options *ret)
 {
 	enum options_verdict verdict = OPTIONS_RUN;
@@ -106,5 +149,5 @@ enum options_verdict options_parse(int argc, char **argv, struct options *ret)
 		fprintf(stderr, "store: what is \"%s\"? See --help.\n", argv[optind]);
 		return OPTIONS_WRONG;
 	}
-	return verdict;
+	return verdict == OPTIONS_RUN ? settle_https(ret) : verdict;
 }

@@ -14,10 +14,12 @@ import {fileURLToPath} from "node:url";
 
 const PATIENCE_MS = 60000;
 const FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-               "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+               "--disable-background-networking", "--disable-component-update", "--disable-sync",
+               "--ignore-certificate-errors"];
 const BROWSERS = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
 const [program, screenshots] = process.argv.slice(2);
+const overTls = process.env.OVER_TLS || "HTTP/2"; // HTTP/1.1 where HTTP/2 was not built in
 const here = dirname(fileURLToPath(import.meta.url));
 
 function skip(why) {
@@ -45,18 +47,30 @@ async function until(condition, what) {
 	}
 }
 
+/* A certificate that has signed itself, and its key: the options that name them. */
+function makeCertificate() {
+	const chain = join(folder, "certificate.pem"), key = join(folder, "key.pem");
+	const made = spawnSync("openssl", ["req", "-x509", "-newkey", "ec",
+		"-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+		"-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
+		"-keyout", key, "-out", chain], {encoding: "utf8"});
+	if (made.status !== 0) throw new Error("openssl: " + (made.error || made.stderr));
+	return ["--certificate", chain, "--key", key, "--https", "127.0.0.1:0"];
+}
+
 async function startStore() {
 	const data = join(folder, "status"), out = openSync(log, "w");
 	spawnSync("python3", [join(here, "store.py"), data, "20000"], {stdio: "inherit"});
 	const store = spawn(program, ["--listen", "127.0.0.1:0", "--data", data,
-		"--db", join(folder, "db")],
+		"--db", join(folder, "db"), ...makeCertificate()],
 	                    {stdio: ["ignore", out, out]});
 	const found = await until(() => {
 		if (store.exitCode !== null)
 			throw new Error("the store ended: " + readFileSync(log, "utf8"));
-		return readFileSync(log, "utf8").match(/^listening on (\S+)$/m);
-	}, "the store's address");
-	return {store, url: found[1]};
+		return readFileSync(log, "utf8").match(
+			/^listening on (http:\S+)\nlistening on (https:\S+)$/m);
+	}, "the store's addresses");
+	return {store, url: found[1], secureUrl: found[2]};
 }
 
 /* ---- Tests ---- */
@@ -156,6 +170,13 @@ async function othersRequestsAreSeenToo() {
 	await says($("ended-item").first(), /\/packages\/pkg-3[^]*200/);
 }
 
+async function overPlainHttpItSpeaksHttp1() {
+	await $("search-input").fill("modular");
+	await says($("ended-item").first(), /q=modular/);
+	for (const protocol of await $("ended-item").getByTestId("protocol").allInnerTexts())
+		check(protocol === "HTTP/1.1", protocol + " over plain HTTP");
+}
+
 async function itFitsASmallScreenAndTheDark() {
 	await page.emulateMedia({colorScheme: "dark"});
 	await picture("dark");
@@ -173,6 +194,32 @@ async function everyControlHasAName() {
 			e.getAttribute("aria-label")))
 		.map((e) => e.id));
 	check(nameless.length === 0, "names for " + nameless);
+}
+
+async function overHttpsItSpeaksHttp2() {
+	await page.close();
+	await open(browser, secureUrl);
+	await says($("live-status"), /^live$/);
+	await $("search-input").fill("portable");
+	await says($("ended-item").first(), /q=portable/);
+	await says($("ended-item").first().getByTestId("protocol"), new RegExp(`^${overTls}$`));
+}
+
+async function overHttpsACancelEndsTheRequestAlone() {
+	await $("twins-start").click();
+	const row = $("running-item").filter({hasText: "/twins"});
+	await says(row.getByTestId("protocol"), new RegExp(`^${overTls}$`));
+	await picture("https-running");
+	await $("twins-cancel").click();
+	await says($("ended-item").first(), overTls === "HTTP/2"
+		? /\/twins[^]*cause: client reset the stream/ : /\/twins[^]*cause: client disc/);
+	await says($("live-status"), /^live$/);
+}
+
+async function eachRequestShowsItsOwnProtocol() {
+	await fetch(url + "/packages/pkg-4");
+	await says($("ended-item").first(), /\/packages\/pkg-4[^]*HTTP\/1\.1/);
+	await picture("https");
 }
 
 async function thePageTalksToItsServerAlone() {
@@ -208,8 +255,9 @@ const tests = [
 	theStreamOfEventsIsLive, typingSearches, aPackageCanBeOpenedByKeyboard,
 	aPackageSaysWhatItNeeds, somethingSlowAppearsAndIsCancelled,
 	aDeadlineIsShownWithItsCause, nonsenseIsToldInWords, aSmallSectionIsComparedToTheEnd,
-	othersRequestsAreSeenToo, itFitsASmallScreenAndTheDark, everyControlHasAName,
-	thePageTalksToItsServerAlone
+	othersRequestsAreSeenToo, overPlainHttpItSpeaksHttp1, itFitsASmallScreenAndTheDark,
+	everyControlHasAName, overHttpsItSpeaksHttp2, overHttpsACancelEndsTheRequestAlone,
+	eachRequestShowsItsOwnProtocol, thePageTalksToItsServerAlone
 ];
 
 async function runAll() {
@@ -225,7 +273,7 @@ async function runAll() {
 	return failed;
 }
 
-const {store, url} = await startStore();
+const {store, url, secureUrl} = await startStore();
 const browser = await chromium.launch({executablePath: browserPath, args: FLAGS});
 let failed = 1;
 try {

@@ -38,6 +38,18 @@ def write_data(path, count):
             out.write(f"Description: {summary}\n A second line, which nobody reads.\n\n")
 
 
+def make_certificate(folder):
+    """The store's arguments for one that has signed itself; curl trusts certificate.pem."""
+    certificate, key = os.path.join(folder, "certificate.pem"), os.path.join(folder, "key.pem")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )
+    return ["--certificate", certificate, "--key", key, "--https", "127.0.0.1:0"]
+
+
 def until(condition, what):
     """Waits for condition() to hold, and returns what it returned."""
     give_up = time.monotonic() + PATIENCE_S
@@ -69,14 +81,18 @@ class Store:
         )
         self.url = self._wait_for_url() if wait else None
 
-    def _wait_for_url(self):
+    def _wait_for_url(self, scheme="http"):
         def url():
             if self.process.poll() is not None:
                 raise AssertionError(f"the store ended:\n{self.log()}")
-            found = re.search(r"^listening on (http://\S+)$", self.output(), re.MULTILINE)
+            found = re.search(rf"^listening on ({scheme}://\S+)$", self.output(), re.MULTILINE)
             return found and found.group(1)
 
         return until(url, "the store's address")
+
+    def secure_url(self):
+        """Of a store that was given make_certificate()'s arguments."""
+        return self._wait_for_url("https")
 
     def output(self):
         with open(self.out.name, encoding="utf-8") as file:
@@ -117,7 +133,9 @@ class Store:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def curl(self, path, *options):
-        return ["curl", "--silent", "--show-error", *options, self.url + path]
+        """path may be a whole URL."""
+        url = self.url + path if path.startswith("/") else path
+        return ["curl", "--silent", "--show-error", *options, url]
 
     def start_curl(self, path, *options):
         return subprocess.Popen(
