@@ -24,8 +24,10 @@
 #include <errno.h>
 #include <string.h>
 
-/* How much a client may send when the connection closes until it stops. */
-enum { LINGER_SIZE = 256 * 1024 };
+/* How much a client may send when the connection closes until it stops, and for how long: twice
+ * what HTTP/2's windows have room for, and what takes its answer on a slow line. */
+enum { LINGER_SIZE = 2 * 1024 * 1024 };
+#define LINGER_TIME BELAY_S(5)
 
 /* ---- Which protocol -------------------------------------------------------------------------- */
 
@@ -195,7 +197,6 @@ static void serve_http2(struct belay__awake *a)
 		return;
 	wire->start = wire->end;
 	a->drowsy = belay__h2_serve(c->h2, in, size, a->sleepless);
-	a->sending = true;
 }
 
 static void serve(struct belay__awake *a)
@@ -292,8 +293,10 @@ static bool fall_asleep(struct belay__connection *c)
 /* ---- The end --------------------------------------------------------------------------------- */
 
 /* Closing on a client that still sends would reset the connection, and the answer could be lost: so
- * it is told of the end first, and what it sends is thrown away for a while (RFC 9112, section
- * 9.6). */
+ * it is told of the end first, and what it sends is thrown away until it closes, sends nothing for
+ * a moment, or has had its share (RFC 9112, section 9.6). Not ended by what has ended the
+ * connection, nor by the beginning of a shutdown: its answers are as good then, or behind HTTP/2's
+ * GOAWAY. */
 static void linger(struct belay__awake *a)
 {
 	struct belay__wire *wire = &a->wire;
@@ -304,10 +307,10 @@ static void linger(struct belay__awake *a)
 	if (!a->sending)
 		return;
 	belay_conn_shutdown(a->c->conn);
-	timed = belay_with_timeout(a->c->quiet, BELAY__FAREWELL);
+	timed = belay_with_timeout(a->c->server->ctx, LINGER_TIME);
 	while (n > 0 && waste < LINGER_SIZE) {
 		wire->start = wire->end = 0;
-		n = belay__wire_fill(timed, wire, LINGER_SIZE, BELAY_FOREVER);
+		n = belay__wire_fill(timed, wire, LINGER_SIZE, BELAY__FAREWELL);
 		waste += n > 0 ? (size_t)n : 0;
 	}
 	belay_end(timed);
@@ -319,7 +322,7 @@ static void end(struct belay__awake *a)
 	struct belay_server *server = c->server;
 
 	if (c->h2)
-		belay__h2_free(c->h2);
+		a->sending = belay__h2_free(c->h2);
 	linger(a);
 	put_away(a);
 	end_contexts(c, "the connection has been closed");

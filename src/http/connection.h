@@ -86,7 +86,8 @@ bool belay__h2_serve(struct belay__h2 *h2, const char *in, size_t size, bool sle
 /* A context under which to wait for more. */
 belay_ctx *belay__h2_asleep(struct belay__h2 *h2);
 
-/* Joins its tasks first; what is left goes out, for a moment at most. */
-void belay__h2_free(struct belay__h2 *h2);
+/* Joins its tasks first; what is left goes out, for a moment at most. True: the client may still be
+ * sending, and have something to lose. */
+bool belay__h2_free(struct belay__h2 *h2);
 
 #endif

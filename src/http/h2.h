@@ -125,6 +125,7 @@ struct belay__h2 {
 	bool gone;               /* nothing can be written any more                           */
 	bool closing, final;     /* a shutdown has begun; no more streams are taken           */
 	bool finished;           /* nothing is left to be read or written                     */
+	bool idle, heard;        /* no stream since a shutdown began; of which the client knows */
 
 	int64_t now;             /* about                                                     */
 	int64_t open_until;      /* when a connection without a stream is closed              */

@@ -27,7 +27,9 @@
  *             writer.
  * Shutdown    The client is told (GOAWAY with the highest number), and asked by PING what it had
  *             sent by then: so no request that was on its way is lost. Then the last number is
- *             told, and the streams below run to their end.
+ *             told, and the streams below run to their end. Who answers a PING has read what was
+ *             sent before it: where no stream was open then, nor has been since, a client has
+ *             nothing to lose by a reset, and is not waited for once its connection is over.
  */
 #include "http/exchange.h"
 #include "http/h2.h"
@@ -334,6 +336,7 @@ static bool begin_shutdown(struct belay__h2 *h2)
 	belay__h2_lock(h2);
 	h2->now = belay_now();
 	h2->closing = true;
+	h2->idle = h2->open == 0;
 	h2->final_by = later(h2->now, BELAY__FAREWELL);
 	h2->reading = reading;
 	if (!belay__h2_is_lost(h2))
@@ -513,8 +516,12 @@ belay_ctx *belay__h2_asleep(struct belay__h2 *h2)
 	return timed_reading(h2, BELAY_FOREVER);
 }
 
-void belay__h2_free(struct belay__h2 *h2)
+bool belay__h2_free(struct belay__h2 *h2)
 {
+	bool settled;
+
 	leave(h2);
+	settled = h2->idle && h2->heard;
 	h2_fini(h2);
+	return !settled;
 }

@@ -25,4 +25,7 @@ belay_ctx *belay__h2_asleep(struct belay__h2 *h2)
 	return NULL;
 }
 
-void belay__h2_free(struct belay__h2 *h2) {}
+bool belay__h2_free(struct belay__h2 *h2)
+{
+	return false;
+}

@@ -166,8 +166,10 @@ static void take_request(struct belay__h2 *h2, struct belay__h2_stream *s)
 
 static void take_ping(struct belay__h2 *h2, const nghttp2_frame *frame)
 {
-	if ((frame->hd.flags & NGHTTP2_FLAG_ACK) && h2->closing)
-		h2->final_by = h2->now; /* what was on its way when the shutdown began is here */
+	if (!(frame->hd.flags & NGHTTP2_FLAG_ACK) || !h2->closing)
+		return;
+	h2->final_by = h2->now; /* what was on its way when the shutdown began is here */
+	h2->heard = true;
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)

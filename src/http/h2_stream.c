@@ -121,6 +121,7 @@ struct belay__h2_stream *belay__h2_stream_new(struct belay__h2 *h2, int32_t id)
 	s->res.awaited = true;
 	belay__list_append(&h2->all, &s->all);
 	h2->open++;
+	h2->idle = false;
 	return s;
 }
 

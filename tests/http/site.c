@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -65,17 +66,41 @@ void site_stop(struct site *site)
 
 /* ---- Bytes ----------------------------------------------------------------------------------- */
 
-int site_dial(const struct site *site)
+static int make_socket(void)
 {
 	const struct timeval patience = {.tv_sec = 30};
-	struct sockaddr_in to = {.sin_family = AF_INET};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+	return fd;
+}
+
+static void connect_to(const struct site *site, int fd)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET};
 
 	to.sin_port = htons((uint16_t)atoi(strrchr(site->address, ':') + 1));
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	assert_true(fd >= 0);
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+}
+
+int site_dial(const struct site *site)
+{
+	int fd = make_socket();
+
+	connect_to(site, fd);
+	return fd;
+}
+
+int site_dial_narrow(const struct site *site, int size)
+{
+	const int segment = size / 8;
+	int fd = make_socket();
+
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size), 0);
+	assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment), 0);
+	connect_to(site, fd);
 	return fd;
 }
 

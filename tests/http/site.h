@@ -34,8 +34,10 @@ void site_join(struct site *site);
 /* Shuts down (ending requests that still run), joins, frees. */
 void site_stop(struct site *site);
 
-/* A connected socket. */
+/* A connected socket. And one that takes no more than some size bytes ahead of its reader: they
+ * come in small segments, since for a large one TCP would wait until there is room. */
 int site_dial(const struct site *site);
+int site_dial_narrow(const struct site *site, int size);
 
 /* Sends all of it. False: the server has closed. */
 bool raw_send(int fd, const char *text);

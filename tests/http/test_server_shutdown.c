@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { LONG = 192 * 1024 };
+
 /* A handler that waits for the gate, or its end. */
 struct gate {
 	belay_chan *started, *open;
@@ -39,11 +41,21 @@ static int pass_gate(belay_ctx *ctx, belay_request *req, belay_response *res)
 	return r;
 }
 
+/* More than lies in the client's kernel before it reads. */
+static int pass_gate_at_length(belay_ctx *ctx, belay_request *req, belay_response *res)
+{
+	static const char block[LONG];
+	int r = pass_gate(ctx, req, res);
+
+	return r == 0 ? belay_response_write(ctx, res, block, sizeof block) : r;
+}
+
 static int set_up(void **state)
 {
 	gate = (struct gate){belay_chan_new(0, 16), check_made(belay_chan_new(0, 0))};
 	site_init(&site);
 	check(belay_router_add(site.router, "GET /", pass_gate, NULL) == 0);
+	check(belay_router_add(site.router, "POST /", pass_gate_at_length, NULL) == 0);
 	site_start(&site, belay_background(), NULL);
 	return 0;
 }
@@ -187,6 +199,31 @@ static void a_shutdown_lets_running_requests_finish(void **state)
 	close(fd);
 }
 
+/* It is not reset before it could read all of its answer: all that comes is the end. */
+static void a_client_that_sends_through_a_shutdown_gets_all_of_its_answer(void **state)
+{
+	static char block[65536];
+	struct stopper stopper;
+	int fd = site_dial_narrow(&site, 4096);
+	size_t size = 0;
+	ssize_t n;
+
+	check_needs_memory();
+	raw_send(fd, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n");
+	assert_int_equal((belay_recv)(belay_background(), gate.started, NULL), 0);
+	begin_shutdown(&stopper, belay_background());
+	assert_true(check_until(is_refused_a_connection()));
+	open_gate();
+	while ((n = TEMP_FAILURE_RETRY(recv(fd, block, 4096, 0))) > 0) {
+		size += (size_t)n;
+		raw_send_bytes(fd, block, 64);
+	}
+	assert_int_equal(n, 0);
+	assert_true(size > LONG);
+	close(fd);
+	assert_int_equal(join(&stopper), 0);
+}
+
 /* semantics 4.6 */
 static void a_shutdown_whose_context_is_done_ends_the_requests_that_run(void **state)
 {
@@ -292,6 +329,7 @@ BELAY_TEST_MAIN(SITE_TEST(a_shutdown_stops_listening),
 		SITE_TEST(a_shutdown_closes_idle_connections),
 		SITE_TEST(a_shutdown_leaves_a_new_connection_a_moment_for_its_request),
 		SITE_TEST(a_shutdown_lets_running_requests_finish),
+		SITE_TEST(a_client_that_sends_through_a_shutdown_gets_all_of_its_answer),
 		SITE_TEST(a_shutdown_whose_context_is_done_ends_the_requests_that_run),
 		SITE_TEST(a_shutdown_by_a_deadline_returns_its_error),
 		SITE_TEST(a_shutdown_of_an_idle_server_succeeds_under_any_context),
