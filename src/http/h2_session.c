@@ -156,9 +156,8 @@ static void end_body(struct belay__h2_stream *s, const nghttp2_frame *frame)
 	belay__h2_tell(s, BELAY__H2_TELL_IN);
 }
 
-static void take_request(struct belay__h2 *h2, struct belay__h2_stream *s)
+static void take_request(struct belay__h2_stream *s)
 {
-	pay(h2, REQUEST_PAYS);
 	belay__h2_fields_end(s);
 	share_fairly(s);
 	belay__h2_stream_ready(s);
@@ -183,7 +182,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 		if (s)
 			end_body(s, frame);
 		if (s && is_request(frame))
-			take_request(h2, s);
+			take_request(s);
 		break;
 	case NGHTTP2_DATA:
 		if (s)
@@ -262,9 +261,11 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const ui
 	return h2->size < BELAY__H2_WRITE ? 0 : NGHTTP2_ERR_PAUSE;
 }
 
-/* The rest of a request whose answer is complete is not wanted (RFC 9113, section 8.1). */
+/* A request pays once it has been answered: one that is reset before that is no excuse for others.
+ * The rest of it is not wanted then (RFC 9113, section 8.1). */
 static void end_answer(struct belay__h2_stream *s)
 {
+	pay(s->h2, REQUEST_PAYS);
 	if (!s->in_done)
 		nghttp2_submit_rst_stream(s->h2->session, NGHTTP2_FLAG_NONE, s->id,
 					  NGHTTP2_NO_ERROR);

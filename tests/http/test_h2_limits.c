@@ -115,7 +115,7 @@ static void rapid_resets_are_stopped(void **state)
 	for (uint32_t id = 1; open && id < 20000; id += 2)
 		open = h2_raw_get(fd, id, "/wait", NGHTTP2_FLAG_END_STREAM) &&
 		       h2_raw_send(fd, NGHTTP2_RST_STREAM, 0, id, "\0\0\0\x08", 4);
-	expect_goaway(NGHTTP2_INTERNAL_ERROR);
+	expect_goaway(NGHTTP2_ENHANCE_YOUR_CALM);
 	assert_true(check_until(atomic_load(&running) == 0));
 	assert_true(atomic_load(&most) <= 5);
 }
