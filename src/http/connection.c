@@ -188,8 +188,8 @@ static void serve_http2(struct belay__awake *a)
 {
 	struct belay__connection *c = a->c;
 	struct belay__wire *wire = &a->wire;
-	const char *in = wire->in + wire->start;
 	size_t size = wire->end - wire->start;
+	const char *in = size > 0 ? wire->in + wire->start : NULL;
 
 	if (!c->h2)
 		c->h2 = belay__h2_new(c);
