@@ -3,9 +3,9 @@
  * sleepers.c - tasks that wait until a moment at the most, by a sleep or a select's time-out.
  *
  * A task goes on where it began. So its worker, and nobody else, looks after its time-out: in a
- * wheel of its own, without a lock, whenever it looks at its poller. While the worker sleeps there,
- * a timerfd wakes it. A worker that a task holds up can't be in time; the task that waits could not
- * go on in time either. (The deadline of a context is another matter, and the clock's.)
+ * wheel of its own, without a lock, whenever it looks at the clock. While the worker sleeps in its
+ * poller, a timerfd wakes it. A worker that a task holds up can't be in time; the task that waits
+ * could not go on in time either. (The deadline of a context is another matter, and the clock's.)
  *
  * Invariants  (1) task->sleeper is linked from the add on until it is taken off to be claimed, or
  *                 removed by the task; task->timeout, on the task's stack, may be used until the
