@@ -65,7 +65,7 @@ static void all_of_many_wake_and_none_early(void **state)
 
 /* ---- Beside tasks that never rest ------------------------------------------------------------ */
 
-enum { SLEEPERS = 500 };
+enum { SLEEPERS = 1000 };
 
 struct restless {
 	belay_wg running;
