@@ -10,23 +10,22 @@
 /* ---- An element, or done --------------------------------------------------------------------- */
 
 struct ping {
-	belay_ctx *ctx;
+	belay_ctx *root, *ctx;
 	belay_chan *there, *back;
 	long n;
 };
 
-static long receive(belay_ctx *ctx, belay_chan *ch)
+static long receive(const struct ping *ping, belay_chan *ch)
 {
 	long element;
 
-	bench_must(belay_select(belay_background(), BELAY_RECV(ch, &element), BELAY_DONE(ctx)) ==
-		   0);
+	bench_must(belay_select(ping->root, BELAY_RECV(ch, &element), BELAY_DONE(ping->ctx)) == 0);
 	return element;
 }
 
-static void give(belay_chan *ch, long element)
+static void give(const struct ping *ping, belay_chan *ch, long element)
 {
-	bench_must(belay_send(belay_background(), ch, &element) == 0);
+	bench_must(belay_send(ping->root, ch, &element) == 0);
 }
 
 static void ask_or_answer(void *arg, int part)
@@ -35,10 +34,10 @@ static void ask_or_answer(void *arg, int part)
 
 	for (long i = 0; i < ping->n; i++) {
 		if (part == 0) {
-			give(ping->there, i);
-			bench_must(receive(ping->ctx, ping->back) == i);
+			give(ping, ping->there, i);
+			bench_must(receive(ping, ping->back) == i);
 		} else {
-			give(ping->back, receive(ping->ctx, ping->there));
+			give(ping, ping->back, receive(ping, ping->there));
 		}
 	}
 }
@@ -55,6 +54,7 @@ static void work_done(void)
 {
 	size_t capacity = (size_t)bench_arg("capacity", 1);
 	struct ping ping = {
+		.root = belay_background(),
 		.ctx = belay_with_cancel(belay_background()),
 		.there = belay_chan_new(sizeof(long), capacity),
 		.back = belay_chan_new(sizeof(long), capacity),

@@ -34,7 +34,7 @@ struct belay_case {
 	size_t size;
 	bool *ok;
 	int64_t ns;
-	struct belay_case *next_locked;
+	struct belay_case *next;
 	void *wait[6];
 };
 

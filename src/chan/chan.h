@@ -7,7 +7,7 @@
 
 #include "base/bias.h"
 #include "base/list.h"
-#include "wait/wait.h"
+#include "wait/gate.h"
 
 #include <belay/chan.h>
 
@@ -36,11 +36,16 @@ static inline bool is_done_channel(const belay_chan *ch)
 	return ch->kind == BELAY__GATE_DONE;
 }
 
-/* Acquire: who sees it closed sees what came before the close. For a done channel that is its only
- * synchronisation; for others the lock is held. */
+/* 0, or why it is closed. Acquire: who sees it closed sees what came before the close. For a done
+ * channel that is its only synchronisation; for others the lock is held. */
+static inline int why_closed(const belay_chan *ch)
+{
+	return atomic_load_explicit(&ch->closed, memory_order_acquire);
+}
+
 static inline bool is_closed(const belay_chan *ch)
 {
-	return atomic_load_explicit(&ch->closed, memory_order_acquire) != 0;
+	return why_closed(ch) != 0;
 }
 
 /* Whether a call under ctx, whose done channel that is, has to return at once: 0, or why. */
@@ -48,7 +53,7 @@ static inline int err_of(const belay_ctx *ctx, const belay_chan *done)
 {
 	if (!ctx)
 		return -EINVAL;
-	return done ? atomic_load_explicit(&done->closed, memory_order_acquire) : 0;
+	return done ? why_closed(done) : 0;
 }
 
 static inline void chan_lock(belay_chan *ch)

@@ -3,12 +3,14 @@
  * select.c - one of several sends, receives, ends and times.
  *
  * Passes      1. Try the cases one by one in random order, each under its channel's lock alone: the
- *                first that can happen, happens. (Not where one channel is all there is.)
+ *                first that can happen, happens.
  *             2. With all channels locked: try again, in the same order. Where none can happen,
  *                queue a wait in every channel; give the locks back.
  *             3. Join the done channels one by one, and block until the nearest time at the most:
  *                the first to claim the waiter has decided.
  *             4. Leave every queue.
+ * One channel beside ends and times of which none is ready, as most selects have, leaves nothing to
+ *             choose: pass 2 alone tries it, like a send or a receive.
  * Why so      Between the look at a channel and the wait in its queue nobody may get in, and if it
  *             is told that nothing is ready, that must have been so at one moment: hence all locks
  *             at once in pass 2. A done channel is only ever closed, so it needs no such care: it
@@ -35,21 +37,18 @@ _Static_assert(sizeof(struct belay__wait) <= sizeof(((struct belay_case *)0)->wa
 
 struct selection {
 	struct belay_case *cases;
-	size_t n, moving;           /* all, and those that move an element */
-	struct belay_case *locked; /* cases with a channel, by its address */
+	size_t n, moving;
+	struct belay_case *movers;  /* linked: the cases that move an element; by address, later */
+	struct belay_case *ends;    /* and those that wait for an end */
+	struct belay_case *nearest; /* of the times; NULL: none */
+	bool ready;                 /* an end or a time was, on entry */
 	struct belay__waiter waiter;
 	struct belay__timeout timeout;
-	struct belay_case *nearest; /* of the times; NULL: none */
 };
 
 static struct belay__wait *wait_of(struct belay_case *c)
 {
 	return (struct belay__wait *)(void *)c->wait;
-}
-
-static bool waits_for_end(const struct belay_case *c)
-{
-	return c->chan && is_done_channel(c->chan);
 }
 
 static bool moves_element(const struct belay_case *c)
@@ -59,15 +58,16 @@ static bool moves_element(const struct belay_case *c)
 
 /* ---- Order ----------------------------------------------------------------------------------- */
 
-/* cases[i].order becomes a random permutation (Fisher and Yates, inside out). */
-static void shuffle(struct belay_case *cases, size_t n)
+/* The next of a random permutation, which cases[0..n).order is once i has come to its end: one of
+ * those that are left (Fisher and Yates). */
+static struct belay_case *draw(struct belay_case *cases, size_t i, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		size_t j = i > 0 ? belay__random_below(i + 1) : 0;
+	size_t j = n - i > 1 ? i + belay__random_below(n - i) : i;
+	unsigned drawn = cases[j].order;
 
-		cases[i].order = cases[j].order;
-		cases[j].order = (unsigned)i;
-	}
+	cases[j].order = cases[i].order;
+	cases[i].order = drawn;
+	return &cases[drawn];
 }
 
 static struct belay_case *merge(struct belay_case *a, struct belay_case *b)
@@ -78,30 +78,32 @@ static struct belay_case *merge(struct belay_case *a, struct belay_case *b)
 		struct belay_case **less = (uintptr_t)a->chan <= (uintptr_t)b->chan ? &a : &b;
 
 		*end = *less;
-		*less = (*less)->next_locked;
-		end = &(*end)->next_locked;
+		*less = (*less)->next;
+		end = &(*end)->next;
 	}
 	*end = a ? a : b;
 	return first;
 }
 
-/* The cases that need a lock, linked in the order of their channels' addresses. */
-static struct belay_case *sort(struct belay_case *cases, size_t n)
+/* The first n of list, which goes on behind them, in the order of their channels' addresses. */
+static struct belay_case *sort(struct belay_case **list, size_t n)
 {
-	if (n == 0)
-		return NULL;
-	if (n == 1) {
-		cases->next_locked = NULL;
-		return moves_element(cases) ? cases : NULL;
+	struct belay_case *first = *list;
+
+	if (n > 1) {
+		first = sort(list, n / 2);
+		return merge(first, sort(list, n - n / 2));
 	}
-	return merge(sort(cases, n / 2), sort(cases + n / 2, n - n / 2));
+	*list = first->next;
+	first->next = NULL;
+	return first;
 }
 
 static void lock_all(struct belay_case *c)
 {
 	belay_chan *last = NULL;
 
-	for (; c; c = c->next_locked) {
+	for (; c; c = c->next) {
 		if (c->chan != last)
 			chan_lock(c->chan);
 		last = c->chan;
@@ -112,7 +114,7 @@ static void unlock_all(struct belay_case *c)
 {
 	belay_chan *last = NULL;
 
-	for (; c; c = c->next_locked) {
+	for (; c; c = c->next) {
 		if (c->chan != last)
 			chan_unlock(c->chan);
 		last = c->chan;
@@ -129,54 +131,41 @@ static void deliver_closed(struct belay_case *c)
 		*c->ok = false;
 }
 
-/* What a case that has run tells its caller: 0, or -EPIPE for a send. result is 0 or -EPIPE. */
-static int conclude(struct belay_case *c, int result)
+/* What the caller is told once c has run: its index, or -EPIPE for a send. result is 0 or
+ * -EPIPE. */
+static int conclude(struct selection *s, struct belay_case *c, int result)
 {
-	if (c->kind == BELAY_CASE_SEND)
+	if (result == -EPIPE && c->kind == BELAY_CASE_SEND)
 		return result;
 	if (result == -EPIPE)
 		deliver_closed(c);
 	else if (c->ok)
 		*c->ok = true;
-	return 0;
+	return (int)(c - s->cases);
 }
 
-static inline int try_case(struct belay_case *c, struct belay__wait **ret_peer)
+/* 0, -EPIPE or -EAGAIN, as send_now() and recv_now(). */
+static inline int try_mover(struct belay_case *c, struct belay__wait **ret_peer)
 {
-	*ret_peer = NULL;
-	if (c->kind == BELAY_CASE_TIMEOUT)
-		return c->ns <= 0 ? 0 : -EAGAIN;
-	if (!c->chan)
-		return -EAGAIN;
-	if (is_done_channel(c->chan))
-		return is_closed(c->chan) ? -EPIPE : -EAGAIN;
 	if (c->kind == BELAY_CASE_SEND)
 		return send_now(chan_of(c->chan), c->element, ret_peer);
 	return recv_now(chan_of(c->chan), c->element, ret_peer);
 }
 
-/* The index of the case that ran, -EPIPE, or -EAGAIN. */
-static int try_all(struct belay_case *cases, size_t n, struct belay__wait **ret_peer)
+static inline int try_case(struct belay_case *c, struct belay__wait **ret_peer)
 {
-	*ret_peer = NULL;
-	for (size_t i = 0; i < n; i++) {
-		struct belay_case *c = &cases[cases[i].order];
-		int result = try_case(c, ret_peer);
-
-		if (result != -EAGAIN) {
-			result = conclude(c, result);
-			return result < 0 ? result : (int)(c - cases);
-		}
-	}
-	return -EAGAIN;
+	if (moves_element(c))
+		return try_mover(c, ret_peer);
+	if (c->kind == BELAY_CASE_TIMEOUT)
+		return c->ns <= 0 ? 0 : -EAGAIN;
+	return c->chan && is_closed(c->chan) ? -EPIPE : -EAGAIN;
 }
 
-/* The same, each case under its own lock. */
-static int try_each(struct belay_case *cases, size_t n, struct belay__wait **ret_peer)
+/* Pass 1, which draws the order. -EAGAIN, or as conclude(). */
+static int try_each(struct selection *s, struct belay__wait **ret_peer)
 {
-	*ret_peer = NULL;
-	for (size_t i = 0; i < n; i++) {
-		struct belay_case *c = &cases[cases[i].order];
+	for (size_t i = 0; i < s->n; i++) {
+		struct belay_case *c = draw(s->cases, i, s->n);
 		bool locks = moves_element(c);
 		int result;
 
@@ -185,10 +174,21 @@ static int try_each(struct belay_case *cases, size_t n, struct belay__wait **ret
 		result = try_case(c, ret_peer);
 		if (locks)
 			chan_unlock(c->chan);
-		if (result != -EAGAIN) {
-			result = conclude(c, result);
-			return result < 0 ? result : (int)(c - cases);
-		}
+		if (result != -EAGAIN)
+			return conclude(s, c, result);
+	}
+	return -EAGAIN;
+}
+
+/* The same with all locks held, in the order that was drawn. */
+static int try_all(struct selection *s, struct belay__wait **ret_peer)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct belay_case *c = &s->cases[s->cases[i].order];
+		int result = try_case(c, ret_peer);
+
+		if (result != -EAGAIN)
+			return conclude(s, c, result);
 	}
 	return -EAGAIN;
 }
@@ -197,14 +197,62 @@ static void queue_all(struct selection *s)
 {
 	belay__waiter_init(&s->waiter);
 	s->waiter.why = BELAY__WHY_SELECT;
-	for (size_t i = 0; i < s->n; i++)
-		belay__wait_init(wait_of(&s->cases[i]), &s->waiter);
-	for (struct belay_case *c = s->locked; c; c = c->next_locked) {
+	for (struct belay_case *c = s->movers; c; c = c->next) {
+		belay__wait_init(wait_of(c), &s->waiter);
 		wait_of(c)->element = c->element;
 		belay__list_append(c->kind == BELAY_CASE_SEND ? &chan_of(c->chan)->senders
 							      : &chan_of(c->chan)->receivers,
 				   &wait_of(c)->link);
 	}
+}
+
+/* Pass 2. queues: where nothing can happen, in every channel. */
+static int try_or_queue_all(struct selection *s, bool queues, struct belay__wait **ret_peer)
+{
+	int result;
+
+	s->movers = s->movers ? sort(&s->movers, s->moving) : NULL;
+	lock_all(s->movers);
+	result = try_all(s, ret_peer);
+	if (result == -EAGAIN && queues)
+		queue_all(s);
+	unlock_all(s->movers);
+	return result;
+}
+
+/* The same where there is no choice: nothing but s->movers, which is one or none, may happen. */
+static inline int try_or_queue_one(struct selection *s, bool queues, struct belay__wait **ret_peer)
+{
+	struct belay_case *c = s->movers;
+	int result = -EAGAIN;
+
+	if (c) {
+		chan_lock(c->chan);
+		result = try_mover(c, ret_peer);
+	}
+	if (result == -EAGAIN && queues)
+		queue_all(s);
+	if (c)
+		chan_unlock(c->chan);
+	return result == -EAGAIN ? result : conclude(s, c, result);
+}
+
+/* Passes 1 and 2. -EAGAIN, or as conclude(). */
+static inline int try_or_queue(struct selection *s, bool queues)
+{
+	struct belay__wait *peer = NULL;
+	int result;
+
+	if (s->moving <= 1 && !s->ready) {
+		result = try_or_queue_one(s, queues, &peer);
+	} else {
+		result = try_each(s, &peer);
+		if (result == -EAGAIN)
+			result = try_or_queue_all(s, queues, &peer);
+	}
+	if (peer)
+		belay__wait_wake(peer);
+	return result;
 }
 
 /* ---- Passes 3 and 4 -------------------------------------------------------------------------- */
@@ -213,11 +261,11 @@ static void queue_all(struct selection *s)
  * *ret. A claim that others have won is theirs to wake. */
 static bool join_ends(struct selection *s, struct belay__wait **ret)
 {
-	for (size_t i = 0; i < s->n; i++) {
-		struct belay_case *c = &s->cases[i];
-
-		if (!waits_for_end(c) || belay__done_join(c->chan, wait_of(c)))
+	for (struct belay_case *c = s->ends; c; c = c->next) {
+		belay__wait_init(wait_of(c), &s->waiter);
+		if (belay__done_join(c->chan, wait_of(c)))
 			continue;
+		c->next = NULL; /* the rest need not be left */
 		if (belay__wait_claim(wait_of(c))) {
 			wait_of(c)->result = -EPIPE;
 			*ret = wait_of(c);
@@ -232,43 +280,39 @@ static bool join_ends(struct selection *s, struct belay__wait **ret)
 /* Of all but the winner; that was taken off by who claimed it. */
 static void leave_all(struct selection *s, const struct belay__wait *winner)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (waits_for_end(&s->cases[i]))
-			belay__done_leave(s->cases[i].chan, wait_of(&s->cases[i]));
-	if (s->moving == 1 && winner == wait_of(s->locked))
+	for (struct belay_case *c = s->ends; c; c = c->next)
+		belay__done_leave(c->chan, wait_of(c));
+	if (s->moving == 1 && winner == wait_of(s->movers))
 		return;
-	lock_all(s->locked);
-	for (struct belay_case *c = s->locked; c; c = c->next_locked)
+	lock_all(s->movers);
+	for (struct belay_case *c = s->movers; c; c = c->next)
 		if (belay__list_linked(&wait_of(c)->link))
 			belay__list_remove(&wait_of(c)->link);
-	unlock_all(s->locked);
+	unlock_all(s->movers);
 }
 
-/* The reason that won; NULL: the context's end. */
-static struct belay__wait *block(belay_ctx *ctx, struct selection *s)
+/* The reason that won; NULL: done, which is the context's. */
+static inline struct belay__wait *block(struct selection *s, belay_chan *done)
 {
 	struct belay__wait *winner;
 
 	if (s->nearest)
 		belay__timeout_init(&s->timeout, &s->waiter, belay__moment(s->nearest->ns));
 	if (join_ends(s, &winner))
-		winner = belay__block_until(ctx, &s->waiter, s->nearest ? &s->timeout : NULL);
+		winner = belay__block_on(done, &s->waiter, s->nearest ? &s->timeout : NULL);
 	leave_all(s, winner);
 	return winner;
 }
 
-static int result_of(belay_ctx *ctx, struct selection *s, struct belay__wait *winner)
+/* What winner, a case's or the time's, tells the caller. */
+static inline int result_of(struct selection *s, struct belay__wait *winner)
 {
 	struct belay_case *c;
-	int result;
 
-	if (!winner)
-		return belay_err(ctx);
 	if (s->nearest && winner == &s->timeout.wait)
-		return (int)(s->nearest - s->cases);
+		return conclude(s, s->nearest, 0);
 	c = belay__container(winner, struct belay_case, wait);
-	result = conclude(c, waits_for_end(c) ? -EPIPE : (int)winner->result);
-	return result < 0 ? result : (int)(c - s->cases);
+	return conclude(s, c, moves_element(c) ? (int)winner->result : -EPIPE);
 }
 
 /* ---- Public ---------------------------------------------------------------------------------- */
@@ -281,78 +325,59 @@ static int check(struct belay_case *c)
 					  : check_recv(c->chan, c->size);
 }
 
-static bool is_ready_without_lock(const struct belay_case *c)
+static void add_end(struct selection *s, struct belay_case *c)
 {
-	return c->kind == BELAY_CASE_TIMEOUT ? c->ns <= 0
-					     : waits_for_end(c) && is_closed(c->chan);
+	s->ready |= is_closed(c->chan);
+	c->next = s->ends;
+	s->ends = c;
 }
 
-/* What all passes need to know of c. */
-static int add(struct selection *s, struct belay_case *c, bool *ret_ready)
+static void add_time(struct selection *s, struct belay_case *c)
 {
-	int err = check(c);
-
-	if (err < 0)
-		return err;
-	*ret_ready |= is_ready_without_lock(c);
-	c->order = (unsigned)(c - s->cases);
-	if (moves_element(c)) {
-		s->moving++;
-		s->locked = c;
-		c->next_locked = NULL;
-	}
-	if (c->kind == BELAY_CASE_TIMEOUT && c->ns != BELAY_FOREVER &&
-	    (!s->nearest || c->ns < s->nearest->ns))
+	s->ready |= c->ns <= 0;
+	if (c->ns != BELAY_FOREVER && (!s->nearest || c->ns < s->nearest->ns))
 		s->nearest = c;
-	return 0;
 }
 
-/* Chance is asked where more than one case may be ready. */
-static int prepare(struct selection *s, struct belay_case *cases, size_t n)
+static void add_mover(struct selection *s, struct belay_case *c)
 {
-	bool ready = false;
+	s->moving++;
+	c->next = s->movers;
+	s->movers = c;
+}
 
+static inline int prepare(struct selection *s, struct belay_case *cases, size_t n)
+{
 	s->cases = cases;
 	s->n = n;
 	s->moving = 0;
-	s->locked = s->nearest = NULL;
+	s->movers = s->ends = s->nearest = NULL;
+	s->ready = false;
 	if (n > INT32_MAX)
 		return -EINVAL;
 	for (size_t i = 0; i < n; i++) {
-		int err = add(s, &cases[i], &ready);
+		struct belay_case *c = &cases[i];
+		int err = check(c);
 
 		if (err < 0)
 			return err;
+		c->order = (unsigned)i;
+		if (c->kind == BELAY_CASE_TIMEOUT)
+			add_time(s, c);
+		else if (moves_element(c))
+			add_mover(s, c);
+		else if (c->chan)
+			add_end(s, c);
 	}
-	if (s->moving > 1 || ready)
-		shuffle(cases, n);
 	return 0;
-}
-
-/* Passes 1 and 2. queues: in every channel, where nothing can happen. */
-static int try_or_queue(struct selection *s, bool queues)
-{
-	struct belay__wait *peer;
-	int result = s->moving > 1 ? try_each(s->cases, s->n, &peer) : -EAGAIN;
-
-	if (result == -EAGAIN) {
-		if (s->moving > 1)
-			s->locked = sort(s->cases, s->n);
-		lock_all(s->locked);
-		result = try_all(s->cases, s->n, &peer);
-		if (result == -EAGAIN && queues)
-			queue_all(s);
-		unlock_all(s->locked);
-	}
-	if (peer)
-		belay__wait_wake(peer);
-	return result;
 }
 
 int belay_select_n(belay_ctx *ctx, struct belay_case *cases, size_t n)
 {
+	belay_chan *done = belay_done(ctx);
+	struct belay__wait *winner;
 	struct selection s;
-	int err = belay_err(ctx);
+	int err = err_of(ctx, done);
 
 	if (err < 0)
 		return err;
@@ -360,7 +385,10 @@ int belay_select_n(belay_ctx *ctx, struct belay_case *cases, size_t n)
 	if (err < 0)
 		return err;
 	err = try_or_queue(&s, true);
-	return err == -EAGAIN ? result_of(ctx, &s, block(ctx, &s)) : err;
+	if (err != -EAGAIN)
+		return err;
+	winner = block(&s, done);
+	return winner ? result_of(&s, winner) : why_closed(done);
 }
 
 int belay_try_select_n(struct belay_case *cases, size_t n)

@@ -3,7 +3,7 @@
  * send.c - send and receive: the move at once if it can be, else a wait in the channel's queue.
  *
  * The wait is queued in the same lock section that found the move impossible, so that no peer can
- * come in between. Then belay__block() adds the context's end as the other reason; where the
+ * come in between. Then belay__block_on() adds the context's end as the other reason; where the
  * context has none, the wait is the sole reason.
  */
 #include "chan/move.h"
@@ -39,7 +39,7 @@ static void leave(belay_chan *ch, struct belay__wait *wait)
 /* With the channel's lock held, which is given back: waits in queue. 0 or -EPIPE, where a peer or a
  * close took the wait off; else the context's error. Inline: see worker.c, Depth. */
 static inline __attribute__((always_inline)) int
-wait_in(belay_ctx *ctx, belay_chan *done, belay_chan *ch, struct belay__list *queue, void *element)
+wait_in(belay_chan *ch, struct belay__list *queue, void *element, belay_chan *done)
 {
 	struct belay__waiter waiter;
 	struct belay__wait wait;
@@ -51,13 +51,10 @@ wait_in(belay_ctx *ctx, belay_chan *done, belay_chan *ch, struct belay__list *qu
 	wait.element = element;
 	belay__list_append(queue, &wait.link);
 	chan_unlock(ch);
-	if (!done) {
-		belay__waiter_park(&waiter);
-	} else if (!belay__block(ctx, &waiter)) {
-		leave(ch, &wait);
-		return err_of(ctx, done);
-	}
-	return (int)wait.result;
+	if (belay__block_on(done, &waiter, NULL))
+		return (int)wait.result;
+	leave(ch, &wait);
+	return why_closed(done);
 }
 
 int belay_send_sized(belay_ctx *ctx, belay_chan *ch, const void *element, size_t size)
@@ -76,7 +73,7 @@ int belay_send_sized(belay_ctx *ctx, belay_chan *ch, const void *element, size_t
 	chan_lock(ch);
 	err = send_now(chan_of(ch), element, &peer);
 	if (err == -EAGAIN)
-		return wait_in(ctx, done, ch, &chan_of(ch)->senders, (void *)element);
+		return wait_in(ch, &chan_of(ch)->senders, (void *)element, done);
 	chan_unlock(ch);
 	wake_peer(peer);
 	return err;
@@ -110,7 +107,7 @@ int belay_recv_sized(belay_ctx *ctx, belay_chan *ch, void *element, size_t size)
 	chan_lock(ch);
 	err = recv_now(chan_of(ch), element, &peer);
 	if (err == -EAGAIN)
-		return wait_in(ctx, done, ch, &chan_of(ch)->receivers, element);
+		return wait_in(ch, &chan_of(ch)->receivers, element, done);
 	chan_unlock(ch);
 	wake_peer(peer);
 	return err;

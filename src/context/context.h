@@ -5,7 +5,7 @@
 #ifndef BELAY_SRC_CONTEXT_CONTEXT_H
 #define BELAY_SRC_CONTEXT_CONTEXT_H
 
-#include "wait/wait.h"
+#include "wait/gate.h"
 
 #include <belay/context.h>
 

@@ -36,39 +36,15 @@ int belay_wait(belay_ctx *ctx)
 	return belay_err(ctx);
 }
 
-static inline struct belay__wait *park(struct belay__waiter *waiter, struct belay__timeout *timeout)
-{
-	return timeout ? belay__waiter_park_until(waiter, timeout) : belay__waiter_park(waiter);
-}
-
-/* Where ctx has ended meanwhile its end competes like any other reason: who claims first, wins. A
- * loser here was claimed by another, who owes the wake. */
-static inline __attribute__((always_inline)) struct belay__wait *
-block(belay_ctx *ctx, struct belay__waiter *waiter, struct belay__timeout *timeout)
-{
-	struct belay_chan *done = belay_done(ctx);
-	struct belay__wait *winner;
-	struct belay__wait end;
-
-	if (!done)
-		return park(waiter, timeout);
-	belay__wait_init(&end, waiter);
-	if (!belay__done_join(done, &end))
-		return belay__wait_claim(&end) ? NULL : belay__waiter_park(waiter);
-	winner = park(waiter, timeout);
-	belay__done_leave(done, &end);
-	return winner == &end ? NULL : winner;
-}
-
 struct belay__wait *belay__block(belay_ctx *ctx, struct belay__waiter *waiter)
 {
-	return block(ctx, waiter, NULL);
+	return belay__block_on(belay_done(ctx), waiter, NULL);
 }
 
 struct belay__wait *belay__block_until(belay_ctx *ctx, struct belay__waiter *waiter,
 				       struct belay__timeout *timeout)
 {
-	return block(ctx, waiter, timeout);
+	return belay__block_on(belay_done(ctx), waiter, timeout);
 }
 
 /* ---- The descriptor -------------------------------------------------------------------------- */

@@ -16,7 +16,7 @@
 #include "context/branch.h"
 #include "context/context.h"
 #include "wait/timer.h"
-#include "wait/wait.h"
+#include "wait/gate.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>

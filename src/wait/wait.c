@@ -51,28 +51,3 @@ void belay__wake_all(struct belay__list *woken)
 	while ((link = belay__list_pop(woken)))
 		belay__wait_wake(belay__container(link, struct belay__wait, link));
 }
-
-static struct belay__done *done_of(struct belay_chan *done)
-{
-	return belay__container(done, struct belay__done, gate);
-}
-
-bool belay__done_join(struct belay_chan *done, struct belay__wait *wait)
-{
-	bool open;
-
-	belay__lock_take(&done->lock, BELAY__RANK_NODE);
-	open = atomic_load_explicit(&done->closed, memory_order_relaxed) == 0;
-	if (open)
-		belay__ring_append(&done_of(done)->receivers, &wait->link);
-	belay__lock_give(&done->lock, BELAY__RANK_NODE);
-	return open;
-}
-
-void belay__done_leave(struct belay_chan *done, struct belay__wait *wait)
-{
-	belay__lock_take(&done->lock, BELAY__RANK_NODE);
-	if (belay__list_linked(&wait->link))
-		belay__ring_remove(&done_of(done)->receivers, &wait->link);
-	belay__lock_give(&done->lock, BELAY__RANK_NODE);
-}

@@ -21,10 +21,7 @@
 #ifndef BELAY_SRC_WAIT_WAIT_H
 #define BELAY_SRC_WAIT_WAIT_H
 
-#include "base/lock.h"
 #include "base/ring.h"
-
-#include <belay/chan.h>
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -194,30 +191,5 @@ static inline struct belay__wait *belay__waiter_park_until(struct belay__waiter 
 
 /* Claims every waiter of ring, which is empty then, and moves those that were won to woken. */
 void belay__ring_claim_all(struct belay__list **ring, struct belay__list *woken);
-
-/* ---- Gates --------------------------------------------------------------------------------------
- *
- * What a channel and a context's done channel have in common: each is closed once, for ever. */
-
-enum belay__gate_kind {
-	BELAY__GATE_CHAN,
-	BELAY__GATE_DONE,
-};
-
-struct belay_chan {
-	struct belay__lock lock;       /* a done channel's is its node's too */
-	_Atomic int16_t closed;        /* 0: open; else, for ever, why: -EPIPE for a channel, the
-					  context's error for a done channel. Written under lock */
-	uint8_t kind;
-};
-
-struct belay__done {
-	struct belay_chan gate;
-	struct belay__list *receivers; /* a ring of struct belay__wait; guarded by gate.lock */
-};
-
-/* Queues wait on a done channel. False: it is closed, and wait is not queued. */
-bool belay__done_join(struct belay_chan *done, struct belay__wait *wait);
-void belay__done_leave(struct belay_chan *done, struct belay__wait *wait);
 
 #endif

@@ -14,6 +14,7 @@
 #include "wait/watch.h"
 
 #include "base/alloc.h"
+#include "base/lock.h"
 #include "wait/clock.h"
 #include "wait/timer.h"
 #include "wait/wait.h"
