@@ -144,7 +144,8 @@ static bool is_long(struct worker *victim)
 /* Would what stands in line with victim have to wait? */
 static bool is_stuck(struct worker *victim, int64_t now)
 {
-	uint32_t begun = atomic_load_explicit(&victim->begun, memory_order_relaxed);
+	uint64_t begun = atomic_load_explicit(&victim->tally.counts[TALLY_BEGUN],
+					      memory_order_relaxed);
 
 	if (begun != victim->seen_begun || victim->seen_when == 0) {
 		victim->seen_begun = begun;

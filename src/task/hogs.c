@@ -36,9 +36,19 @@ static struct by_site hogs;
 
 /* ---- One worker ------------------------------------------------------------------------------ */
 
+static uint64_t count_of(struct worker *worker, unsigned which)
+{
+	return atomic_load_explicit(&worker->tally.counts[which], memory_order_relaxed);
+}
+
+/* Changes with every turn: one ends where the task parks or yields, or another one begins. */
 static uint64_t turns(struct worker *worker)
 {
-	return atomic_load_explicit(&worker->tally.counts[TALLY_TURNS], memory_order_relaxed);
+	uint64_t sum = count_of(worker, TALLY_BEGUN) + count_of(worker, TALLY_YIELDS);
+
+	for (unsigned why = 0; why < BELAY__WHYS; why++)
+		sum += count_of(worker, TALLY_PARKS + why);
+	return sum;
 }
 
 static int64_t cpu_of(struct worker *worker)

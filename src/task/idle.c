@@ -157,12 +157,13 @@ void belay__search_over(struct worker *worker)
 /* Whether others have begun tasks since the last call: more may come at any moment then. */
 static bool others_begin(struct worker *worker)
 {
-	uint32_t sum = 0;
+	uint64_t sum = 0;
 	bool changed;
 
 	for (unsigned i = 0; i < house->count; i++)
 		if (i != worker->index)
-			sum += atomic_load_explicit(&house->workers[i].begun, memory_order_relaxed);
+			sum += atomic_load_explicit(&house->workers[i].tally.counts[TALLY_BEGUN],
+						    memory_order_relaxed);
 	changed = sum != worker->begun_elsewhere;
 	worker->begun_elsewhere = sum;
 	return changed;

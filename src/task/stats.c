@@ -62,10 +62,10 @@ static void fill_tasks(struct belay_numbers *stats, const struct totals *totals)
 static void fill_totals(struct belay_numbers *stats, const struct totals *totals)
 {
 	stats->spawned = totals->counts[TALLY_SPAWNS] + totals->spawned;
-	stats->switches = totals->counts[TALLY_TURNS];
 	stats->parks = sum(&totals->counts[TALLY_PARKS]);
 	stats->wakes = sum(&totals->counts[TALLY_WAKES]);
 	stats->yields = totals->counts[TALLY_YIELDS];
+	stats->switches = totals->counts[TALLY_BEGUN] + stats->wakes + stats->yields;
 	stats->steals = totals->counts[TALLY_STEALS];
 	stats->kicks = atomic_load_explicit(&belay__house.kicks, memory_order_relaxed);
 	stats->sleeps = totals->counts[TALLY_SLEEPS];

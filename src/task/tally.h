@@ -20,8 +20,8 @@ struct belay__task;
 struct worker;
 
 enum {
-	TALLY_TURNS,  /* tasks that were gone on with, or begun  */
 	TALLY_SPAWNS, /* by its tasks                            */
+	TALLY_BEGUN,  /* tasks                                   */
 	TALLY_YIELDS,
 	TALLY_STEALS, /* tasks taken from others                 */
 	TALLY_SPINS,  /* rounds of looking for work              */

@@ -95,6 +95,15 @@ static __attribute__((noinline)) struct belay__task *change_over(struct worker *
 	return task ? task : line_pop(&worker->ready);
 }
 
+/* Always, where no new ones stand in line. */
+static LEVEL bool is_turn_of_ready(struct worker *worker)
+{
+	if (worker->ready_turns == 0)
+		return belay__fresh_count(worker) == 0;
+	worker->ready_turns--;
+	return true;
+}
+
 static long coarse_clock(void)
 {
 	struct timespec now;
@@ -117,20 +126,12 @@ static LEVEL bool is_time(struct worker *worker)
 /* NULL: there is none. */
 static LEVEL struct belay__task *pick(struct worker *worker)
 {
-	struct belay__task *task;
-
 	worker->turns_left--;
 	if (atomic_load_explicit(&worker->inbox, memory_order_relaxed))
 		empty_inbox(worker);
 	if (!worker->ready.first)
-		task = belay__fresh_pop(worker);
-	else if (worker->ready_turns-- > 0)
-		task = line_pop(&worker->ready);
-	else
-		task = change_over(worker);
-	if (task)
-		tally_add(&worker->tally, TALLY_TURNS, 1);
-	return task;
+		return belay__fresh_pop(worker);
+	return is_turn_of_ready(worker) ? line_pop(&worker->ready) : change_over(worker);
 }
 
 /* What to go on with; NULL: ask the loop. */
@@ -146,13 +147,6 @@ static void add_live(struct worker *worker, int change)
 	uint32_t live = atomic_load_explicit(&worker->live, memory_order_relaxed);
 
 	atomic_store_explicit(&worker->live, live + (uint32_t)change, memory_order_relaxed);
-}
-
-static void count_begun(struct worker *worker)
-{
-	uint32_t begun = atomic_load_explicit(&worker->begun, memory_order_relaxed);
-
-	atomic_store_explicit(&worker->begun, begun + 1, memory_order_relaxed);
 }
 
 /* The first thing on the other side of every switch: whoever ended on this one is off its stack. */
@@ -185,7 +179,7 @@ static void take_over(struct worker *worker, struct belay__task *task)
 	task->worker = worker;
 	task->runner.ops = &ops;
 	set_current(&task->runner);
-	count_begun(worker);
+	tally_add(&worker->tally, TALLY_BEGUN, 1);
 }
 
 static bool can_inherit(const struct belay__task *task, const struct belay__task *ended)
@@ -359,8 +353,6 @@ void belay__worker_yield(struct belay__task *task)
 	if (next || worker->turns_left == 0) {
 		line_append(&worker->ready, task);
 		leave(worker, task, next);
-	} else {
-		tally_add(&worker->tally, TALLY_TURNS, 1);
 	}
 }
 

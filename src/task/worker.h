@@ -87,18 +87,17 @@ struct worker {
 						NAPPING writes to the kick */
 	_Atomic uint32_t live;               /* tasks that have begun and not ended; the owner's to
 						write */
-	_Atomic uint32_t begun;              /* how many have begun in all; likewise */
 	/* New tasks, for anybody to take. */
 	_Alignas(64) struct runq fresh;      /* the owner adds */
 	_Alignas(64) struct belay__lock lock; /* guards brought */
 	_Atomic uint32_t brought_count;
 	struct line brought;                 /* others add; the owner where fresh is full */
 	/* The searching one's. */
-	uint32_t seen_begun;                 /* begun, when it last looked here */
-	int64_t seen_when;                   /* and since when begun has been the same */
+	uint64_t seen_begun;                 /* how many had, when it last looked here */
+	int64_t seen_when;                   /* and since when as many have */
 	/* The owner's. */
 	_Alignas(64) struct line ready;      /* can go on */
-	int ready_turns;                     /* until it is new tasks' turn, */
+	unsigned ready_turns;                /* until it is new tasks' turn, */
 	uint32_t fresh_turns;                /* and until it no longer is; 0: it is not */
 	unsigned turns_left;                 /* until it looks around */
 	unsigned stride;                     /* what turns_left begins with */
@@ -113,7 +112,7 @@ struct worker {
 	unsigned index;
 	struct belay__spin spin;
 	int64_t nap;                         /* for how long, next time */
-	uint32_t begun_elsewhere;            /* when it was last asked for */
+	uint64_t begun_elsewhere;            /* when it was last asked for */
 	struct sleepers sleepers;
 	int epoll, kick;
 	struct belay__source kick_source;
