@@ -36,21 +36,6 @@ static struct by_site hogs;
 
 /* ---- One worker ------------------------------------------------------------------------------ */
 
-static uint64_t count_of(struct worker *worker, unsigned which)
-{
-	return atomic_load_explicit(&worker->tally.counts[which], memory_order_relaxed);
-}
-
-/* Changes with every turn: one ends where the task parks or yields, or another one begins. */
-static uint64_t turns(struct worker *worker)
-{
-	uint64_t sum = count_of(worker, TALLY_BEGUN) + count_of(worker, TALLY_YIELDS);
-
-	for (unsigned why = 0; why < BELAY__WHYS; why++)
-		sum += count_of(worker, TALLY_PARKS + why);
-	return sum;
-}
-
 static int64_t cpu_of(struct worker *worker)
 {
 	struct timespec used = {0};
@@ -88,12 +73,12 @@ static const struct belay_site *held_by(struct worker *worker)
 
 	/* Acquire: the second look at the turns does not come before it. */
 	site = task ? atomic_load_explicit(&task->site, memory_order_acquire) : NULL;
-	return turns(worker) == worker->watch.turns ? site : NULL;
+	return belay__turns_over(worker) == worker->watch.turns ? site : NULL;
 }
 
 static void begin_anew(struct worker *worker, int64_t now)
 {
-	worker->watch = (struct watch){.turns = turns(worker), .looked = now, .cpu = -1};
+	worker->watch = (struct watch){.turns = belay__turns_over(worker), .looked = now, .cpu = -1};
 }
 
 /* How much longer than at the last look. */

@@ -40,6 +40,22 @@ struct belay__task *belay__running(struct worker *worker)
 	return runner ? task_of(runner) : NULL;
 }
 
+static uint64_t count_of(const struct worker *worker, unsigned which)
+{
+	return atomic_load_explicit(&worker->tally.counts[which], memory_order_acquire);
+}
+
+uint64_t belay__turns_over(const struct worker *worker)
+{
+	uint64_t ended = count_of(worker, TALLY_BEGUN) -
+			 atomic_load_explicit(&worker->live, memory_order_acquire);
+	uint64_t over = ended + count_of(worker, TALLY_YIELDS);
+
+	for (unsigned why = 0; why < BELAY__WHYS; why++)
+		over += count_of(worker, TALLY_PARKS + why);
+	return over;
+}
+
 bool belay__workers_visit(void (*visit)(struct worker *worker, void *arg), void *arg)
 {
 	bool open;
