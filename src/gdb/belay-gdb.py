@@ -147,14 +147,24 @@ def numbered():
 # ---- Backtraces ----------------------------------------------------------------------------------
 
 class Parked(gdb.unwinder.Unwinder):
-    """While it has a task, says that this one called the newest frame."""
+    """While it has a task, says that this one called the newest frame that it is asked about: calls
+    that were inlined into that one are frames too, of which gdb asks nobody."""
 
     def __init__(self):
         super().__init__("belay")
-        self.sp = None
+        self.sp = self.level = None
+
+    def pretend(self, sp):
+        """From here on, or with None the truth."""
+        self.sp, self.level = sp, None
+        gdb.invalidate_cached_frames()
 
     def __call__(self, pending):
-        if self.sp is None or pending.level() != 0:
+        if self.sp is None:
+            return None
+        if self.level is None:
+            self.level = pending.level()
+        if pending.level() != self.level:
             return None
         switch = SWITCHES[pending.architecture().name()]
         here = FrameId(pending.read_register(switch["sp"]), pending.read_register(switch["pc"]))
@@ -176,35 +186,31 @@ gdb.unwinder.register_unwinder(None, parked, replace=True)
 
 
 def backtrace_parked(task):
-    """As "bt" has it, without the frame that was there before."""
-    gdb.execute("frame 0", to_string=True)
-    parked.sp = task.stack_pointer()
-    gdb.invalidate_cached_frames()
+    """As "bt" has it, without the frames that were there before. Of these one may be main(), which
+    gdb would take for the end of any backtrace."""
+    gdb.newest_frame().select()
+    parked.pretend(task.stack_pointer())
     try:
-        text = gdb.execute("backtrace", to_string=True)
+        text = gdb.execute("with backtrace past-main on -- backtrace", to_string=True)
+        skipped = parked.level + 1
     finally:
-        parked.sp = None
-        gdb.invalidate_cached_frames()
-    frames = re.split(r"^(?=#)", text, flags=re.MULTILINE)[2:]
+        parked.pretend(None)
+    frames = re.split(r"^(?=#)", text, flags=re.MULTILINE)[1 + skipped:]
     return "".join(re.sub(r"^#\d+ *", f"#{i:<3}", frame) for i, frame in enumerate(frames))
 
 
 def backtrace_running(task):
     """Of the thread that runs it; its own stack, then."""
-    before = gdb.selected_thread()
     tid = next(int(worker["tid"]) for worker in workers()
                if int(worker.address) == int(task.value["worker"]))
-    try:
-        for thread in gdb.selected_inferior().threads():
-            if thread.ptid[1] == tid:
-                thread.switch()
-                return gdb.execute("backtrace", to_string=True)
-    finally:
-        before.switch()
+    for thread in gdb.selected_inferior().threads():
+        if thread.ptid[1] == tid:
+            thread.switch()
+            return gdb.execute("backtrace", to_string=True)
     return "its thread is not there\n"
 
 
-def backtrace(task):
+def backtrace_of(task):
     if task.state == "new":
         return "has not begun\n"
     if task.state == "running":
@@ -212,6 +218,16 @@ def backtrace(task):
     if gdb.selected_inferior().architecture().name() not in SWITCHES:
         raise gdb.GdbError("no backtraces of tasks on this processor")
     return backtrace_parked(task)
+
+
+def backtrace(task):
+    """Leaves the thread and the frame selected that are."""
+    thread, frame = gdb.selected_thread(), gdb.selected_frame()
+    try:
+        return backtrace_of(task)
+    finally:
+        thread.switch()
+        frame.select()
 
 
 # ---- Contexts ------------------------------------------------------------------------------------

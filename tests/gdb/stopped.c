@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * stopped.c - a program to look into: it stops in look_now() with a task in each state, and dumps
- * core there where it has an argument.
+ * stopped.c - a program to look into, with a task in each state: it stops in look_now(), and then
+ * in look_inside(), which is part of main(); and dumps core in the one that its argument names.
  */
 #include <belay.h>
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 static belay_chan *never;
 static atomic_int there;
@@ -46,11 +47,18 @@ static void nothing(belay_ctx *ctx, void *arg)
 {
 }
 
-__attribute__((noinline)) static void look_now(bool dump)
+__attribute__((noinline)) static void look_now(const char *dump)
 {
 	__asm__ volatile("");
-	if (dump)
+	if (strcmp(dump, "look_now") == 0)
 		abort();
+}
+
+static inline __attribute__((always_inline)) void look_inside(const char *dump)
+{
+	__asm__ volatile(""); /* looks inside */
+	if (strcmp(dump, "look_inside") == 0)
+		__builtin_trap();
 }
 
 static struct belay_numbers numbers(void)
@@ -68,6 +76,7 @@ int main(int argc, char **argv)
 	belay_ctx *ctx = belay_with_cancel(belay_background());
 	belay_ctx *value = with_user(ctx, "ada");
 	belay_ctx *done = belay_with_cancel(value);
+	const char *dump = argc > 1 ? argv[1] : "";
 
 	setenv("BELAY_WORKERS", "1", 1);
 	belay_cancel(done);
@@ -80,7 +89,8 @@ int main(int argc, char **argv)
 	while (atomic_load(&there) < 3)
 		belay_yield();
 	belay_go(ctx, nothing, NULL); /* never begins */
-	look_now(argc > 1);
+	look_now(dump);
+	look_inside(dump);
 	atomic_store(&over, true);
 	belay_end(done);
 	belay_end(value);
