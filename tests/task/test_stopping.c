@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_stopping.c - what a task may do that still runs when belay_shutdown() stops the workers.
+ *
+ * Such a task has to be woken after the shutdown has found everything quiet, and before it stops
+ * the workers. In between it joins the threads of the blocking pool, and one that exits runs the
+ * destructor of what the program keeps by thread: that wakes the task, and sees it run.
+ */
+#include "check.h"
+
+#include "task/worker.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+static belay_ctx *bg(void) { return belay_background(); }
+
+static int one_worker(void **state)
+{
+	return setenv("BELAY_WORKERS", "1", 1);
+}
+
+static int clear_workers(void **state)
+{
+	return unsetenv("BELAY_WORKERS");
+}
+
+/* ---- A task that runs while the workers are stopped ------------------------------------------ */
+
+struct late {
+	void (*act)(struct late *late);
+	pthread_key_t key;
+	belay_chan *gate; /* closed by the destructor */
+	atomic_bool runs, acted;
+};
+
+static void set_key(void *arg)
+{
+	struct late *late = arg;
+
+	check(pthread_setspecific(late->key, late) == 0);
+}
+
+static void wake_late(void *arg)
+{
+	struct late *late = arg;
+
+	belay_chan_close(late->gate);
+	check(check_until(atomic_load(&late->runs)));
+}
+
+/* The worker is its own from the wake to its end: so the stop, which joins that, waits for it. */
+static void be_late(belay_ctx *ctx, void *arg)
+{
+	struct late *late = arg;
+
+	if (!check(belay_blocking(ctx, set_key, late) == 0))
+		return;
+	check(belay_recv(ctx, late->gate, NULL) == -EPIPE);
+	atomic_store(&late->runs, true);
+	if (!check(check_until(!belay__workers_run())))
+		return;
+	late->act(late);
+	atomic_store(&late->acted, true);
+}
+
+static void shut_down_with(struct late *late)
+{
+	late->gate = check_made(belay_chan_new(0, 0));
+	assert_int_equal(pthread_key_create(&late->key, wake_late), 0);
+	assert_int_equal(belay_go(bg(), be_late, late), 0);
+	belay_shutdown();
+	assert_true(atomic_load(&late->acted));
+	pthread_key_delete(late->key);
+	belay_chan_unref(late->gate);
+}
+
+/* ---- What it may do -------------------------------------------------------------------------- */
+
+static void count(belay_ctx *ctx, void *arg)
+{
+	atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+static atomic_int ran;
+
+static void spawn(struct late *late)
+{
+	check(belay_go(bg(), count, &ran) == -EAGAIN);
+	check(belay_go_with(bg(), count, &ran, &(struct belay_task_options){1 << 20}) == -EAGAIN);
+	check(!belay__workers_run());
+}
+
+static void a_task_that_runs_while_the_workers_are_stopped_starts_no_other(void **state)
+{
+	struct late late = {.act = spawn};
+
+	atomic_store(&ran, 0);
+	shut_down_with(&late);
+	assert_int_equal(ran, 0);
+}
+
+static void the_workers_start_anew_once_they_have_been_stopped(void **state)
+{
+	struct late late = {.act = spawn};
+
+	atomic_store(&ran, 0);
+	shut_down_with(&late);
+	assert_int_equal(belay_go(bg(), count, &ran), 0);
+	belay_shutdown();
+	assert_int_equal(ran, 1);
+}
+
+#define WITH_ONE_WORKER(fn) cmocka_unit_test_setup_teardown(fn, one_worker, clear_workers)
+
+BELAY_TEST_MAIN(
+	WITH_ONE_WORKER(a_task_that_runs_while_the_workers_are_stopped_starts_no_other),
+	WITH_ONE_WORKER(the_workers_start_anew_once_they_have_been_stopped))
