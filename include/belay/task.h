@@ -64,10 +64,12 @@ BELAY_EXPORT void belay_yield(void);
  * does not cut it short: fn, or a hook, must see to that. */
 BELAY_EXPORT int belay_blocking(BELAY_BORROWED belay_ctx *ctx, void (*fn)(void *arg), void *arg);
 
-/* From main, at the end: lets every task that is ready run on until it waits, then stops and joins
- * the workers, the blocking pool and the clock, and frees all pools. Tasks that still wait are
- * never resumed (BELAY_REPORT=leaks names them). Not from a task. Belay may be used again
- * afterwards. */
+/* From main, at the end: lets every task that is ready run on until it waits, and so those that
+ * these start or wake; then stops and joins the workers, the blocking pool and the clock, and frees
+ * all pools. Tasks that still wait are never resumed (BELAY_REPORT=leaks names them). There is no
+ * limit to how long it takes: where there is no moment at which all of them wait, as where one
+ * computes or yields for ever, or they start others faster than these end, it does not return. So
+ * end their contexts first. Not from a task. Belay may be used again afterwards. */
 BELAY_EXPORT void belay_shutdown(void);
 
 BELAY_END_DECLS

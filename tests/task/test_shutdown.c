@@ -171,6 +171,45 @@ static void an_after_func_of_a_done_context_still_runs(void **state)
 	assert_false(belay_after_stop(after));
 }
 
+struct flood {
+	atomic_int there, spawned;
+};
+
+static void ebb(belay_ctx *ctx, void *arg)
+{
+	struct flood *flood = arg;
+
+	atomic_fetch_sub(&flood->there, 1);
+}
+
+/* Two for each turn of its own, so that they would become ever more. */
+static void spawn_until_the_end(belay_ctx *ctx, void *arg)
+{
+	struct flood *flood = arg;
+
+	while (belay_err(ctx) == 0) {
+		atomic_fetch_add(&flood->spawned, 1);
+		if (atomic_load(&flood->there) < 1000)
+			for (int i = 0; i < 2; i++)
+				if (check(belay_go(ctx, ebb, flood) == 0))
+					atomic_fetch_add(&flood->there, 1);
+		belay_yield();
+	}
+}
+
+static void tasks_that_start_others_for_ever_come_to_rest_once_their_context_has_ended(void **state)
+{
+	belay_ctx *ctx = check_live(belay_with_cancel(bg()));
+	struct flood flood = {0};
+
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(belay_go(ctx, spawn_until_the_end, &flood), 0);
+	assert_true(check_until(atomic_load(&flood.spawned) > 1000));
+	belay_end(ctx);
+	belay_shutdown();
+	assert_int_equal(flood.there, 0);
+}
+
 struct left {
 	belay_chan *ch;
 	atomic_int waiting, resumed;
@@ -229,4 +268,6 @@ BELAY_TEST_MAIN(cmocka_unit_test(before_anything_it_does_nothing),
 		cmocka_unit_test(contexts_and_channels_outlive_it),
 		cmocka_unit_test(a_deadline_set_before_it_is_kept_after_it_once_the_clock_runs),
 		cmocka_unit_test(an_after_func_of_a_done_context_still_runs),
+		cmocka_unit_test(
+			tasks_that_start_others_for_ever_come_to_rest_once_their_context_has_ended),
 		cmocka_unit_test(tasks_left_waiting_may_be_woken_and_never_resume))
