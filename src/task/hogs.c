@@ -117,19 +117,7 @@ static bool always(struct belay__timer *unused)
 	return true;
 }
 
-/* Where the workers have gone, the next start arms it again. */
-static void look_at_all(struct belay__timer *unused)
-{
-	int64_t now = belay_now();
-	bool more = belay__workers_visit(look, &now);
-
-	belay__lock_take(&watcher.lock, BELAY__RANK_LEAF);
-	watcher.armed = more;
-	belay__lock_give(&watcher.lock, BELAY__RANK_LEAF);
-	if (more)
-		belay__timer_arm(&timer, now + LOOK_EVERY);
-}
-
+/* True: it was not armed, and is the caller's to arm. */
 static bool take_timer(void)
 {
 	bool mine;
@@ -148,17 +136,29 @@ static void give_timer(void)
 	belay__lock_give(&watcher.lock, BELAY__RANK_LEAF);
 }
 
-/* Without memory for a clock nobody is watched. */
+/* Where the workers have gone, the next start arms it again; or this does, where that came between
+ * the look and the giving up. */
+static void look_at_all(struct belay__timer *unused)
+{
+	int64_t now = belay_now();
+	bool more = belay__workers_visit(look, &now);
+
+	if (!more) {
+		give_timer();
+		more = belay__workers_run() && take_timer();
+	}
+	if (more)
+		belay__timer_arm(&timer, now + LOOK_EVERY);
+}
+
+/* The clock is started also where the timer is armed: it may have been stopped with it. Without
+ * memory for a clock nobody is watched. */
 void belay__hogs_watch(void)
 {
 	static const struct belay__timer_ops ops = {.claim = always, .fire = look_at_all};
 
-	if (!belay__report_wanted("hogs") || !take_timer())
+	if (!belay__report_wanted("hogs") || belay__clock_start() < 0 || !take_timer())
 		return;
-	if (belay__clock_start() < 0) {
-		give_timer();
-		return;
-	}
 	belay__timer_init(&timer, &ops);
 	belay__timer_arm(&timer, belay__moment(LOOK_EVERY));
 }

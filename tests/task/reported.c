@@ -66,6 +66,19 @@ static void hog(void)
 	await_over();
 }
 
+static void end_at_once(belay_ctx *ctx, void *arg)
+{
+	tell_over();
+}
+
+/* The workers are new ones afterwards. */
+static void restart(void)
+{
+	belay_go(belay_background(), end_at_once, NULL);
+	await_over();
+	belay_shutdown();
+}
+
 /* On demand, while it lasts. */
 static void hold_and_report(belay_ctx *ctx, void *arg)
 {
@@ -152,6 +165,8 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "hog"))
 			hog();
+		else if (!strcmp(argv[i], "restart"))
+			restart();
 		else if (!strcmp(argv[i], "demand"))
 			demand();
 		else if (!strcmp(argv[i], "stack"))

@@ -40,6 +40,10 @@ who_sleeps_in_the_kernel_is_one() {
 	report hogs hog && told "reported.c:$(line 'the sleeping hog') in hog()"
 }
 
+one_is_named_that_runs_after_a_shutdown_too() {
+	report hogs restart hog && told "reported.c:$(line 'the hog') in hog()"
+}
+
 # The machine itself may stand still for longer than that, now and then.
 who_yields_is_no_hog() {
 	local attempt
@@ -100,9 +104,10 @@ an_unknown_word_is_named_and_the_others_work() {
 		told '^belay: nothing is left$'
 }
 
-plan 12
+plan 13
 try a_hog_is_named_by_the_line_that_spawned_it a_hog_is_named_by_the_line_that_spawned_it
 try who_sleeps_in_the_kernel_is_one who_sleeps_in_the_kernel_is_one
+try one_is_named_that_runs_after_a_shutdown_too one_is_named_that_runs_after_a_shutdown_too
 try who_yields_is_no_hog who_yields_is_no_hog
 try a_report_may_be_had_before_the_end a_report_may_be_had_before_the_end
 try without_hogs_it_says_so without_hogs_it_says_so
