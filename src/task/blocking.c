@@ -29,7 +29,7 @@ static struct {
 	bool quit;
 	bool somebody_exited;
 	pthread_t exited;           /* the last to exit, which has joined the one before it */
-	struct belay__wait *joiner; /* waits for threads to become 0 */
+	struct belay__wait *joiner; /* waits for threads to become 0; NULL: nobody does */
 } pool = {.jobs = {&pool.jobs, &pool.jobs}, .waiting = {&pool.waiting, &pool.waiting}};
 
 static void take(void)
@@ -91,8 +91,10 @@ static void retire(void)
 
 	pool.exited = pthread_self();
 	pool.somebody_exited = true;
-	if (--pool.threads == 0 && pool.joiner && belay__wait_claim(pool.joiner))
+	if (--pool.threads == 0 && pool.joiner && belay__wait_claim(pool.joiner)) {
 		joiner = pool.joiner;
+		pool.joiner = NULL;
+	}
 	give();
 	if (somebody)
 		pthread_join(before, NULL);
@@ -257,7 +259,8 @@ void belay__pool_count(unsigned *ret_threads, unsigned *ret_idle)
 	give();
 }
 
-void belay__pool_stop(void)
+/* Has all threads exit, and waits until none is left. */
+static void wait_for_exits(void)
 {
 	struct belay__waiter waiter;
 	struct belay__wait wait;
@@ -268,16 +271,29 @@ void belay__pool_stop(void)
 	belay__wait_init(&wait, &waiter);
 	belay__list_init(&woken);
 	take();
-	pool.quit = true;
-	pool.joiner = &wait;
 	running = pool.threads > 0;
+	pool.quit = running;
+	pool.joiner = running ? &wait : NULL;
 	belay__queue_claim_all(&pool.waiting, &woken);
 	give();
 	belay__wake_all(&woken);
 	if (running)
 		belay__waiter_park(&waiter);
-	if (pool.somebody_exited)
-		pthread_join(pool.exited, NULL);
+}
+
+/* A task that still runs may have another thread started at any moment: that one stays, for the
+ * next stop, and joins who exited before it, or this does. */
+void belay__pool_stop(void)
+{
+	pthread_t exited;
+	bool somebody;
+
+	wait_for_exits();
+	take();
+	exited = pool.exited;
+	somebody = pool.somebody_exited;
 	pool.somebody_exited = pool.quit = false;
-	pool.joiner = NULL;
+	give();
+	if (somebody)
+		pthread_join(exited, NULL);
 }

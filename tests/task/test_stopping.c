@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_stopping.c - what a task may do that still runs when belay_shutdown() stops the workers.
+ * test_stopping.c - what a task does that still runs when belay_shutdown() stops all threads.
  *
  * Such a task has to be woken after the shutdown has found everything quiet, and before it stops
  * the workers. In between it joins the threads of the blocking pool, and one that exits runs the
@@ -10,6 +10,7 @@
 
 #include "task/worker.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@ static int clear_workers(void **state)
 
 struct late {
 	void (*act)(struct late *late);
+	bool (*is_enough)(struct late *late); /* for the shutdown to go on */
 	pthread_key_t key;
 	belay_chan *gate; /* closed by the destructor */
 	atomic_bool runs, acted;
@@ -47,10 +49,9 @@ static void wake_late(void *arg)
 	struct late *late = arg;
 
 	belay_chan_close(late->gate);
-	check(check_until(atomic_load(&late->runs)));
+	check(check_until(late->is_enough(late)));
 }
 
-/* The worker is its own from the wake to its end: so the stop, which joins that, waits for it. */
 static void be_late(belay_ctx *ctx, void *arg)
 {
 	struct late *late = arg;
@@ -59,8 +60,6 @@ static void be_late(belay_ctx *ctx, void *arg)
 		return;
 	check(belay_recv(ctx, late->gate, NULL) == -EPIPE);
 	atomic_store(&late->runs, true);
-	if (!check(check_until(!belay__workers_run())))
-		return;
 	late->act(late);
 	atomic_store(&late->acted, true);
 }
@@ -76,7 +75,12 @@ static void shut_down_with(struct late *late)
 	belay_chan_unref(late->gate);
 }
 
-/* ---- What it may do -------------------------------------------------------------------------- */
+/* ---- What it starts -------------------------------------------------------------------------- */
+
+static bool runs(struct late *late)
+{
+	return atomic_load(&late->runs);
+}
 
 static void count(belay_ctx *ctx, void *arg)
 {
@@ -85,8 +89,11 @@ static void count(belay_ctx *ctx, void *arg)
 
 static atomic_int ran;
 
+/* It keeps its worker, so that the stop, which joins that, waits for it. */
 static void spawn(struct late *late)
 {
+	if (!check(check_until(!belay__workers_run())))
+		return;
 	check(belay_go(bg(), count, &ran) == -EAGAIN);
 	check(belay_go_with(bg(), count, &ran, &(struct belay_task_options){1 << 20}) == -EAGAIN);
 	check(!belay__workers_run());
@@ -94,7 +101,7 @@ static void spawn(struct late *late)
 
 static void a_task_that_runs_while_the_workers_are_stopped_starts_no_other(void **state)
 {
-	struct late late = {.act = spawn};
+	struct late late = {.act = spawn, .is_enough = runs};
 
 	atomic_store(&ran, 0);
 	shut_down_with(&late);
@@ -103,7 +110,7 @@ static void a_task_that_runs_while_the_workers_are_stopped_starts_no_other(void 
 
 static void the_workers_start_anew_once_they_have_been_stopped(void **state)
 {
-	struct late late = {.act = spawn};
+	struct late late = {.act = spawn, .is_enough = runs};
 
 	atomic_store(&ran, 0);
 	shut_down_with(&late);
@@ -112,8 +119,51 @@ static void the_workers_start_anew_once_they_have_been_stopped(void **state)
 	assert_int_equal(ran, 1);
 }
 
+/* ---- Threads of the pool --------------------------------------------------------------------- */
+
+static atomic_int joins, failures;
+
+__attribute__((visibility("default"))) int pthread_join(pthread_t thread, void **ret)
+{
+	int (*real)(pthread_t, void **) = (int (*)(pthread_t, void **))dlsym(RTLD_NEXT,
+									      "pthread_join");
+	int err = real(thread, ret);
+
+	atomic_fetch_add(&joins, 1);
+	atomic_fetch_add(&failures, err != 0);
+	return err;
+}
+
+static void nothing(void *arg)
+{
+}
+
+static void block(struct late *late)
+{
+	check(belay_blocking(bg(), nothing, NULL) == 0);
+}
+
+static bool has_blocked(struct late *late)
+{
+	return atomic_load(&late->acted) && belay__pool_quiet();
+}
+
+/* Three: the worker's, the one that the shutdown waits for, and the one that was started then. */
+static void each_thread_is_joined_once_where_one_is_started_while_they_are_stopped(void **state)
+{
+	struct late late = {.act = block, .is_enough = has_blocked};
+
+	atomic_store(&joins, 0);
+	atomic_store(&failures, 0);
+	shut_down_with(&late);
+	assert_int_equal(failures, 0);
+	assert_int_equal(joins, 3);
+}
+
 #define WITH_ONE_WORKER(fn) cmocka_unit_test_setup_teardown(fn, one_worker, clear_workers)
 
 BELAY_TEST_MAIN(
 	WITH_ONE_WORKER(a_task_that_runs_while_the_workers_are_stopped_starts_no_other),
-	WITH_ONE_WORKER(the_workers_start_anew_once_they_have_been_stopped))
+	WITH_ONE_WORKER(the_workers_start_anew_once_they_have_been_stopped),
+	WITH_ONE_WORKER(
+		each_thread_is_joined_once_where_one_is_started_while_they_are_stopped))
