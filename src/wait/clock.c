@@ -8,7 +8,10 @@
  * is no timer of the clock's: a thread and a task's worker look after that (struct belay__timeout).
  *
  * Locking     shard->lock guards a wheel; alarm.lock guards alarm.when together with the timerfd's
- *             setting; start_lock guards start and stop. No two are held at once.
+ *             setting; start_lock guards start and stop, and within it alarm.lock may be taken. No
+ *             other two are held at once.
+ * Stopped     alarm.when is NEVER_EARLIER, so that who arms a timer leaves the timerfd alone: a
+ *             task may still run while the clock stops, and start it again.
  * No loss     The thread first sets alarm.when to FOREVER, then looks into each wheel under its
  *             lock, then sets the alarm to the earliest moment it saw. Who arms a timer puts it
  *             into a wheel under its lock, then compares with alarm.when. If the thread's look at
@@ -16,8 +19,9 @@
  *             its FOREVER is visible to our load and we set the alarm ourselves. set_alarm() only
  *             ever makes it earlier, so that neither overwrites the other.
  * Memory      alarm.when is read without its lock: stale is fine where it is larger than the truth
- *             (we take the lock and look again). A value smaller than the truth was the truth
- *             before the thread's FOREVER, and the argument above says that this store is seen.
+ *             (we take the lock and look again). A value smaller than the truth was the truth, or
+ *             NEVER_EARLIER, before the thread's FOREVER, and the argument above says that this
+ *             store is seen.
  */
 #include "wait/clock.h"
 
@@ -36,6 +40,7 @@
 
 enum { WHEELS = 64, BATCH = 64, EVENTS = 64 };
 enum { DATA_TIMER = 1, DATA_STOP = 2 };
+enum { NEVER_EARLIER = 0 }; /* than any moment */
 
 /* One a processor; no line is shared with the next. */
 static struct shard {
@@ -98,10 +103,11 @@ static void set_alarm(int64_t when)
 	belay__lock_give(&alarm_state.lock, BELAY__RANK_LEAF);
 }
 
-static void forget_alarm(void)
+/* Whatever the timerfd is set to, it counts as set to when. */
+static void note_alarm(int64_t when)
 {
 	belay__lock_take(&alarm_state.lock, BELAY__RANK_LEAF);
-	atomic_store_explicit(&alarm_state.when, BELAY_FOREVER, memory_order_relaxed);
+	atomic_store_explicit(&alarm_state.when, when, memory_order_relaxed);
 	belay__lock_give(&alarm_state.lock, BELAY__RANK_LEAF);
 }
 
@@ -175,7 +181,7 @@ static void run_all(void)
 
 	if (read(the_clock.timer, &expirations, sizeof expirations) < 0)
 		expirations = 0; /* set anew since the event: nothing to consume */
-	forget_alarm();
+	note_alarm(BELAY_FOREVER);
 	for (unsigned i = 0; i < shard_count; i++) {
 		int64_t next = run_shard(&shards[i]);
 
@@ -253,7 +259,6 @@ static int start_locked(void)
 		return 0;
 	if (shard_count == 0)
 		make_wheels();
-	atomic_store_explicit(&alarm_state.when, BELAY_FOREVER, memory_order_relaxed);
 	err = open_all();
 	if (err == 0) {
 		belay__watch_start();
@@ -290,8 +295,11 @@ void belay__clock_stop(void)
 	while (write(the_clock.stop, &one, sizeof one) < 0 && errno == EINTR)
 		;
 	pthread_join(the_clock.thread, NULL);
+	belay__lock_take(&start_lock, BELAY__RANK_START);
 	atomic_store_explicit(&running, false, memory_order_relaxed);
+	note_alarm(NEVER_EARLIER);
 	close_all();
+	belay__lock_give(&start_lock, BELAY__RANK_START);
 	belay__watch_stop();
 }
 

@@ -12,8 +12,10 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static belay_ctx *bg(void) { return belay_background(); }
 
@@ -160,10 +162,58 @@ static void each_thread_is_joined_once_where_one_is_started_while_they_are_stopp
 	assert_int_equal(joins, 3);
 }
 
+/* ---- The clock ------------------------------------------------------------------------------- */
+
+enum { A_WHILE = 1000 };
+
+/* While a shutdown closes descriptors: its thread, else 0. */
+static _Thread_local bool shuts_down;
+static atomic_bool closes, derives, has_derived;
+
+/* The first of the shutdown's gives the task a while, which is all that can be done for it: where
+ * it has to wait for the shutdown, it must not be waited for. */
+__attribute__((visibility("default"))) int close(int fd)
+{
+	int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "close");
+
+	if (shuts_down && !atomic_exchange(&closes, true)) {
+		check(check_until(atomic_load(&derives)));
+		for (int i = 0; i < A_WHILE && !atomic_load(&has_derived); i++)
+			sched_yield();
+	}
+	return real(fd);
+}
+
+static void derive(struct late *late)
+{
+	belay_ctx *ctx;
+
+	if (!check(check_until(atomic_load(&closes))))
+		return;
+	atomic_store(&derives, true);
+	ctx = belay_with_timeout(bg(), BELAY_S(3600));
+	atomic_store(&has_derived, true);
+	belay_end(ctx);
+}
+
+static void a_clock_that_is_started_while_it_is_stopped_is_stopped_too(void **state)
+{
+	struct late late = {.act = derive, .is_enough = runs};
+
+	atomic_store(&closes, false);
+	atomic_store(&derives, false);
+	atomic_store(&has_derived, false);
+	belay_end(belay_with_timeout(bg(), BELAY_S(3600))); /* starts the clock */
+	shuts_down = true;
+	shut_down_with(&late);
+	shuts_down = false;
+}
+
 #define WITH_ONE_WORKER(fn) cmocka_unit_test_setup_teardown(fn, one_worker, clear_workers)
 
 BELAY_TEST_MAIN(
 	WITH_ONE_WORKER(a_task_that_runs_while_the_workers_are_stopped_starts_no_other),
 	WITH_ONE_WORKER(the_workers_start_anew_once_they_have_been_stopped),
 	WITH_ONE_WORKER(
-		each_thread_is_joined_once_where_one_is_started_while_they_are_stopped))
+		each_thread_is_joined_once_where_one_is_started_while_they_are_stopped),
+	WITH_ONE_WORKER(a_clock_that_is_started_while_it_is_stopped_is_stopped_too))
