@@ -293,17 +293,25 @@ void belay__worker_idle(struct worker *worker)
 
 /* ---- For shutdown.c -------------------------------------------------------------------------- */
 
-/* Kicks are counted so that one who woke another between the two looks is not missed. */
-bool belay__workers_quiet(void)
+/* Where a worker sleeps between two looks that tell the same, it had no turn meanwhile; and of what
+ * was before its store of ASLEEP the second look sees all. */
+static bool is_quiet(struct worker *worker, uint64_t turns)
 {
-	uint64_t kicks = atomic_load(&house->kicks);
+	return atomic_load(&worker->state) == ASLEEP && !atomic_load(&worker->inbox) &&
+	       !belay__fresh_any(worker) && belay__turns_over(worker) == turns;
+}
 
-	if (!atomic_load_explicit(&house->running, memory_order_acquire))
+bool belay__workers_quiet(uint64_t *ret_turns)
+{
+	*ret_turns = 0;
+	if (!belay__workers_run())
 		return true;
-	for (unsigned i = 0; i < house->count; i++)
-		if (atomic_load(&house->workers[i].state) != ASLEEP ||
-		    atomic_load(&house->workers[i].inbox) ||
-		    belay__fresh_any(&house->workers[i]))
+	for (unsigned i = 0; i < house->count; i++) {
+		uint64_t turns = belay__turns_over(&house->workers[i]);
+
+		if (!is_quiet(&house->workers[i], turns))
 			return false;
-	return atomic_load(&house->kicks) == kicks;
+		*ret_turns += turns;
+	}
+	return true;
 }

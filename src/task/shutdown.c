@@ -2,9 +2,11 @@
  *
  * shutdown.c - the end of a program: quiet first, then everything stops.
  *
- * Quiet is when every worker sleeps, nothing is queued, and no blocking thread has a job. Whoever
- * goes idle tells; the one who shuts down looks again then. It queues its waiter before it looks,
- * so that no change between its look and its sleep is lost.
+ * Quiet is when every worker sleeps, nothing is queued, and no blocking thread has a job: all at
+ * one moment, though they are looked at one after the other. So the workers are looked at twice,
+ * with the blocking threads in between, and no task must have had a turn from one look to the
+ * other. Whoever goes idle tells; the one who shuts down looks again then. It queues its waiter
+ * before it looks, so that no change between its look and its sleep is lost.
  */
 #include "base/stop.h"
 #include "context/context.h"
@@ -32,7 +34,10 @@ void belay__quiet_changed(void)
 
 static bool is_quiet(void)
 {
-	return belay__workers_quiet() && belay__pool_quiet() && belay__workers_quiet();
+	uint64_t before, after;
+
+	return belay__workers_quiet(&before) && belay__pool_quiet() &&
+	       belay__workers_quiet(&after) && before == after;
 }
 
 /* Where it is quiet already the own claim saves the wake that nobody might send. */

@@ -239,8 +239,9 @@ void belay__kick_ready(struct belay__source *source, uint32_t events);
 
 /* ---- For shutdown.c -------------------------------------------------------------------------- */
 
-/* True where every worker sleeps and nothing is queued anywhere. */
-bool belay__workers_quiet(void);
+/* True where every worker was seen to sleep, one after the other, and nothing in line with it. How
+ * many turns they had taken by then: where two looks tell the same, no task ran in between. */
+bool belay__workers_quiet(uint64_t *ret_turns);
 /* Called by whoever goes idle while a shutdown waits for quiet. */
 void belay__quiet_changed(void);
 void belay__workers_stop(void);
