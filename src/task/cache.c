@@ -321,18 +321,46 @@ size_t belay__task_count(void)
 	return count;
 }
 
-static void report_one(void *arg, const struct belay_site *site)
+/* The first of them; room: for how many. */
+struct sites {
+	const struct belay_site **list;
+	size_t room, count;
+};
+
+static void note_one(void *arg, const struct belay_site *site)
+{
+	struct sites *sites = arg;
+
+	if (sites->count < sites->room)
+		sites->list[sites->count] = site;
+	sites->count++;
+}
+
+static void report_one(FILE *out, const struct belay_site *site)
 {
 	if (site == &belay__unknown_site)
-		fprintf(arg, "  task started at an unknown line\n");
+		fprintf(out, "  task started at an unknown line\n");
 	else
-		fprintf(arg, "  task started at %s:%d in %s()\n", site->file, site->line,
+		fprintf(out, "  task started at %s:%d in %s()\n", site->file, site->line,
 			site->func);
 }
 
+/* Printing works on a copy, so that out may block, even for a task that needs the lock. */
 void belay__task_report(FILE *out)
 {
-	visit_all(report_one, out);
+	struct sites sites = {.room = belay__task_count()};
+	size_t told;
+
+	sites.list = belay__malloc(sites.room * sizeof *sites.list);
+	if (!sites.list)
+		sites.room = 0;
+	visit_all(note_one, &sites);
+	told = sites.count < sites.room ? sites.count : sites.room;
+	for (size_t i = 0; i < told; i++)
+		report_one(out, sites.list[i]);
+	if (sites.count > told)
+		fprintf(out, "  and %zu more that there was no memory for\n", sites.count - told);
+	belay__free(sites.list);
 }
 
 static void free_all(void)

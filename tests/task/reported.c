@@ -5,9 +5,11 @@
  */
 #include <belay.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static belay_chan *over;
 
@@ -159,6 +161,45 @@ static void leave(void)
 	belay_go_with(belay_background(), wait_for_ever, NULL, &large); /* the one left */
 }
 
+/* More of them than fit into a pipe when they are named. */
+enum { MANY = 3000, AT_ONCE = 100 };
+
+static void wait_for_end(belay_ctx *ctx, void *arg)
+{
+	belay_wait(ctx);
+}
+
+/* Reads a report, and starts others all the while. */
+static void drain(belay_ctx *ctx, void *arg)
+{
+	char some[4096];
+
+	while (belay_read(ctx, *(int *)arg, some, sizeof some) > 0)
+		for (int i = 0; i < AT_ONCE; i++)
+			belay_go(ctx, wait_for_end, NULL);
+	tell_over();
+}
+
+static void pour(void)
+{
+	belay_ctx *ctx = belay_with_cancel(belay_background());
+	FILE *out;
+	int ends[2];
+
+	if (pipe(ends) < 0)
+		return;
+	out = fdopen(ends[1], "w");
+	for (int i = 0; i < MANY; i++)
+		belay_go(ctx, wait_for_end, NULL);
+	belay_go(ctx, drain, &ends[0]);
+	belay_report(out);
+	fclose(out);
+	await_over();
+	close(ends[0]);
+	puts("poured");
+	belay_end(ctx);
+}
+
 int main(int argc, char **argv)
 {
 	over = belay_chan_new(0, 0);
@@ -175,6 +216,8 @@ int main(int argc, char **argv)
 			leak();
 		else if (!strcmp(argv[i], "leave"))
 			leave();
+		else if (!strcmp(argv[i], "pour"))
+			pour();
 	}
 	belay_chan_unref(over);
 	belay_shutdown();

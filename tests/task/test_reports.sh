@@ -83,6 +83,10 @@ a_task_with_a_large_stack_that_waits_for_ever_is_named() {
 		told "task started at .*:$(line 'the one left') in leave()"
 }
 
+a_report_may_be_read_by_a_task_that_starts_others() {
+	BELAY_WORKERS=1 report leaks pour && grep -qx poured "$folder/printed"
+}
+
 a_stack_used_again_is_measured_anew() {
 	report stacks stack && [ "$(used 'the shallow ones')" -gt 100 ] &&
 		[ "$(used 'the shallow ones')" -lt 50000 ]
@@ -104,7 +108,7 @@ an_unknown_word_is_named_and_the_others_work() {
 		told '^belay: nothing is left$'
 }
 
-plan 13
+plan 14
 try a_hog_is_named_by_the_line_that_spawned_it a_hog_is_named_by_the_line_that_spawned_it
 try who_sleeps_in_the_kernel_is_one who_sleeps_in_the_kernel_is_one
 try one_is_named_that_runs_after_a_shutdown_too one_is_named_that_runs_after_a_shutdown_too
@@ -115,6 +119,8 @@ try stacks_are_measured_by_line stacks_are_measured_by_line
 try a_large_stack_is_measured_too a_large_stack_is_measured_too
 try a_task_with_a_large_stack_that_waits_for_ever_is_named \
 	a_task_with_a_large_stack_that_waits_for_ever_is_named
+try a_report_may_be_read_by_a_task_that_starts_others \
+	a_report_may_be_read_by_a_task_that_starts_others
 try a_stack_used_again_is_measured_anew a_stack_used_again_is_measured_anew
 try several_words_work_together several_words_work_together
 try no_word_says_nothing no_word_says_nothing
