@@ -9,6 +9,7 @@
  * before it looks, so that no change between its look and its sleep is lost.
  */
 #include "base/stop.h"
+#include "base/thread.h"
 #include "context/context.h"
 #include "task/worker.h"
 #include "wait/clock.h"
@@ -59,9 +60,10 @@ static void wait_for_change(void)
 	belay__lock_give(&quiet.lock, BELAY__RANK_LEAF);
 }
 
+/* A blocking thread would wait for its own job. */
 void belay_shutdown(void)
 {
-	if (belay__in_task())
+	if (belay__in_task() || belay__own_thread)
 		return;
 	atomic_store(&quiet.somebody, true);
 	while (!is_quiet())

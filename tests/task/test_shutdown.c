@@ -77,6 +77,26 @@ static void what_blocks_on_a_thread_of_the_pool_is_waited_for(void **state)
 	assert_int_equal(ran, 2 * N);
 }
 
+static void shut_down(void *arg)
+{
+	belay_shutdown();
+	count(NULL, arg);
+}
+
+static void shut_down_here_and_there(belay_ctx *ctx, void *arg)
+{
+	shut_down(arg);
+	check(belay_blocking(ctx, shut_down, arg) == 0);
+}
+
+static void from_a_task_and_from_what_it_runs_elsewhere_it_does_nothing(void **state)
+{
+	atomic_int ran = 0;
+
+	assert_int_equal(belay_go(bg(), shut_down_here_and_there, &ran), 0);
+	assert_true(check_until(atomic_load(&ran) == 2));
+}
+
 struct waiting {
 	belay_chan *ch;
 	atomic_int before, after;
@@ -263,6 +283,7 @@ BELAY_TEST_MAIN(cmocka_unit_test(before_anything_it_does_nothing),
 		cmocka_unit_test(all_threads_and_descriptors_are_gone),
 		cmocka_unit_test(every_task_that_is_ready_runs_on_until_it_waits),
 		cmocka_unit_test(what_blocks_on_a_thread_of_the_pool_is_waited_for),
+		cmocka_unit_test(from_a_task_and_from_what_it_runs_elsewhere_it_does_nothing),
 		cmocka_unit_test(a_task_that_waits_is_never_resumed),
 		cmocka_unit_test(belay_can_be_used_again_afterwards),
 		cmocka_unit_test(contexts_and_channels_outlive_it),
