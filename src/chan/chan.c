@@ -32,12 +32,11 @@ belay_chan *belay_chan_new(size_t element_size, size_t capacity)
 	chan = belay__malloc(sizeof *chan + bytes);
 	if (!chan)
 		return NULL;
-	*chan = (struct chan){
-		.gate.kind = BELAY__GATE_CHAN,
-		.refs = 1,
-		.element_size = element_size,
-		.capacity = capacity,
-	};
+	belay__clear(chan, sizeof *chan);
+	chan->gate.kind = BELAY__GATE_CHAN;
+	atomic_init(&chan->refs, 1);
+	chan->element_size = element_size;
+	chan->capacity = capacity;
 	belay__list_init(&chan->receivers);
 	belay__list_init(&chan->senders);
 	return &chan->gate;

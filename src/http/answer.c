@@ -191,8 +191,9 @@ static void add_chunk(struct pieces *p, const void *data, size_t size, bool last
 static int send_part(belay_ctx *ctx, struct belay__wire *wire, const struct belay_response *res,
 		     const void *data, size_t size, enum belay__part part)
 {
-	struct pieces p = {.count = 0};
+	struct pieces p;
 
+	p.count = 0;
 	if (!wire->answered) {
 		int r = compose_head(wire, res, size, part);
 

@@ -84,7 +84,11 @@ static bool walk(const struct belay__segment *node, size_t index, struct belay__
 void belay__match(const struct belay__segment *root, const char *method,
 		  const struct belay__target *target, struct belay__match *ret)
 {
-	*ret = (struct belay__match){.method = method, .target = target};
+	ret->method = method;
+	ret->target = target;
+	ret->route = NULL;
+	ret->known = false;
+	ret->allow[0] = '\0';
 	if (target->count > 0)
 		walk(root, 0, ret);
 }

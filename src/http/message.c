@@ -14,6 +14,8 @@
  */
 #include "http/message.h"
 
+#include "base/alloc.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -239,9 +241,12 @@ static int parse(struct belay__message *msg, const char *data, size_t size)
 int belay__message_head(struct belay__message *msg, struct belay_request *req,
 			unsigned most_headers, const char *data, size_t size)
 {
+	size_t behind = offsetof(struct belay__message, req); /* the parser, which clears itself */
 	int r = check_line(data, size);
 
-	*msg = (struct belay__message){.req = req, .most_headers = most_headers};
+	belay__clear((char *)msg + behind, sizeof *msg - behind);
+	msg->req = req;
+	msg->most_headers = most_headers;
 	llhttp_init(&msg->parser, HTTP_REQUEST, &settings);
 	msg->parser.data = msg;
 	if (r == 0)

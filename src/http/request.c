@@ -20,18 +20,10 @@ enum { FIRST_BODY = 4096 };
 
 void belay__request_reset(struct belay_request *req)
 {
-	struct belay_request kept = {
-		.line = req->line,
-		.line_room = req->line_room,
-		.headers = req->headers,
-		.target = req->target,
-		.remote = req->remote,
-		.protocol = req->protocol,
-		.conn = req->conn,
-	};
+	size_t kept = offsetof(struct belay_request, method);
 
 	belay__free(req->body);
-	*req = kept;
+	belay__clear((char *)req + kept, sizeof *req - kept);
 	belay__headers_clear(&req->headers);
 }
 

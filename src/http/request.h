@@ -20,7 +20,6 @@ struct belay__source {
 /* Embedded in a connection or a recorder, and used for one request after the other. All zeros:
  * empty. */
 struct belay_request {
-	const char *method; /* static, or of whoever embeds it */
 	char *line;         /* the target as sent              */
 	size_t line_room;
 	struct belay__headers headers;
@@ -28,12 +27,15 @@ struct belay_request {
 	const char *remote; /* of whoever embeds it            */
 	const char *protocol; /* static: "HTTP/2"              */
 	const belay_conn *conn; /* where it came from; NULL: it was made up */
+	struct belay__pair params[BELAY__MOST_PARAMS]; /* as many as are counted below */
+
+	/* What follows is one request's, and zeros before it. */
+	const char *method; /* static, or of whoever embeds it */
 
 	/* What the router found. */
 	const belay_router *router;
 	const char *route; /* its pattern; NULL: none was found */
 	void *data;
-	struct belay__pair params[BELAY__MOST_PARAMS];
 	unsigned param_count;
 
 	/* The body. */

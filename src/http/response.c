@@ -138,21 +138,18 @@ static int check_header(const struct belay_response *res, const char *name, cons
 
 void belay__response_init(struct belay_response *res, struct belay__sink *sink)
 {
-	*res = (struct belay_response){.sink = sink, .status = 200, .declared = -1};
+	*res = (struct belay_response){.sink = sink};
+	belay__response_reset(res);
 }
 
 void belay__response_reset(struct belay_response *res)
 {
-	struct belay_response kept = {
-		.sink = res->sink,
-		.status = 200,
-		.declared = -1,
-		.headers = res->headers,
-		.buf = res->buf,
-		.room = res->room,
-	};
+	size_t kept = offsetof(struct belay_response, state);
 
-	*res = kept;
+	memset((char *)res + kept, 0, offsetof(struct belay_response, cause) - kept);
+	res->cause[0] = '\0';
+	res->status = 200;
+	res->declared = -1;
 	belay__headers_clear(&res->headers);
 }
 

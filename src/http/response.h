@@ -39,9 +39,14 @@ enum belay__response_state {
 
 /* Embedded in a connection or a recorder, and used for one request after the other. */
 struct belay_response {
+	struct belay__sink *sink;
+	struct belay__headers headers;
+	char *buf;
+	size_t room;
+
+	/* What follows is one answer's. */
 	_Atomic(enum belay__response_state) state;
 	int refused; /* what a writer is told once it is CUT; written before that by who cuts    */
-	struct belay__sink *sink;
 	int status;
 	bool written;  /* status or body were set                                        */
 	bool ended;    /* the last part has gone to the sink                             */
@@ -50,11 +55,9 @@ struct belay_response {
 	bool awaited;  /* somebody who can read it waits for an answer, whatever it is   */
 	int64_t declared; /* the Content-Length that was set; -1: none was              */
 	uint64_t taken;   /* bytes of body that were written                             */
-	struct belay__headers headers;
-	char *buf;
-	size_t size, room;
-	char cause[128]; /* why the request was cut short; "": it was not               */
-	int cause_err, cause_code; /* and belay_err() and the cause's code for that     */
+	size_t size;      /* and so many of them are in buf                              */
+	int cause_err, cause_code; /* belay_err() and the cause's code, where the request */
+	char cause[128];           /* was cut short, and why; "": it was not              */
 };
 
 void belay__response_init(struct belay_response *res, struct belay__sink *sink);
