@@ -189,25 +189,30 @@ static unsigned char fold(char c)
 
 bool belay__same_name(const char *a, const char *b)
 {
-	while (*a != '\0' && fold(*a) == fold(*b)) {
+	while (*a != '\0' && (*a == *b || fold(*a) == fold(*b))) {
 		a++;
 		b++;
 	}
-	return fold(*a) == fold(*b);
+	return *a == *b;
 }
 
-/* A letter or a digit of ASCII, or one of others. */
-static bool is_one_of(unsigned char c, const char *others)
-{
-	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
-	       (c != '\0' && strchr(others, c));
-}
+/* What a byte may stand in. */
+enum { TOKEN = 1, HOST = 2, BOTH = TOKEN | HOST };
+
+static const unsigned char places[256] = {
+	['0' ... '9'] = BOTH, ['A' ... 'Z'] = BOTH, ['a' ... 'z'] = BOTH,
+	['!'] = BOTH, ['$'] = BOTH, ['%'] = BOTH, ['&'] = BOTH, ['\''] = BOTH, ['*'] = BOTH,
+	['+'] = BOTH, ['-'] = BOTH, ['.'] = BOTH, ['_'] = BOTH, ['~'] = BOTH,
+	['#'] = TOKEN, ['^'] = TOKEN, ['`'] = TOKEN, ['|'] = TOKEN,
+	['('] = HOST, [')'] = HOST, [','] = HOST, [':'] = HOST, [';'] = HOST, ['='] = HOST,
+	['['] = HOST, [']'] = HOST,
+};
 
 bool belay__is_token(const char *text, size_t size)
 {
 	size_t i = 0;
 
-	while (i < size && is_one_of((unsigned char)text[i], "!#$%&'*+-.^_`|~"))
+	while (i < size && places[(unsigned char)text[i]] & TOKEN)
 		i++;
 	return size > 0 && i == size;
 }
@@ -230,6 +235,8 @@ bool belay__is_field_value(const char *text, size_t size)
 
 	while (end - text >= 8 && !may_be_odd(text))
 		text += 8;
+	if (size >= 8 && end - text < 8 && !may_be_odd(end - 8))
+		return true; /* the last few, and some before them once more */
 	for (; text < end; text++) {
 		unsigned char c = (unsigned char)*text;
 
@@ -241,7 +248,7 @@ bool belay__is_field_value(const char *text, size_t size)
 
 bool belay__is_host(const char *text)
 {
-	while (is_one_of((unsigned char)*text, ".:-_~%!$&'()*+,;=[]"))
+	while (places[(unsigned char)*text] & HOST)
 		text++;
 	return *text == '\0';
 }
