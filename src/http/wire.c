@@ -10,8 +10,11 @@
 
 #include "base/alloc.h"
 
+#include <belay/conn_filter.h>
+
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum { FIRST_ROOM = 4096 };
 
@@ -103,13 +106,51 @@ ssize_t belay__wire_fill(belay_ctx *ctx, struct belay__wire *wire, size_t most, 
 
 /* ---- Out ------------------------------------------------------------------------------------- */
 
-int belay__wire_write(belay_ctx *ctx, struct belay__wire *wire, const struct iovec *iov, int count,
-		      size_t *ret)
+static int write_patiently(belay_ctx *ctx, struct belay__wire *wire, const struct iovec *iov,
+			   int count, size_t *ret)
 {
 	belay_ctx *timed = belay_with_timeout(ctx, wire->patience);
 	int r = belay_conn_writev(timed, wire->conn, iov, count, ret);
 
 	belay_end(timed);
+	return r;
+}
+
+/* Takes off piece what goes without a wait, if anything does. */
+static ssize_t send_some(int fd, void *arg, unsigned *events)
+{
+	struct iovec *piece = arg;
+	ssize_t n = send(fd, piece->iov_base, piece->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	(void)events;
+	if (n < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	piece->iov_base = (char *)piece->iov_base + n;
+	piece->iov_len -= (size_t)n;
+	return n;
+}
+
+/* Most answers are one piece and go at once: where nobody waits no patience is counted. */
+static int write_piece(belay_ctx *ctx, struct belay__wire *wire, struct iovec piece, size_t *ret)
+{
+	ssize_t n = belay_conn_try(ctx, wire->conn, send_some, &piece);
+	size_t more = 0;
+	int r = n < 0 ? (int)n : 0;
+
+	if (n >= 0 && piece.iov_len > 0)
+		r = write_patiently(ctx, wire, &piece, 1, &more);
+	if (ret)
+		*ret = (n > 0 ? (size_t)n : 0) + more;
+	return r;
+}
+
+int belay__wire_write(belay_ctx *ctx, struct belay__wire *wire, const struct iovec *iov, int count,
+		      size_t *ret)
+{
+	int r = count == 1 && !belay_conn_is_secure(wire->conn)
+			? write_piece(ctx, wire, *iov, ret)
+			: write_patiently(ctx, wire, iov, count, ret);
+
 	return r < 0 ? translate(ctx, wire, r) : 0;
 }
 
