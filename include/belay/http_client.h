@@ -67,7 +67,8 @@ struct belay_http_client_options {
 				  * HTTPS_PROXY, all_proxy or ALL_PROXY, and where there is no
 				  * no_proxy: no_proxy or NO_PROXY; read once, by this call       */
 	const char *user_agent;  /* NULL: "belay"                                                 */
-	bool http2;              /* offer HTTP/2 to https:// peers; else HTTP/1.1 alone           */
+	bool http2;              /* offer HTTP/2 to https:// peers, for requests without a body;
+				  * else HTTP/1.1 alone                                           */
 	struct belay_http_retry retry;
 	uint64_t decoded_most;   /* ask for compressed bodies and decode them, to as many bytes:
 				  * more are -EMSGSIZE, however few came. Up to as many wait in
@@ -161,12 +162,13 @@ BELAY_EXPORT int belay_http_post(BELAY_BORROWED belay_ctx *ctx, belay_http_clien
  * the peer never takes what it has for the whole. */
 
 /* Begins a request with a body of body_size bytes (its Content-Length) or, where that is -1, of any
- * number (in chunks). It goes by HTTP/1.1, also where the client offers HTTP/2. call has no body,
- * and its method, NULL for POST, is not HEAD; an Expect of "100-continue" has the body wait for the
- * peer's word, for a second at most. Blocks for the name's look-up alone. What is written is sent
- * once and kept nowhere: the request is not sent again, and a redirect is a reply as others. 0 and
- * *ret, a reply that is yet to come, which the caller ends; the context's error; -EINVAL and others
- * as belay_http_send(). */
+ * number (in chunks). It goes by HTTP/1.1, also where the client offers HTTP/2, over which libcurl
+ * may lose an answer that comes before the body's end. call has no body, and its method, NULL for
+ * POST, is not HEAD; an Expect of "100-continue" has the body wait for the peer's word, for a
+ * second at most. Blocks for the name's look-up alone. What is written is sent once and kept
+ * nowhere: the request is not sent again, and a redirect is a reply as others. 0 and *ret, a reply
+ * that is yet to come, which the caller ends; the context's error; -EINVAL and others as
+ * belay_http_send(). */
 BELAY_EXPORT int belay_http_begin(BELAY_BORROWED belay_ctx *ctx, belay_http_client *client,
 				  const struct belay_http_call *call, int64_t body_size,
 				  belay_http_reply **ret);

@@ -287,13 +287,30 @@ static bool set_names(belay_http_reply *reply)
 	       !curl_easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION, refuse_look_up);
 }
 
+static bool has_body(const struct belay__outgoing *request)
+{
+	return request->streamed || (request->with_body && request->call->body_size > 0);
+}
+
+/* Bodies go by HTTP/1.1. Over HTTP/2 an answer that comes before the body has been sent, and is
+ * followed by RST_STREAM as RFC 9113, section 8.1, has it, is lost by libcurl 7.88: it fails at its
+ * next write to the stream without having handed over what it has read, or waits for ever for room
+ * in the window. No callback is called, so there is nothing to be made up for here. */
+static bool set_version(const struct belay__outgoing *request, belay_http_reply *reply)
+{
+	bool http2 = reply->client->options.http2 && !has_body(request);
+	long version = http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
+
+	return !curl_easy_setopt(reply->easy, CURLOPT_HTTP_VERSION, version) &&
+	       !curl_easy_setopt(reply->easy, CURLOPT_PIPEWAIT, http2 ? 1L : 0L);
+}
+
 /* Without the environment: a program's requests go where it says. Time-outs are the context's, but
  * for connecting, where 0 would be curl's own five minutes. */
 static bool set_connection(belay_http_reply *reply)
 {
 	const struct belay_http_client_options *options = &reply->client->options;
 	long ms = options->connect_timeout ? (long)(options->connect_timeout / BELAY_MS(1)) : 0;
-	long version = options->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
 	CURL *easy = reply->easy;
 
 	if (!options->connect_timeout || ms > INT32_MAX)
@@ -306,8 +323,6 @@ static bool set_connection(belay_http_reply *reply)
 	       !curl_easy_setopt(easy, CURLOPT_SHARE, reply->client->share.curl) &&
 	       !curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) &&
 	       !curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, ms) &&
-	       !curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version) &&
-	       !curl_easy_setopt(easy, CURLOPT_PIPEWAIT, options->http2 ? 1L : 0L) &&
 	       (!options->ca_file || (!curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file) &&
 				      !curl_easy_setopt(easy, CURLOPT_CAPATH, NULL)));
 }
@@ -358,7 +373,8 @@ int belay__outgoing_prepare(belay_ctx *ctx, const struct belay__outgoing *reques
 	if (err)
 		return err;
 	if (!set_callbacks(reply) || !set_sockets(reply) || !set_names(reply) ||
-	    !set_connection(reply) || !set_decoding(reply) || !set_message(request, reply))
+	    !set_connection(reply) || !set_version(request, reply) || !set_decoding(reply) ||
+	    !set_message(request, reply))
 		return -ENOMEM;
 	return 0;
 }

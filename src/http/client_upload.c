@@ -84,14 +84,11 @@ static int on_seek(void *reply, curl_off_t offset, int origin)
 	return begin_again(reply) ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
-/* By HTTP/1.1 whatever the client offers else: over HTTP/2 libcurl 7.88 loses an answer that comes
- * before the body's end and is followed by RST_STREAM, as RFC 9113, section 8.1, has it. */
 bool belay__upload_prepare(belay_http_reply *reply)
 {
 	CURL *easy = reply->easy;
 
-	return !curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
-	       !curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L) &&
+	return !curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L) &&
 	       !curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)reply->upload.left) &&
 	       !curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read) &&
 	       !curl_easy_setopt(easy, CURLOPT_READDATA, reply) &&

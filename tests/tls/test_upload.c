@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_upload.c - bodies that the HTTP client's caller writes while they are sent, over TLS.
+ * test_upload.c - bodies of the HTTP client's requests over TLS, above all those that its caller
+ * writes while they are sent.
  *
  * The client offers HTTP/2 for everything else.
  */
@@ -86,6 +87,11 @@ static int say_ok(belay_ctx *ctx, belay_request *req, belay_response *res)
 	return belay_response_puts(ctx, res, "ok");
 }
 
+static int name_protocol(belay_ctx *ctx, belay_request *req, belay_response *res)
+{
+	return belay_response_puts(ctx, res, belay_request_protocol(req));
+}
+
 /* What fills the way to it hides from it that the client has gone. */
 static int read_late(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
@@ -111,6 +117,7 @@ static void start_server(void)
 	belay_router_add(router, "/refuse", refuse, NULL);
 	belay_router_add(router, "/ok", say_ok, NULL);
 	belay_router_add(router, "/late", read_late, NULL);
+	belay_router_add(router, "/protocol", name_protocol, NULL);
 	stop = belay_with_cancel(belay_background());
 	assert_int_equal(belay_server_new(belay_background(), router, &options, &server), 0);
 	assert_int_equal(belay_tls_listen(stop, "127.0.0.1:0", sides.server, &listener), 0);
@@ -338,6 +345,45 @@ static void a_context_that_ends_ends_its_request_and_no_other(void **state)
 	belay_end(ctx);
 }
 
+/* ---- Bodies that are given whole ------------------------------------------------------------- */
+
+static void send_and_expect(const char *path, const void *body, size_t size, int status,
+			    const char *expected)
+{
+	struct belay_http_call call = {.method = "POST", .body = body, .body_size = size};
+	belay_http_reply *reply = NULL;
+	char url[100];
+
+	snprintf(url, sizeof url, "https://%s%s", belay_listener_address(listener), path);
+	call.url = url;
+	assert_int_equal(belay_http_send(belay_background(), client, &call, &reply), 0);
+	assert_answered(reply, status, expected);
+	belay_http_reply_end(reply);
+}
+
+static void requests_with_a_body_go_by_http_1_1_and_all_others_by_2(void **state)
+{
+	belay_http_reply *reply;
+
+	for (int i = 0; i < 2; i++) {
+		send_and_expect("/protocol", NULL, 0, 200, "HTTP/2");
+		send_and_expect("/protocol", "x", 1, 200, "HTTP/1.1");
+		reply = begin(belay_background(), "/protocol", -1);
+		assert_int_equal(belay_http_finish(reply), 0);
+		assert_answered(reply, 200, "HTTP/1.1");
+		belay_http_reply_end(reply);
+	}
+}
+
+/* Sent again and again: it is a race that must not be lost once. */
+static void a_refusal_of_a_body_that_was_given_is_read(void **state)
+{
+	static char body[1 << 20];
+
+	for (int i = 0; i < 20; i++)
+		send_and_expect("/refuse", body, i % 2 ? sizeof body : 16000, 403, NULL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 BELAY_TEST_MAIN(TEST(a_large_body_arrives_whole),
@@ -348,4 +394,6 @@ BELAY_TEST_MAIN(TEST(a_large_body_arrives_whole),
 		TEST(a_refusal_is_read_while_the_writer_has_nothing_to_write),
 		TEST(an_early_answer_is_read_though_the_body_breaks_off),
 		TEST(a_reply_ended_in_mid_upload_is_no_whole_body),
-		TEST(a_context_that_ends_ends_its_request_and_no_other))
+		TEST(a_context_that_ends_ends_its_request_and_no_other),
+		TEST(requests_with_a_body_go_by_http_1_1_and_all_others_by_2),
+		TEST(a_refusal_of_a_body_that_was_given_is_read))
