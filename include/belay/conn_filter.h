@@ -54,9 +54,13 @@ struct belay_conn_filter {
 	void (*close)(belay_conn *conn, void *state);
 
 	/* For belay_go_when_readable(): true: there is nothing to be read before more arrives at
-	 * the socket, and look() leaves what arrives alone until somebody reads; false: there may
-	 * be. Must not block. NULL: it can't tell. */
+	 * the socket, and look() leaves what arrives alone until wake(), or until somebody reads;
+	 * false: there may be. Must not block. NULL: it can't tell. */
 	bool (*doze)(belay_conn *conn, void *state);
+
+	/* Nobody waits as doze() has it any more, or could after all. May come where none did. Must
+	 * not block. NULL: there is nothing to be done. */
+	void (*wake)(belay_conn *conn, void *state);
 };
 
 /* Puts filter, which must stay, in front of the socket: before anybody else uses conn, and once.

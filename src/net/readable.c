@@ -41,6 +41,7 @@ struct sleeper {
 	struct belay__waiter waiter;
 	struct belay__wait input, end;
 	_Atomic bool two_halves;       /* it is queued, or woken: one of the two */
+	belay_conn *conn;              /* stays until the task runs              */
 	struct belay__pollfd *record;
 	belay_ctx *ctx;                /* referenced                             */
 	void (*fn)(belay_ctx *ctx, void *arg);
@@ -66,6 +67,17 @@ static void sleeper_free(struct sleeper *sleeper)
 	belay__free(sleeper);
 }
 
+/* Nobody waits for input any more, and who comes next may never read: so what has arrived, or will,
+ * is looked at again. Where a rest has begun already its look is still to come: behind the wake, by
+ * whatever lock the filter has for its state. */
+static void wake_filter(belay_conn *conn)
+{
+	if (!conn->filter || !conn->filter->wake)
+		return;
+	conn->filter->wake(conn, conn->filter_state);
+	belay__hangup_rest(&conn->hangup);
+}
+
 /* The task has a reference to ctx of its own. */
 static void task_main(belay_ctx *ctx, void *arg)
 {
@@ -75,6 +87,7 @@ static void task_main(belay_ctx *ctx, void *arg)
 	arg = sleeper->arg;
 	leave(sleeper);
 	belay__pollfd_follow(sleeper->record);
+	wake_filter(sleeper->conn);
 	sleeper_free(sleeper);
 	fn(ctx, arg);
 }
@@ -189,10 +202,10 @@ static int is_dry(belay_conn *conn)
 }
 
 /* 1: queued, or won already. 0: it need not be: there is something to read. Or an error. */
-static int join_input(belay_conn *conn, struct sleeper *sleeper)
+static int join_input(struct sleeper *sleeper)
 {
 	uint32_t edges = belay__pollfd_edges(sleeper->record);
-	int dry = is_dry(conn);
+	int dry = is_dry(sleeper->conn);
 
 	return dry > 0 ? belay__pollfd_join(sleeper->record, &sleeper->input, edges) : dry;
 }
@@ -208,24 +221,23 @@ static int join_end(struct sleeper *sleeper)
 	return belay_err(sleeper->ctx);
 }
 
-static int fall_asleep(belay_conn *conn, struct sleeper *sleeper)
+static int fall_asleep(struct sleeper *sleeper)
 {
-	int queued = join_input(conn, sleeper), err;
+	int queued = join_input(sleeper);
+	int err = queued > 0 ? join_end(sleeper) : queued;
 
-	if (queued < 0)
-		return queued;
-	if (queued > 0) {
-		err = join_end(sleeper);
-		if (err < 0)
-			return err;
-	} else {
-		add_half(sleeper);
+	if (err < 0) {
+		wake_filter(sleeper->conn);
+		return err;
 	}
+	if (queued == 0)
+		add_half(sleeper);
 	add_half(sleeper);
 	return 0;
 }
 
-static struct sleeper *sleeper_new(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg), void *arg,
+static struct sleeper *sleeper_new(belay_ctx *ctx, belay_conn *conn,
+				   void (*fn)(belay_ctx *ctx, void *arg), void *arg,
 				   const struct belay_site *site)
 {
 	static const struct belay__runner_ops ops = {.wake = wake}; /* it never parks */
@@ -233,7 +245,8 @@ static struct sleeper *sleeper_new(belay_ctx *ctx, void (*fn)(belay_ctx *ctx, vo
 
 	if (!sleeper)
 		return NULL;
-	*sleeper = (struct sleeper){.runner = {&ops}, .fn = fn, .arg = arg, .site = site};
+	*sleeper = (struct sleeper){
+		.runner = {&ops}, .conn = conn, .fn = fn, .arg = arg, .site = site};
 	belay__waiter_init(&sleeper->waiter);
 	sleeper->waiter.runner = &sleeper->runner;
 	belay__wait_init(&sleeper->input, &sleeper->waiter);
@@ -254,11 +267,11 @@ int belay_go_when_readable_at(belay_ctx *ctx, belay_conn *conn,
 	if (err < 0)
 		return err;
 	belay__hangup_tidy(&conn->hangup);
-	sleeper = sleeper_new(ctx, fn, arg, site);
+	sleeper = sleeper_new(ctx, conn, fn, arg, site);
 	if (!sleeper)
 		return -ENOMEM;
 	sleeper->record = belay__pollfd_of(conn->fd);
-	err = sleeper->record ? fall_asleep(conn, sleeper) : -ENOMEM;
+	err = sleeper->record ? fall_asleep(sleeper) : -ENOMEM;
 	if (err < 0)
 		sleeper_free(sleeper);
 	return err;

@@ -146,6 +146,7 @@ static const struct belay_conn_filter filter = {
 	.offer = offer,
 	.close = close_link,
 	.doze = belay_tls__doze,
+	.wake = belay_tls__wake,
 };
 
 struct belay_tls__link *belay_tls__link_of(const belay_conn *conn)

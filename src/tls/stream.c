@@ -141,6 +141,11 @@ bool belay_tls__doze(belay_conn *conn, void *state)
 	return dry;
 }
 
+void belay_tls__wake(belay_conn *conn, void *state)
+{
+	leave(state);
+}
+
 /* ---- Out ------------------------------------------------------------------------------------- */
 
 enum { RECORD = SSL3_RT_MAX_PLAIN_LENGTH };

@@ -137,5 +137,6 @@ int belay_tls__flush(belay_ctx *ctx, belay_conn *conn, void *state);
 int belay_tls__finish(belay_ctx *ctx, belay_conn *conn, void *state);
 int belay_tls__look(belay_conn *conn, void *state);
 bool belay_tls__doze(belay_conn *conn, void *state);
+void belay_tls__wake(belay_conn *conn, void *state);
 
 #endif

@@ -237,21 +237,30 @@ static void close_nothing(belay_conn *conn, void *state)
 	(void)conn, (void)state;
 }
 
-static void a_filter_says_whether_it_can_wait(void **state)
+static void count_wake(belay_conn *conn, void *state)
+{
+	(void)conn;
+	atomic_fetch_add((_Atomic int *)state, 1);
+}
+
+static void a_filter_says_whether_it_can_wait_and_is_told_when_that_is_over(void **state)
 {
 	static const struct belay_conn_filter blind = {.close = close_nothing};
 	static const struct belay_conn_filter dozing = {
-		.close = close_nothing, .doze = always_dry};
+		.close = close_nothing, .doze = always_dry, .wake = count_wake};
 	struct pair pair = tcp_pair();
 	struct begun begun = {.conn = pair.b};
 	belay_ctx *ending = belay_with_cancel(belay_background());
+	_Atomic int woken = 0;
 
 	belay_conn_set_filter(pair.b, &blind, NULL);
 	assert_int_equal(belay_go_when_readable(ending, pair.b, begin, &begun), -EOPNOTSUPP);
-	belay_conn_set_filter(pair.b, &dozing, NULL);
+	belay_conn_set_filter(pair.b, &dozing, (void *)&woken);
 	assert_int_equal(belay_go_when_readable(ending, pair.b, begin, &begun), 0);
+	assert_int_equal(woken, 0);
 	belay_end(ending);
 	assert_true(has_begun(&begun));
+	assert_int_equal(woken, 1);
 	close_pair(pair);
 }
 
@@ -412,7 +421,7 @@ BELAY_TEST_MAIN(cmocka_unit_test(it_begins_when_something_arrives),
 		cmocka_unit_test(a_watch_for_the_peers_hang_up_goes_on_meanwhile),
 		cmocka_unit_test(a_watch_that_is_over_is_no_hindrance),
 		cmocka_unit_test(after_a_shutdown_its_context_still_starts_it),
-		cmocka_unit_test(a_filter_says_whether_it_can_wait),
+		cmocka_unit_test(a_filter_says_whether_it_can_wait_and_is_told_when_that_is_over),
 		cmocka_unit_test(nonsense_is_refused),
 		cmocka_unit_test(out_of_memory_is_told_or_waited_out),
 		cmocka_unit_test(those_without_a_task_get_one_once_there_is_memory),

@@ -373,8 +373,7 @@ static int shadow = -1;
 
 static void say_so(belay_conn *conn)
 {
-	shadow = dup(belay_conn_fd(conn));
-	belay_conn_close(conn);
+	shadow = say_close_notify(conn);
 }
 
 /* semantics 4.3, over TLS */

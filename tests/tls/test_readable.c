@@ -3,6 +3,7 @@
  * test_readable.c - tasks that begin once a connection with TLS has something to read: also where
  * OpenSSL has read it already, or the clock thread looks at what arrives.
  */
+#include "fuse.h"
 #include "sides_test.h"
 
 #include <stdatomic.h>
@@ -107,6 +108,69 @@ static void before_the_handshake_it_begins_at_once(void **state)
 	close_pair(pair);
 }
 
+/* ---- Where nobody reads afterwards ----------------------------------------------------------- */
+
+/* As a handler has it that does not read: the socket itself says nothing. */
+static void leave_and_check(struct pair *pair)
+{
+	belay_ctx *live =
+		check_live(belay_with_hangup(belay_background(), pair->b, -EPIPE, "gone"));
+	int fd = say_close_notify(pair->a);
+
+	check(check_until(belay_err(live) != 0) && belay_err(live) == -ECANCELED);
+	belay_end(live);
+	belay_conn_close(pair->b);
+	close(fd);
+}
+
+static void look_at_the_end(belay_ctx *ctx, void *arg)
+{
+	check(belay_err(ctx) == -ECANCELED);
+	atomic_fetch_add((_Atomic int *)arg, 1);
+}
+
+static void a_peer_that_goes_after_the_context_is_noticed(void **state)
+{
+	struct pair pair = tls_pair(&sides);
+	belay_ctx *ending = belay_with_cancel(belay_background());
+	_Atomic int begun = 0;
+
+	check_needs_memory_again(); /* for the task */
+	assert_int_equal(belay_go_when_readable(ending, pair.b, look_at_the_end, (void *)&begun),
+			 0);
+	belay_end(ending);
+	assert_true(check_until(begun == 1));
+	leave_and_check(&pair);
+}
+
+/* False: it began after all. */
+static bool fail_nth(long n)
+{
+	struct pair pair = tls_unix_pair(&sides);
+	belay_ctx *ending = belay_with_cancel(belay_background());
+	_Atomic int begun = 0;
+	int r;
+
+	belay_shutdown();
+	belay__fail_nth(n);
+	r = belay_go_when_readable(ending, pair.b, look_at_the_end, (void *)&begun);
+	belay__fail_nth(0);
+	belay_end(ending);
+	check(r < 0 || check_until(begun == 1));
+	leave_and_check(&pair);
+	return r < 0;
+}
+
+/* Whatever it lacks: the last of that are workers, where there are none. */
+static void a_peer_that_goes_after_a_wait_that_failed_is_noticed(void **state)
+{
+	long n = 1;
+
+	while (fail_nth(n))
+		n++;
+	assert_true(n > 2);
+}
+
 /* ---- While the clock thread looks at what arrives -------------------------------------------- */
 
 enum { CROWD = 8, ROUNDS = 20 };
@@ -181,4 +245,6 @@ BELAY_TEST_MAIN(SIDES_TEST(it_begins_when_something_arrives),
 		SIDES_TEST(it_begins_when_the_peer_says_the_end),
 		SIDES_TEST(it_begins_when_its_context_ends_and_reading_goes_on),
 		SIDES_TEST(before_the_handshake_it_begins_at_once),
+		SIDES_TEST(a_peer_that_goes_after_the_context_is_noticed),
+		SIDES_TEST(a_peer_that_goes_after_a_wait_that_failed_is_noticed),
 		SIDES_TEST(what_the_clock_looks_at_is_not_lost))

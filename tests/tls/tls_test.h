@@ -117,6 +117,17 @@ static inline struct pair tls_pair(struct sides *sides)
 	return tls_made(sides, tcp_pair());
 }
 
+/* Closes conn, so that the peer gets close_notify, and nothing else: the socket stays as it is.
+ * Returns a descriptor of it. */
+static inline int say_close_notify(belay_conn *conn)
+{
+	int fd = dup(belay_conn_fd(conn));
+
+	check(fd >= 0);
+	belay_conn_close(conn);
+	return fd;
+}
+
 /* Over a Unix socket, which is full once it is full: nothing goes on in the kernel meanwhile. */
 static inline struct pair tls_unix_pair(struct sides *sides)
 {
