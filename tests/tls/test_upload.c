@@ -5,26 +5,11 @@
  *
  * The client offers HTTP/2 for everything else.
  */
-#include "tls_test.h"
-
-#include <belay/http.h>
-#include <belay/http_client.h>
+#include "https_test.h"
+#include "large_body.h"
 
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <string.h>
 
-enum {
-	LARGE = 5 << 20,
-	PIECE = 100000
-};
-
-static struct sides sides;
-static belay_router *router;
-static belay_server *server;
-static belay_listener *listener;
-static belay_ctx *stop;
-static belay_group *serving;
 static belay_http_client *client;
 
 /* What the handlers saw. */
@@ -32,20 +17,7 @@ static atomic_size_t taken, wrong;
 static atomic_int ended;  /* what a read ended with; 1: none has */
 static belay_chan *go_on; /* closed: who reads late begins */
 
-static unsigned char byte_at(size_t i)
-{
-	return (unsigned char)(i * 2654435761u >> 13 ^ i);
-}
-
 /* ---- Handlers -------------------------------------------------------------------------------- */
-
-static void compare(const unsigned char *bytes, size_t size, size_t at)
-{
-	for (size_t i = 0; i < size; i++)
-		if (bytes[i] != byte_at(at + i))
-			atomic_fetch_add(&wrong, 1);
-	atomic_store(&taken, at + size);
-}
 
 static int take(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
@@ -55,8 +27,9 @@ static int take(belay_ctx *ctx, belay_request *req, belay_response *res)
 	ssize_t n;
 
 	while ((n = belay_request_read(ctx, req, piece, sizeof piece)) > 0) {
-		compare(piece, (size_t)n, at);
+		atomic_fetch_add(&wrong, count_wrong(piece, (size_t)n, at));
 		at += (size_t)n;
+		atomic_store(&taken, at);
 	}
 	atomic_store(&ended, (int)n);
 	return n < 0 ? (int)n
@@ -101,37 +74,24 @@ static int read_late(belay_ctx *ctx, belay_request *req, belay_response *res)
 
 /* ---- Before and after ------------------------------------------------------------------------ */
 
-static int serve(belay_ctx *ctx, void *arg)
+static void add_routes(void)
 {
-	check(belay_server_serve(ctx, server, listener) == -ECANCELED);
-	return 0;
-}
-
-static void start_server(void)
-{
-	const struct belay_server_options options = {.body_size = (uint64_t)1 << 40};
-
-	router = belay_router_new();
 	belay_router_add(router, "/take", take, NULL);
 	belay_router_add(router, "/echo", echo, NULL);
 	belay_router_add(router, "/refuse", refuse, NULL);
 	belay_router_add(router, "/ok", say_ok, NULL);
 	belay_router_add(router, "/late", read_late, NULL);
 	belay_router_add(router, "/protocol", name_protocol, NULL);
-	stop = belay_with_cancel(belay_background());
-	assert_int_equal(belay_server_new(belay_background(), router, &options, &server), 0);
-	assert_int_equal(belay_tls_listen(stop, "127.0.0.1:0", sides.server, &listener), 0);
-	serving = belay_group_new(stop);
-	assert_int_equal(belay_group_go(serving, serve, NULL), 0);
 }
 
 static int set_up(void **state)
 {
+	const struct belay_server_options server_options = {.body_size = (uint64_t)1 << 40};
 	struct belay_http_client_options options = {.http2 = true};
 
-	sides_prepare(&sides);
-	sides_make(&sides);
-	start_server();
+	https_set_up(state);
+	add_routes();
+	https_start(&server_options);
 	options.ca_file = sides.authority.ca_file;
 	assert_int_equal(belay_http_client_new(&options, &client), 0);
 	atomic_store(&taken, 0);
@@ -144,12 +104,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	belay_http_client_close(client);
-	belay_cancel(stop);
-	belay_group_wait(serving);
-	belay_server_free(server);
-	belay_router_free(router);
-	belay_end(stop);
-	sides_fini(&sides);
+	https_tear_down(state);
 	belay_chan_unref(go_on);
 	return 0;
 }
@@ -162,58 +117,10 @@ static belay_http_reply *begin(belay_ctx *ctx, const char *path, int64_t size)
 	belay_http_reply *reply = NULL;
 	char url[100];
 
-	snprintf(url, sizeof url, "https://%s%s", belay_listener_address(listener), path);
+	snprintf(url, sizeof url, "https://%s%s", address, path);
 	call.url = url;
 	assert_int_equal(belay_http_begin(ctx, client, &call, size, &reply), 0);
 	return reply;
-}
-
-static int write_bytes(belay_ctx *ctx, belay_http_reply *reply, size_t from, size_t to)
-{
-	unsigned char *piece = malloc(PIECE);
-	int err = 0;
-
-	while (err == 0 && from < to) {
-		size_t size = to - from < PIECE ? to - from : PIECE;
-
-		for (size_t i = 0; i < size; i++)
-			piece[i] = byte_at(from + i);
-		err = belay_http_write(ctx, reply, piece, size);
-		from += size;
-	}
-	free(piece);
-	return err;
-}
-
-static void assert_answered(belay_http_reply *reply, int status, const char *expected)
-{
-	char *body;
-
-	assert_int_equal(belay_http_reply_await(belay_background(), reply), 0);
-	assert_int_equal(belay_http_reply_status(reply), status);
-	assert_int_equal(belay_http_reply_read_all(belay_background(), reply, 500, &body, NULL), 0);
-	if (expected)
-		assert_string_equal(body, expected);
-	free(body);
-}
-
-/* How many bytes are not what they must be; SIZE_MAX: some are missing. */
-static size_t read_and_compare(belay_http_reply *reply, size_t from, size_t size)
-{
-	unsigned char buf[4096];
-	size_t bad = 0, at = 0;
-
-	while (at < size) {
-		size_t left = size - at < sizeof buf ? size - at : sizeof buf;
-		ssize_t n = belay_http_reply_read(belay_background(), reply, buf, left);
-
-		if (n <= 0)
-			return SIZE_MAX;
-		for (ssize_t i = 0; i < n; i++)
-			bad += buf[i] != byte_at(from + at + (size_t)i);
-		at += (size_t)n;
-	}
-	return bad;
 }
 
 /* ---- Tests ----------------------------------------------------------------------------------- */
@@ -231,8 +138,8 @@ static void upload_arrives_whole(int64_t said, const char *expected)
 
 static void a_large_body_arrives_whole(void **state)
 {
-	upload_arrives_whole(-1, "5242880 of ?");
-	upload_arrives_whole(LARGE, "5242880 of 5242880");
+	upload_arrives_whole(-1, "8388608 of ?");
+	upload_arrives_whole(LARGE, "8388608 of 8388608");
 }
 
 static void who_writes_waits_for_a_handler_that_does_not_read(void **state)
@@ -249,38 +156,12 @@ static void who_writes_waits_for_a_handler_that_does_not_read(void **state)
 
 static void the_reply_is_read_while_the_body_is_written(void **state)
 {
-	belay_http_reply *reply = begin(belay_background(), "/echo", -1);
-	char rest;
-
-	assert_int_equal(belay_http_reply_await(belay_background(), reply), 0);
-	for (size_t at = 0; at < 50 * 777; at += 777) {
-		assert_int_equal(write_bytes(belay_background(), reply, at, at + 777), 0);
-		assert_int_equal(read_and_compare(reply, at, 777), 0);
-	}
-	assert_int_equal(belay_http_finish(reply), 0);
-	assert_int_equal(belay_http_reply_read(belay_background(), reply, &rest, 1), 0);
-	belay_http_reply_end(reply);
-}
-
-static int write_large(belay_ctx *ctx, void *reply)
-{
-	int err = write_bytes(ctx, reply, 0, LARGE);
-
-	return err ? err : belay_http_finish(reply);
+	write_and_read_in_turn(begin(belay_background(), "/echo", -1));
 }
 
 static void one_task_writes_while_another_reads(void **state)
 {
-	belay_group *group = belay_group_new(belay_background());
-	belay_http_reply *reply = begin(belay_background(), "/echo", -1);
-	char rest;
-
-	assert_non_null(group);
-	assert_int_equal(belay_group_go(group, write_large, reply), 0);
-	assert_int_equal(read_and_compare(reply, 0, LARGE), 0);
-	assert_int_equal(belay_http_reply_read(belay_background(), reply, &rest, 1), 0);
-	assert_int_equal(belay_group_wait(group), 0);
-	belay_http_reply_end(reply);
+	write_and_read_at_once(begin(belay_background(), "/echo", -1));
 }
 
 static void an_early_refusal_ends_the_body_and_is_read(void **state)
@@ -354,7 +235,7 @@ static void send_and_expect(const char *path, const void *body, size_t size, int
 	belay_http_reply *reply = NULL;
 	char url[100];
 
-	snprintf(url, sizeof url, "https://%s%s", belay_listener_address(listener), path);
+	snprintf(url, sizeof url, "https://%s%s", address, path);
 	call.url = url;
 	assert_int_equal(belay_http_send(belay_background(), client, &call, &reply), 0);
 	assert_answered(reply, status, expected);
