@@ -3,7 +3,7 @@
  * test_h2_bodies.c - bodies over HTTP/2: streamed both ways, and each side waits for the other (RFC
  * 9113, section 5.2).
  */
-#include "h2_peer.h"
+#include "h2_test.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -11,21 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct site site;
 static struct h2_peer peer;
-
-static int set_up(void **state)
-{
-	check_needs_memory(); /* for the client to be answered at all */
-	site_init(&site);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	site_stop(&site);
-	return 0;
-}
 
 /* Bytes of which no piece is like another. */
 static char *make_bytes(size_t size)
@@ -320,14 +306,14 @@ static void a_file_is_sent(void **state)
 	free(bytes);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
-BELAY_TEST_MAIN(TEST(a_large_body_comes_back_as_it_went), TEST(several_bodies_share_a_connection),
-		TEST(a_client_sends_no_more_than_its_handler_reads),
-		TEST(a_body_that_nobody_reads_is_refused_once_answered),
-		TEST(a_client_that_sends_nothing_of_its_body_is_told_408),
-		TEST(a_client_that_sends_its_body_too_slowly_is_told_408),
-		TEST(a_handler_writes_no_more_than_its_client_takes),
-		TEST(a_client_that_takes_nothing_has_its_stream_reset),
-		TEST(an_answer_that_is_not_taken_does_not_stay_for_ever),
-		TEST(a_flush_reaches_the_client_at_once), TEST(a_file_is_sent))
+BELAY_TEST_MAIN(H2_TEST(a_large_body_comes_back_as_it_went),
+		H2_TEST(several_bodies_share_a_connection),
+		H2_TEST(a_client_sends_no_more_than_its_handler_reads),
+		H2_TEST(a_body_that_nobody_reads_is_refused_once_answered),
+		H2_TEST(a_client_that_sends_nothing_of_its_body_is_told_408),
+		H2_TEST(a_client_that_sends_its_body_too_slowly_is_told_408),
+		H2_TEST(a_handler_writes_no_more_than_its_client_takes),
+		H2_TEST(a_client_that_takes_nothing_has_its_stream_reset),
+		H2_TEST(an_answer_that_is_not_taken_does_not_stay_for_ever),
+		H2_TEST(a_flush_reaches_the_client_at_once),
+		H2_TEST(a_file_is_sent))

@@ -3,7 +3,7 @@
  * test_h2_contexts.c - what the context of a request promises over HTTP/2: semantics, section 4,
  * for streams.
  */
-#include "h2_peer.h"
+#include "h2_test.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -13,21 +13,7 @@
 
 BELAY_KEY(on_connection, char *, .destroy = free);
 
-static struct site site;
 static struct h2_peer peer;
-
-static int set_up(void **state)
-{
-	check_needs_memory(); /* for the handlers to be asked at all */
-	site_init(&site);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	site_stop(&site);
-	return 0;
-}
 
 static void begin(const struct belay_server_options *options)
 {
@@ -376,15 +362,14 @@ static void a_handler_that_computes_learns_that_its_client_has_gone(void **state
 	end_watching();
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
-BELAY_TEST_MAIN(TEST(a_reset_stream_ends_its_request_and_no_other), TEST(a_reset_says_why),
-		TEST(a_client_that_goes_away_ends_all_its_requests),
-		TEST(a_broken_rule_ends_all_requests_of_the_connection),
-		TEST(a_malformed_body_ends_its_request),
-		TEST(a_handler_that_waits_under_its_own_context_learns_that_its_client_has_gone),
-		TEST(a_handler_that_waits_under_its_own_context_learns_of_a_broken_rule),
-		TEST(a_stream_s_context_is_its_own_and_done_after_its_handler),
-		TEST(a_late_handler_is_answered_for),
-		TEST(a_handler_that_is_late_in_its_body_has_its_stream_reset),
-		TEST(a_handler_that_computes_learns_that_its_client_has_gone))
+BELAY_TEST_MAIN(H2_TEST(a_reset_stream_ends_its_request_and_no_other),
+		H2_TEST(a_reset_says_why),
+		H2_TEST(a_client_that_goes_away_ends_all_its_requests),
+		H2_TEST(a_broken_rule_ends_all_requests_of_the_connection),
+		H2_TEST(a_malformed_body_ends_its_request),
+		H2_TEST(a_handler_that_waits_under_its_own_context_learns_that_its_client_has_gone),
+		H2_TEST(a_handler_that_waits_under_its_own_context_learns_of_a_broken_rule),
+		H2_TEST(a_stream_s_context_is_its_own_and_done_after_its_handler),
+		H2_TEST(a_late_handler_is_answered_for),
+		H2_TEST(a_handler_that_is_late_in_its_body_has_its_stream_reset),
+		H2_TEST(a_handler_that_computes_learns_that_its_client_has_gone))

@@ -3,26 +3,12 @@
  * test_h2_idle.c - HTTP/2 connections on which nothing comes for a while: nobody reads them, and
  * they are what they were when something comes.
  */
-#include "h2_peer.h"
+#include "h2_test.h"
 
 #include <stdatomic.h>
 #include <string.h>
 
-static struct site site;
 static struct h2_peer peer;
-
-static int set_up(void **state)
-{
-	check_needs_memory(); /* for the client to be answered at all */
-	site_init(&site);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	site_stop(&site);
-	return 0;
-}
 
 static bool has_tasks(size_t many)
 {
@@ -113,9 +99,8 @@ static void a_shutdown_takes_leave_of_it(void **state)
 	h2_close(&peer);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
-BELAY_TEST_MAIN(TEST(an_idle_connection_holds_no_task),
-		TEST(nobody_reads_while_a_request_runs_and_its_reset_ends_it),
-		TEST(a_client_that_goes_ends_its_requests), TEST(its_time_closes_it),
-		TEST(a_shutdown_takes_leave_of_it))
+BELAY_TEST_MAIN(H2_TEST(an_idle_connection_holds_no_task),
+		H2_TEST(nobody_reads_while_a_request_runs_and_its_reset_ends_it),
+		H2_TEST(a_client_that_goes_ends_its_requests),
+		H2_TEST(its_time_closes_it),
+		H2_TEST(a_shutdown_takes_leave_of_it))

@@ -1,84 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_h2_limits.c - what a client of HTTP/2 can't do to a server: too much of what costs it
- * nothing, and what is against the rules (RFC 9113). By frames that are written by hand.
+ * test_h2_limits.c - what a client of HTTP/2 can have of a server at most: streams, handlers,
+ * memory and time. By frames that are written by hand.
  */
-#include "h2_peer.h"
+#include "h2_by_hand.h"
 
-#include <errno.h>
 #include <malloc.h>
 #include <poll.h>
-#include <stdatomic.h>
 #include <string.h>
-#include <unistd.h>
 
-static struct site site;
-static int fd;
-
-static int set_up(void **state)
-{
-	check_needs_memory(); /* for the client to be answered at all */
-	site_init(&site);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	site_stop(&site);
-	return 0;
-}
-
-static atomic_uint begun, running, most;
-
-static int wait_for_end(belay_ctx *ctx, belay_request *req, belay_response *res)
-{
-	unsigned now = atomic_fetch_add(&running, 1) + 1, before = atomic_load(&most);
-
-	while (now > before && !atomic_compare_exchange_weak(&most, &before, now))
-		;
-	atomic_fetch_add(&begun, 1);
-	belay_wait(ctx);
-	atomic_fetch_sub(&running, 1);
-	return belay_err(ctx);
-}
-
-static int hello(belay_ctx *ctx, belay_request *req, belay_response *res)
-{
-	return belay_response_puts(ctx, res, "hello");
-}
-
-static void begin(const struct belay_server_options *options)
-{
-	atomic_store(&begun, 0);
-	atomic_store(&running, 0);
-	atomic_store(&most, 0);
-	check(belay_router_add(site.router, "/", hello, NULL) == 0);
-	check(belay_router_add(site.router, "GET /wait", wait_for_end, NULL) == 0);
-	site_start(&site, belay_background(), options);
-	fd = h2_raw_dial(&site);
-}
-
-/* The server has closed with this code. */
-static void expect_goaway(uint32_t code)
-{
-	assert_int_equal(h2_raw_goaway(fd), code);
-	close(fd);
-}
-
-/* The stream has been reset with it, and the connection lives on. */
-static void expect_reset(int32_t id, uint32_t code)
-{
-	struct h2_frame frame;
-
-	assert_int_equal(h2_raw_reset(fd, id), code);
-	h2_raw_get(fd, 1001, "/", NGHTTP2_FLAG_END_STREAM);
-	do
-		assert_true(h2_raw_await(fd, NGHTTP2_HEADERS, &frame));
-	while (frame.id != 1001);
-	close(fd);
-}
-
-/* ---- Floods ---------------------------------------------------------------------------------- */
+/* ---- Streams and handlers -------------------------------------------------------------------- */
 
 static void streams_beyond_the_limit_are_refused(void **state)
 {
@@ -105,31 +36,14 @@ static void streams_beyond_a_limit_that_is_known_end_the_connection(void **state
 	expect_goaway(NGHTTP2_PROTOCOL_ERROR);
 }
 
-/* CVE-2023-44487: more handlers than streams don't run, whatever is reset; and it ends. */
-static void rapid_resets_are_stopped(void **state)
-{
-	static const struct belay_server_options options = {.streams = 5};
-	bool open = true;
-
-	begin(&options);
-	for (uint32_t id = 1; open && id < 20000; id += 2)
-		open = h2_raw_get(fd, id, "/wait", NGHTTP2_FLAG_END_STREAM) &&
-		       h2_raw_send(fd, NGHTTP2_RST_STREAM, 0, id, "\0\0\0\x08", 4);
-	expect_goaway(NGHTTP2_ENHANCE_YOUR_CALM);
-	assert_true(check_until(atomic_load(&running) == 0));
-	assert_true(atomic_load(&most) <= 5);
-}
-
 static atomic_bool let_go;
 
 /* Deaf to its end. */
 static int hold_out(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
 	BELAY_SCOPED belay_ctx *own = belay_with_cancel(belay_background());
-	unsigned now = atomic_fetch_add(&running, 1) + 1, before = atomic_load(&most);
 
-	while (now > before && !atomic_compare_exchange_weak(&most, &before, now))
-		;
+	begins_to_run();
 	while (!atomic_load(&let_go))
 		belay_sleep(own, BELAY_MS(1));
 	atomic_fetch_sub(&running, 1);
@@ -160,6 +74,8 @@ static void handlers_are_no_more_than_streams(void **state)
 	assert_int_equal(atomic_load(&most), 4);
 	close(fd);
 }
+
+/* ---- Memory ---------------------------------------------------------------------------------- */
 
 /* What the server, which is this process, has of memory; a sanitizer's allocator says 0. */
 static size_t memory(void)
@@ -193,60 +109,6 @@ static void what_large_requests_took_is_given_back(void **state)
 		assert_true(h2_raw_await(fd, NGHTTP2_HEADERS, &frame));
 	assert_true(check_until(memory() < before + 1024 * 1024));
 	close(fd);
-}
-
-/* One byte of the window for each frame of the answer, say, or nothing at all. */
-static void flood(uint8_t type, uint8_t flags, uint32_t id, const void *payload, size_t size)
-{
-	bool open = true;
-
-	begin(NULL);
-	h2_raw_get(fd, 1, "/wait", 0);
-	for (int i = 0; open && i < 100000; i++)
-		open = h2_raw_send(fd, type, flags, id, payload, size);
-	expect_goaway(NGHTTP2_ENHANCE_YOUR_CALM);
-}
-
-static void a_flood_of_pings_is_stopped(void **state)
-{
-	flood(NGHTTP2_PING, 0, 0, "12345678", 8);
-}
-
-static void a_flood_of_settings_is_stopped(void **state)
-{
-	flood(NGHTTP2_SETTINGS, 0, 0, "", 0);
-}
-
-static void a_flood_of_empty_data_is_stopped(void **state)
-{
-	flood(NGHTTP2_DATA, 0, 1, "", 0);
-}
-
-static void a_flood_of_padding_is_stopped(void **state)
-{
-	flood(NGHTTP2_DATA, NGHTTP2_FLAG_PADDED, 1, "\x03\0\0\0", 4);
-}
-
-static void a_flood_of_window_updates_is_stopped(void **state)
-{
-	flood(NGHTTP2_WINDOW_UPDATE, 0, 0, "\0\0\0\x01", 4);
-}
-
-static void a_flood_of_priorities_is_stopped(void **state)
-{
-	flood(NGHTTP2_PRIORITY, 0, 1, "\0\0\0\0\x01", 5);
-}
-
-/* Of a stream that was passed over, and counts as closed. */
-static void a_flood_of_headers_for_streams_that_are_over_is_stopped(void **state)
-{
-	bool open = true;
-
-	begin(NULL);
-	h2_raw_get(fd, 5, "/wait", 0);
-	for (int i = 0; open && i < 100000; i++)
-		open = h2_raw_get(fd, 3, "/", NGHTTP2_FLAG_END_STREAM);
-	expect_goaway(NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 static atomic_uint poured;
@@ -317,38 +179,6 @@ static void refusals_that_can_t_be_sent_don_t_pile_up(void **state)
 	close(fd);
 }
 
-static void a_flood_of_unknown_frames_is_stopped(void **state)
-{
-	static const char large[16384];
-
-	flood(0xbe, 0, 0, large, sizeof large);
-}
-
-/* CVE-2024-28182. */
-static void continuations_have_an_end(void **state)
-{
-	bool open = true;
-
-	begin(NULL);
-	h2_raw_send(fd, NGHTTP2_HEADERS, 0, 1, "\x82\x86\x84\x01\x01x", 6);
-	for (int i = 0; open && i < 1000; i++)
-		open = h2_raw_send(fd, NGHTTP2_CONTINUATION, 0, 1, "\x00\x01x\x01y", 5);
-	expect_goaway(NGHTTP2_ENHANCE_YOUR_CALM);
-}
-
-/* CVE-2025-8671: what makes the server reset a stream is the client's doing as well. */
-static void resets_that_the_client_provokes_are_counted(void **state)
-{
-	bool open = true;
-
-	begin(NULL);
-	for (uint32_t id = 1; open && id < 20000; id += 2)
-		open = h2_raw_get(fd, id, "/wait", NGHTTP2_FLAG_END_STREAM) &&
-		       h2_raw_send(fd, NGHTTP2_WINDOW_UPDATE, 0, id, "\x7f\xff\xff\xff", 4);
-	expect_goaway(NGHTTP2_ENHANCE_YOUR_CALM);
-	assert_true(check_until(atomic_load(&running) == 0));
-}
-
 /* ---- Time ------------------------------------------------------------------------------------ */
 
 static void headers_that_never_end_are_given_up_on(void **state)
@@ -408,237 +238,13 @@ static void a_connection_that_is_idle_is_closed_though_it_pings(void **state)
 	close(fd);
 }
 
-/* ---- Against the rules ----------------------------------------------------------------------- */
-
-static void what_does_not_go_on_as_the_preface_is_not_served(void **state)
-{
-	struct h2_frame frame;
-
-	begin(NULL);
-	close(fd);
-	fd = site_dial(&site);
-	raw_send(fd, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-	h2_raw_send(fd, NGHTTP2_PING, 0, 0, "12345678", 8); /* not SETTINGS */
-	while (h2_raw_next(fd, &frame))
-		assert_int_not_equal(frame.type, NGHTTP2_HEADERS);
-	close(fd);
-}
-
-static void a_frame_that_is_too_large_ends_the_connection(void **state)
-{
-	static const char large[16385];
-
-	begin(NULL);
-	h2_raw_get(fd, 1, "/wait", 0);
-	h2_raw_send(fd, NGHTTP2_DATA, 0, 1, large, sizeof large);
-	expect_goaway(NGHTTP2_FRAME_SIZE_ERROR);
-}
-
-static void frames_of_a_wrong_size_end_the_connection(void **state)
-{
-	begin(NULL);
-	h2_raw_send(fd, NGHTTP2_PING, 0, 0, "1234567", 7);
-	expect_goaway(NGHTTP2_FRAME_SIZE_ERROR);
-}
-
-static void settings_of_a_wrong_size_end_the_connection(void **state)
-{
-	begin(NULL);
-	h2_raw_send(fd, NGHTTP2_SETTINGS, 0, 0, "12345", 5);
-	expect_goaway(NGHTTP2_FRAME_SIZE_ERROR);
-}
-
-static void settings_out_of_range_end_the_connection(void **state)
-{
-	begin(NULL);
-	h2_raw_send(fd, NGHTTP2_SETTINGS, 0, 0, "\0\x04\xff\xff\xff\xff", 6);
-	expect_goaway(NGHTTP2_FLOW_CONTROL_ERROR);
-}
-
-static void even_stream_numbers_end_the_connection(void **state)
-{
-	begin(NULL);
-	h2_raw_get(fd, 2, "/", NGHTTP2_FLAG_END_STREAM);
-	expect_goaway(NGHTTP2_PROTOCOL_ERROR);
-}
-
-/* Such a stream counts as closed. */
-static void a_lower_stream_number_is_not_served(void **state)
-{
-	struct h2_frame frame;
-
-	begin(NULL);
-	h2_raw_get(fd, 5, "/wait", 0);
-	h2_raw_get(fd, 3, "/", NGHTTP2_FLAG_END_STREAM);
-	h2_raw_get(fd, 7, "/", NGHTTP2_FLAG_END_STREAM);
-	assert_true(h2_raw_await(fd, NGHTTP2_HEADERS, &frame));
-	assert_int_equal(frame.id, 7);
-	close(fd);
-}
-
-static void headers_without_a_stream_end_the_connection(void **state)
-{
-	begin(NULL);
-	h2_raw_get(fd, 0, "/", NGHTTP2_FLAG_END_STREAM);
-	expect_goaway(NGHTTP2_PROTOCOL_ERROR);
-}
-
-static void data_on_an_idle_stream_end_the_connection(void **state)
-{
-	begin(NULL);
-	h2_raw_send(fd, NGHTTP2_DATA, 0, 1, "x", 1);
-	expect_goaway(NGHTTP2_PROTOCOL_ERROR);
-}
-
-static void padding_longer_than_its_frame_ends_the_connection(void **state)
-{
-	begin(NULL);
-	h2_raw_get(fd, 1, "/wait", 0);
-	h2_raw_send(fd, NGHTTP2_DATA, NGHTTP2_FLAG_PADDED, 1, "\x05xxxx", 5);
-	expect_goaway(NGHTTP2_PROTOCOL_ERROR);
-}
-
-static void padding_is_no_part_of_the_body(void **state)
-{
-	struct h2_frame frame;
-
-	begin(NULL);
-	h2_raw_get(fd, 1, "/", 0);
-	h2_raw_send(fd, NGHTTP2_DATA, NGHTTP2_FLAG_PADDED | NGHTTP2_FLAG_END_STREAM, 1,
-		    "\x02xx\0\0", 5);
-	assert_true(h2_raw_await(fd, NGHTTP2_DATA, &frame));
-	assert_memory_equal(frame.payload, "hello", 5);
-	close(fd);
-}
-
-static void a_window_that_overflows_ends_the_connection(void **state)
-{
-	begin(NULL);
-	h2_raw_send(fd, NGHTTP2_WINDOW_UPDATE, 0, 0, "\x7f\xff\xff\xff", 4);
-	expect_goaway(NGHTTP2_FLOW_CONTROL_ERROR);
-}
-
-static void a_stream_s_window_that_overflows_resets_it(void **state)
-{
-	begin(NULL);
-	h2_raw_get(fd, 1, "/wait", 0);
-	h2_raw_send(fd, NGHTTP2_WINDOW_UPDATE, 0, 1, "\x7f\xff\xff\xff", 4);
-	expect_reset(1, NGHTTP2_FLOW_CONTROL_ERROR);
-}
-
-static void more_than_the_window_resets_the_stream(void **state)
-{
-	static const char piece[16384];
-
-	begin(NULL);
-	h2_raw_get(fd, 1, "/wait", 0);
-	for (int i = 0; i < 20; i++) /* 320 KiB, and 256 are promised */
-		h2_raw_send(fd, NGHTTP2_DATA, 0, 1, piece, sizeof piece);
-	expect_reset(1, NGHTTP2_FLOW_CONTROL_ERROR);
-}
-
-static void another_frame_between_continuations_ends_the_connection(void **state)
-{
-	begin(NULL);
-	h2_raw_send(fd, NGHTTP2_HEADERS, 0, 1, "\x82\x86\x84\x01\x01x", 6);
-	h2_raw_send(fd, NGHTTP2_PING, 0, 0, "12345678", 8);
-	expect_goaway(NGHTTP2_PROTOCOL_ERROR);
-}
-
-static void a_block_that_can_t_be_decoded_ends_the_connection(void **state)
-{
-	begin(NULL);
-	h2_raw_send(fd, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 1, "\xff\xff\xff\xff", 4);
-	expect_goaway(NGHTTP2_COMPRESSION_ERROR);
-}
-
-/* A request whose block is malformed: fields stands for all of them. */
-static void malformed(const char *fields, size_t size)
-{
-	begin(NULL);
-	h2_raw_send(fd, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, 1,
-		    fields, size);
-	expect_reset(1, NGHTTP2_PROTOCOL_ERROR);
-}
-
-#define GET_ROOT "\x82\x86\x84\x01\x01x"
-
-static void names_in_upper_case_are_malformed(void **state)
-{
-	malformed(GET_ROOT "\x00\x01X\x01y", 11);
-}
-
-static void fields_of_a_connection_are_malformed(void **state)
-{
-	malformed(GET_ROOT "\x00\x0a" "connection" "\x05" "close", 24);
-}
-
-static void te_is_trailers_or_malformed(void **state)
-{
-	malformed(GET_ROOT "\x00\x02te\x04gzip", 15);
-}
-
-static void pseudo_fields_behind_others_are_malformed(void **state)
-{
-	malformed("\x82\x86\x00\x01x\x01y\x84\x01\x01x", 11);
-}
-
-static void two_paths_are_malformed(void **state)
-{
-	malformed("\x82\x86\x84\x84\x01\x01x", 7);
-}
-
-static void a_request_without_a_path_is_malformed(void **state)
-{
-	malformed("\x82\x86\x01\x01x", 5);
-}
-
-static void a_response_s_field_in_a_request_is_malformed(void **state)
-{
-	malformed("\x88\x82\x86\x84\x01\x01x", 7);
-}
-
-static void values_with_line_breaks_are_malformed(void **state)
-{
-	malformed(GET_ROOT "\x00\x01x\x03" "a\nb", 13);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
-BELAY_TEST_MAIN(
-	TEST(streams_beyond_the_limit_are_refused),
-	TEST(streams_beyond_a_limit_that_is_known_end_the_connection),
-	TEST(rapid_resets_are_stopped),
-	TEST(handlers_are_no_more_than_streams), TEST(what_large_requests_took_is_given_back),
-	TEST(a_flood_of_pings_is_stopped),
-	TEST(a_flood_of_settings_is_stopped), TEST(a_flood_of_empty_data_is_stopped),
-	TEST(a_flood_of_padding_is_stopped), TEST(a_flood_of_window_updates_is_stopped),
-	TEST(a_flood_of_priorities_is_stopped), TEST(a_flood_of_unknown_frames_is_stopped),
-	TEST(a_flood_of_headers_for_streams_that_are_over_is_stopped),
-	TEST(refusals_that_can_t_be_sent_don_t_pile_up),
-	TEST(answers_wait_in_their_streams_rather_than_in_one_write),
-	TEST(continuations_have_an_end), TEST(resets_that_the_client_provokes_are_counted),
-	TEST(headers_that_never_end_are_given_up_on),
-	TEST(malformed_headers_that_have_ended_are_not_waited_for),
-	TEST(a_connection_without_a_request_is_closed),
-	TEST(a_connection_that_is_idle_is_closed_though_it_pings),
-	TEST(what_does_not_go_on_as_the_preface_is_not_served),
-	TEST(a_frame_that_is_too_large_ends_the_connection),
-	TEST(frames_of_a_wrong_size_end_the_connection),
-	TEST(settings_of_a_wrong_size_end_the_connection),
-	TEST(settings_out_of_range_end_the_connection),
-	TEST(even_stream_numbers_end_the_connection),
-	TEST(a_lower_stream_number_is_not_served),
-	TEST(headers_without_a_stream_end_the_connection),
-	TEST(data_on_an_idle_stream_end_the_connection),
-	TEST(padding_longer_than_its_frame_ends_the_connection),
-	TEST(padding_is_no_part_of_the_body), TEST(a_window_that_overflows_ends_the_connection),
-	TEST(a_stream_s_window_that_overflows_resets_it),
-	TEST(more_than_the_window_resets_the_stream),
-	TEST(another_frame_between_continuations_ends_the_connection),
-	TEST(a_block_that_can_t_be_decoded_ends_the_connection),
-	TEST(names_in_upper_case_are_malformed), TEST(fields_of_a_connection_are_malformed),
-	TEST(te_is_trailers_or_malformed), TEST(pseudo_fields_behind_others_are_malformed),
-	TEST(two_paths_are_malformed), TEST(a_request_without_a_path_is_malformed),
-	TEST(a_response_s_field_in_a_request_is_malformed),
-	TEST(values_with_line_breaks_are_malformed))
+BELAY_TEST_MAIN(H2_TEST(streams_beyond_the_limit_are_refused),
+		H2_TEST(streams_beyond_a_limit_that_is_known_end_the_connection),
+		H2_TEST(handlers_are_no_more_than_streams),
+		H2_TEST(what_large_requests_took_is_given_back),
+		H2_TEST(refusals_that_can_t_be_sent_don_t_pile_up),
+		H2_TEST(answers_wait_in_their_streams_rather_than_in_one_write),
+		H2_TEST(headers_that_never_end_are_given_up_on),
+		H2_TEST(malformed_headers_that_have_ended_are_not_waited_for),
+		H2_TEST(a_connection_without_a_request_is_closed),
+		H2_TEST(a_connection_that_is_idle_is_closed_though_it_pings))

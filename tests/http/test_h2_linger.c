@@ -6,7 +6,7 @@
  * Its socket takes little at a time. So when the server is through, most of the answer lies in the
  * server's kernel, which would throw it away with what nobody has read of the client's frames.
  */
-#include "h2_peer.h"
+#include "h2_test.h"
 
 #include <errno.h>
 #include <string.h>
@@ -15,7 +15,6 @@
 
 enum { NARROW = 4096, HALF = 192 * 1024, FRAME_HEAD = 9 };
 
-static struct site site;
 static belay_chan *started, *go_on;
 static char bytes[HALF];
 
@@ -32,10 +31,9 @@ static int answer(belay_ctx *ctx, belay_request *req, belay_response *res)
 
 static int set_up(void **state)
 {
-	check_needs_memory(); /* for the client to be answered at all */
+	h2_set_up(state);
 	started = check_made(belay_chan_new(0, 0));
 	go_on = check_made(belay_chan_new(0, 0));
-	site_init(&site);
 	check(belay_router_add(site.router, "/answer", answer, NULL) == 0);
 	site_start(&site, belay_background(), NULL);
 	return 0;
@@ -43,7 +41,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	site_stop(&site);
+	h2_tear_down(state);
 	belay_chan_unref(started);
 	belay_chan_unref(go_on);
 	return 0;

@@ -2,28 +2,14 @@
  *
  * test_h2_requests.c - requests and answers over HTTP/2: RFC 9113, section 8.
  */
-#include "h2_peer.h"
+#include "h2_test.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static struct site site;
 static struct h2_peer peer;
-
-static int set_up(void **state)
-{
-	check_needs_memory(); /* for the client to be answered at all */
-	site_init(&site);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	site_stop(&site);
-	return 0;
-}
 
 static void begin(const char *pattern, belay_handler *handler,
 		  const struct belay_server_options *options)
@@ -318,17 +304,18 @@ static void http2_can_be_switched_off(void **state)
 	close(fd);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
-BELAY_TEST_MAIN(TEST(a_request_is_routed_and_answered), TEST(errors_are_answered_as_in_http1),
-		TEST(a_request_has_the_parts_of_one_of_http1),
-		TEST(what_http1_refuses_is_refused),
-		TEST(crumbs_of_cookies_count_as_one_field),
-		TEST(answers_without_a_body_have_none),
-		TEST(an_answer_shorter_than_promised_resets_its_stream),
-		TEST(a_handler_that_fails_late_resets_its_stream_alone),
-		TEST(fields_of_a_connection_are_left_out),
-		TEST(requests_on_one_connection_run_at_once),
-		TEST(a_body_is_read_and_its_limit_kept),
-		TEST(a_client_that_waits_is_told_to_go_on), TEST(trailers_are_thrown_away),
-		TEST(the_same_port_speaks_http1), TEST(http2_can_be_switched_off))
+BELAY_TEST_MAIN(H2_TEST(a_request_is_routed_and_answered),
+		H2_TEST(errors_are_answered_as_in_http1),
+		H2_TEST(a_request_has_the_parts_of_one_of_http1),
+		H2_TEST(what_http1_refuses_is_refused),
+		H2_TEST(crumbs_of_cookies_count_as_one_field),
+		H2_TEST(answers_without_a_body_have_none),
+		H2_TEST(an_answer_shorter_than_promised_resets_its_stream),
+		H2_TEST(a_handler_that_fails_late_resets_its_stream_alone),
+		H2_TEST(fields_of_a_connection_are_left_out),
+		H2_TEST(requests_on_one_connection_run_at_once),
+		H2_TEST(a_body_is_read_and_its_limit_kept),
+		H2_TEST(a_client_that_waits_is_told_to_go_on),
+		H2_TEST(trailers_are_thrown_away),
+		H2_TEST(the_same_port_speaks_http1),
+		H2_TEST(http2_can_be_switched_off))

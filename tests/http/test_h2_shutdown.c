@@ -3,27 +3,13 @@
  * test_h2_shutdown.c - how a server takes leave of HTTP/2's clients: GOAWAY (RFC 9113, section
  * 6.8), and the requests that run finish.
  */
-#include "h2_peer.h"
+#include "h2_test.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-static struct site site;
 static struct h2_peer peer;
-
-static int set_up(void **state)
-{
-	check_needs_memory(); /* for the client to be answered at all */
-	site_init(&site);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	site_stop(&site);
-	return 0;
-}
 
 /* A shutdown on a thread of its own. */
 struct stopping {
@@ -216,11 +202,10 @@ static void a_client_that_takes_leave_and_has_no_request_is_let_go(void **state)
 	end();
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
-BELAY_TEST_MAIN(TEST(a_request_that_runs_finishes_and_the_connection_closes),
-		TEST(an_idle_connection_is_closed), TEST(a_request_that_was_on_its_way_is_served),
-		TEST(a_client_that_says_nothing_is_not_waited_for),
-		TEST(requests_that_outlast_the_shutdown_s_context_are_ended_and_answered),
-		TEST(a_client_that_takes_leave_is_served_to_the_end),
-		TEST(a_client_that_takes_leave_and_has_no_request_is_let_go))
+BELAY_TEST_MAIN(H2_TEST(a_request_that_runs_finishes_and_the_connection_closes),
+		H2_TEST(an_idle_connection_is_closed),
+		H2_TEST(a_request_that_was_on_its_way_is_served),
+		H2_TEST(a_client_that_says_nothing_is_not_waited_for),
+		H2_TEST(requests_that_outlast_the_shutdown_s_context_are_ended_and_answered),
+		H2_TEST(a_client_that_takes_leave_is_served_to_the_end),
+		H2_TEST(a_client_that_takes_leave_and_has_no_request_is_let_go))
