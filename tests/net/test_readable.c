@@ -3,34 +3,9 @@
  * test_readable.c - tasks that begin once a connection has something to read.
  */
 #include "check_oom.h"
-#include "conn_test.h"
+#include "readable_test.h"
 
 #include <belay/conn_filter.h>
-#include <stdatomic.h>
-
-/* What a task found when it began; then it reads one byte, where it was not told to stop. */
-struct begun {
-	belay_conn *conn;
-	_Atomic int count;
-	int err;
-	ssize_t got;
-	char byte;
-};
-
-static void begin(belay_ctx *ctx, void *arg)
-{
-	struct begun *begun = arg;
-
-	begun->err = belay_err(ctx);
-	if (begun->err == 0)
-		begun->got = belay_conn_read(ctx, begun->conn, &begun->byte, 1);
-	atomic_fetch_add(&begun->count, 1);
-}
-
-static bool has_begun(struct begun *begun)
-{
-	return check_until(begun->count == 1);
-}
 
 static size_t tasks(void)
 {

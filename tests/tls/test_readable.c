@@ -4,32 +4,8 @@
  * OpenSSL has read it already, or the clock thread looks at what arrives.
  */
 #include "fuse.h"
+#include "readable_test.h"
 #include "sides_test.h"
-
-#include <stdatomic.h>
-
-struct begun {
-	belay_conn *conn;
-	_Atomic int count;
-	int err;
-	ssize_t got;
-	char byte;
-};
-
-static void begin(belay_ctx *ctx, void *arg)
-{
-	struct begun *begun = arg;
-
-	begun->err = belay_err(ctx);
-	if (begun->err == 0)
-		begun->got = belay_conn_read(ctx, begun->conn, &begun->byte, 1);
-	atomic_fetch_add(&begun->count, 1);
-}
-
-static bool has_begun(struct begun *begun)
-{
-	return check_until(begun->count == 1);
-}
 
 static void put(belay_conn *conn, const char *text)
 {
