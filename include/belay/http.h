@@ -259,7 +259,8 @@ struct belay_server_options {
 	size_t header_size;   /* bytes of request line and headers, else 431 [65536]            */
 	unsigned headers;     /* how many of them, else 431 [100]                               */
 	int64_t header_time;  /* from a request's first byte to the end of its head, else 408; and
-				 from the connect to the first byte [10 s]                      */
+				 from the connect, over TLS with its handshake, to the first
+				 byte [10 s]                                                    */
 	uint64_t body_size;   /* bytes of a request's body, else 413 [8 MiB]                    */
 	uint64_t body_rate;   /* bytes of it a second that a client has to send, else 408, while
 				 the handler waits for them [240]                               */

@@ -43,12 +43,13 @@ static int shake_hands_within(belay_ctx *ctx, struct belay__connection *c, int64
 	belay_ctx *timed = belay_with_timeout(ctx, time);
 	int r = belay_conn_handshake(timed, c->conn);
 
+	(void)belay_deadline(timed, &c->until);
 	belay_end(timed);
 	return r;
 }
 
-/* Waited for here: before it is made nobody can sleep. As for a first request (h1.c), a shutdown
- * leaves a moment more for it. */
+/* Waited for here: before it is made nobody can sleep. The first byte behind it has what is left of
+ * its time. As for a first request (h1.c), a shutdown leaves a moment more for it. */
 static int shake_hands(struct belay__connection *c)
 {
 	int r = shake_hands_within(c->quiet, c, belay__options_of(c)->header_time);

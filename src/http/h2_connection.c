@@ -486,7 +486,7 @@ struct belay__h2 *belay__h2_new(struct belay__connection *c)
 	belay__list_init(&h2->told);
 	belay__list_init(&h2->kept);
 	h2->now = h2->useless_since = belay_now();
-	h2->open_until = later(h2->now, options_of(h2)->header_time);
+	h2->open_until = c->until ? c->until : later(h2->now, options_of(h2)->header_time);
 	h2->head_by = h2->final_by = BELAY_FOREVER;
 	if (belay__h2_session_init(h2) == 0)
 		return h2;

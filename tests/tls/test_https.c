@@ -2,9 +2,7 @@
  *
  * test_https.c - the HTTP server behind TLS: with curl and openssl s_client for clients.
  */
-#include "tls_test.h"
-
-#include <belay/http.h>
+#include "https_test.h"
 
 #include <fcntl.h>
 #include <stdarg.h>
@@ -13,49 +11,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static struct sides sides;
-static belay_router *router;
-static belay_server *server;
-static belay_listener *listener;
-static belay_ctx *stop;
-static belay_group *serving;
-static char address[64];
-
-static int set_up(void **state)
-{
-	sides_prepare(&sides);
-	router = belay_router_new();
-	return 0;
-}
-
-static int serve(belay_ctx *ctx, void *arg)
-{
-	check(belay_server_serve(ctx, server, listener) == -ECANCELED);
-	return 0;
-}
-
-static void start(const struct belay_server_options *options)
-{
-	sides_make(&sides);
-	stop = belay_with_cancel(belay_background());
-	assert_int_equal(belay_server_new(belay_background(), router, options, &server), 0);
-	assert_int_equal(belay_tls_listen(stop, "127.0.0.1:0", sides.server, &listener), 0);
-	snprintf(address, sizeof address, "%s", belay_listener_address(listener));
-	serving = belay_group_new(stop);
-	assert_int_equal(belay_group_go(serving, serve, NULL), 0);
-}
-
-static int tear_down(void **state)
-{
-	belay_cancel(stop);
-	belay_group_wait(serving);
-	belay_server_free(server);
-	belay_router_free(router);
-	belay_end(stop);
-	sides_fini(&sides);
-	return 0;
-}
 
 /* ---- Programs as clients --------------------------------------------------------------------- */
 
@@ -96,7 +51,7 @@ static int tell(belay_ctx *ctx, belay_request *req, belay_response *res)
 static void curl_gets_an_answer(void **state)
 {
 	belay_router_add(router, "GET /", tell, NULL);
-	start(NULL);
+	https_start(NULL);
 	assert_int_equal(run(CURL "--tlsv1.3 https://%s/ https://%s/", sides.authority.ca_file,
 			     address, address),
 			 0);
@@ -109,7 +64,7 @@ static void curl_gets_an_answer(void **state)
 
 static void curl_refuses_a_server_that_it_does_not_know(void **state)
 {
-	start(NULL);
+	https_start(NULL);
 	assert_int_equal(run("curl --silent https://%s/", address), 60);
 }
 
@@ -135,7 +90,7 @@ static void expect_version(const char *options, const char *version)
 static void the_server_offers_what_it_speaks(void **state)
 {
 	belay_router_add(router, "GET /", name_protocol, NULL);
-	start(NULL);
+	https_start(NULL);
 	expect_version("--http2", HTTP2);
 	expect_version("--http1.1", "1.1");
 	expect_version("--no-alpn", "1.1");
@@ -145,7 +100,7 @@ static void what_the_options_name_is_what_is_offered(void **state)
 {
 	sides.server_options.protocols = "http/1.1";
 	belay_router_add(router, "GET /", name_protocol, NULL);
-	start(NULL);
+	https_start(NULL);
 	expect_version("--http2", "1.1");
 }
 
@@ -154,7 +109,7 @@ static void http2_that_is_switched_off_is_not_offered(void **state)
 	static const struct belay_server_options options = {.no_http2 = true};
 
 	belay_router_add(router, "GET /", name_protocol, NULL);
-	start(&options);
+	https_start(&options);
 	expect_version("--http2", "1.1");
 }
 
@@ -163,7 +118,7 @@ static void an_offer_is_checked(void **state)
 	belay_conn *conn;
 	int pair[2];
 
-	start(NULL);
+	https_start(NULL);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	assert_int_equal(belay_conn_from_fd(pair[0], &conn), 0);
 	assert_int_equal(belay_conn_offer(conn, "h2"), 0); /* without TLS it is nothing */
@@ -182,7 +137,7 @@ static void a_handler_knows_its_client_by_the_certificate(void **state)
 	sides.server_options.clients = BELAY_TLS_CLIENTS_MUST;
 	sides.server_options.client_ca_file = sides.authority.ca_file;
 	belay_router_add(router, "GET /", tell, NULL);
-	start(NULL);
+	https_start(NULL);
 	assert_int_equal(run(CURL "--cert %s --key %s https://%s/", sides.authority.ca_file,
 			     own.chain, own.key, address),
 			 0);
@@ -193,7 +148,7 @@ static void a_handler_knows_its_client_by_the_certificate(void **state)
 static void a_plain_request_gets_no_answer(void **state)
 {
 	belay_router_add(router, "GET /", tell, NULL);
-	start(NULL);
+	https_start(NULL);
 	assert_int_not_equal(run("curl --silent http://%s/", address), 0);
 	assert_string_equal(said, "");
 }
@@ -214,7 +169,7 @@ static void large_bodies_go_both_ways(void **state)
 	static const struct belay_server_options options = {.body_size = 64 << 20};
 
 	belay_router_add(router, "POST /", echo, NULL);
-	start(&options);
+	https_start(&options);
 	assert_int_equal(run("head -c 20000000 /dev/urandom > %s/body && " CURL
 			     "--data-binary @%s/body -H Expect: https://%s/ | cmp - %s/body",
 			     sides.authority.folder, sides.authority.ca_file,
@@ -241,7 +196,7 @@ static int send_the_program_itself(belay_ctx *ctx, belay_request *req, belay_res
 static void a_file_goes_through_tls(void **state)
 {
 	belay_router_add(router, "GET /", send_the_program_itself, NULL);
-	start(NULL);
+	https_start(NULL);
 	assert_int_equal(run(CURL "https://%s/ | cmp - /proc/%d/exe", sides.authority.ca_file,
 			     address, (int)getpid()),
 			 0);
@@ -249,7 +204,7 @@ static void a_file_goes_through_tls(void **state)
 
 static void old_versions_of_tls_are_refused(void **state)
 {
-	start(NULL);
+	https_start(NULL);
 	assert_int_not_equal(run(S_CLIENT "-tls1_1 -cipher ALL:@SECLEVEL=0 </dev/null 2>&1",
 				 sides.authority.ca_file, address),
 			     0);
@@ -268,7 +223,7 @@ static void resume(const char *version)
 	const char *ask = "GET / HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n";
 
 	belay_router_add(router, "GET /", tell, NULL);
-	start(NULL);
+	https_start(NULL);
 	assert_int_equal(run("printf '%s' | " S_CLIENT
 			     "%s -ign_eof -sess_out %s/session 2>&1",
 			     ask, sides.authority.ca_file, address, version,
@@ -301,7 +256,7 @@ static void renegotiation_is_refused(void **state)
 {
 	const char *folder = sides.authority.folder;
 
-	start(NULL);
+	https_start(NULL);
 	/* Its input stays open, so that the refusal is what ends it. */
 	run("mkfifo %s/input && exec 3<>%s/input && rm %s/input && printf 'R\\n' >&3 && "
 	    S_CLIENT "-tls1_2 2>&1 <&3", folder, folder, folder, sides.authority.ca_file, address);
@@ -337,7 +292,7 @@ static void leave(void (*go)(belay_conn *conn))
 	belay_conn *conn = NULL;
 
 	belay_router_add(router, "GET /", compute, &watch);
-	start(NULL);
+	https_start(NULL);
 	assert_int_equal(belay_tls_dial(belay_background(), address, sides.client, &conn, NULL),
 			 0);
 	assert_int_equal(belay_conn_write(belay_background(), conn,
@@ -414,7 +369,7 @@ static void an_idle_connection_holds_no_task_and_goes_on(void **state)
 	belay_conn *conn = NULL;
 
 	belay_router_add(router, "GET /", tell, NULL);
-	start(NULL);
+	https_start(NULL);
 	assert_int_equal(belay_tls_dial(belay_background(), address, sides.client, &conn, NULL), 0);
 	for (int i = 0; i < 3; i++) {
 		assert_true(check_until(sleeps()));
@@ -426,56 +381,6 @@ static void an_idle_connection_holds_no_task_and_goes_on(void **state)
 	assert_true(check_until(sleeps()));
 	belay_conn_close(conn);
 	assert_true(check_until(belay_server_connections(server) == 0));
-}
-
-/* ---- Slow clients ---------------------------------------------------------------------------- */
-
-static void a_client_that_does_not_make_the_handshake_is_closed(void **state)
-{
-	belay_conn *conn;
-	char byte;
-
-	sides.server_options.handshake_time = BELAY_MS(30);
-	start(NULL);
-	assert_int_equal(belay_dial(belay_background(), address, &conn), 0);
-	assert_int_equal(belay_conn_write(belay_background(), conn, "\x16\x03", 2, NULL), 0);
-	assert_true(belay_conn_read(belay_background(), conn, &byte, 1) <= 0);
-	belay_conn_close(conn);
-}
-
-static uint64_t tasks_so_far(void)
-{
-	struct belay_numbers numbers;
-
-	belay_stats(&numbers, sizeof numbers);
-	return numbers.spawned;
-}
-
-/* That is: by the task that it began with. */
-static void expect_patience_without_effort(bool no_http2)
-{
-	const struct belay_server_options options = {
-		.header_time = BELAY_MS(500), .no_http2 = no_http2};
-	uint64_t before;
-	belay_conn *conn;
-	char byte;
-
-	start(&options);
-	before = tasks_so_far();
-	assert_int_equal(belay_dial(belay_background(), address, &conn), 0);
-	assert_int_equal(belay_conn_read(belay_background(), conn, &byte, 1), 0);
-	assert_true(tasks_so_far() - before < 5);
-	belay_conn_close(conn);
-}
-
-static void the_handshake_is_waited_for_as_long_as_for_a_head_and_without_effort(void **state)
-{
-	expect_patience_without_effort(false);
-}
-
-static void so_it_is_where_http2_is_switched_off(void **state)
-{
-	expect_patience_without_effort(true);
 }
 
 /* ---- Reloading under load -------------------------------------------------------------------- */
@@ -532,7 +437,7 @@ static void a_reload_under_load_disturbs_nobody(void **state)
 	belay_group *group;
 
 	belay_router_add(router, "GET /", tell, NULL);
-	start(NULL);
+	https_start(NULL);
 	group = belay_group_new(belay_background());
 	for (int i = 0; i < CLIENTS; i++)
 		assert_int_equal(belay_group_go(group, ask_many, &through), 0);
@@ -541,22 +446,22 @@ static void a_reload_under_load_disturbs_nobody(void **state)
 	assert_int_equal(belay_group_wait(group), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
-BELAY_TEST_MAIN(TEST(curl_gets_an_answer), TEST(curl_refuses_a_server_that_it_does_not_know),
-		TEST(the_server_offers_what_it_speaks),
-		TEST(what_the_options_name_is_what_is_offered),
-		TEST(http2_that_is_switched_off_is_not_offered), TEST(an_offer_is_checked),
-		TEST(a_handler_knows_its_client_by_the_certificate),
-		TEST(a_plain_request_gets_no_answer), TEST(large_bodies_go_both_ways),
-		TEST(a_file_goes_through_tls),
-		TEST(old_versions_of_tls_are_refused), TEST(sessions_are_resumed_until_a_reload),
-		TEST(sessions_of_tls_1_2_are_resumed_too), TEST(renegotiation_is_refused),
-		TEST(a_client_that_closes_ends_its_request_that_computes),
-		TEST(a_client_that_resets_ends_its_request_that_computes),
-		TEST(a_client_that_says_close_notify_ends_its_request_that_computes),
-		TEST(an_idle_connection_holds_no_task_and_goes_on),
-		TEST(a_client_that_does_not_make_the_handshake_is_closed),
-		TEST(the_handshake_is_waited_for_as_long_as_for_a_head_and_without_effort),
-		TEST(so_it_is_where_http2_is_switched_off),
-		TEST(a_reload_under_load_disturbs_nobody))
+BELAY_TEST_MAIN(HTTPS_TEST(curl_gets_an_answer),
+		HTTPS_TEST(curl_refuses_a_server_that_it_does_not_know),
+		HTTPS_TEST(the_server_offers_what_it_speaks),
+		HTTPS_TEST(what_the_options_name_is_what_is_offered),
+		HTTPS_TEST(http2_that_is_switched_off_is_not_offered),
+		HTTPS_TEST(an_offer_is_checked),
+		HTTPS_TEST(a_handler_knows_its_client_by_the_certificate),
+		HTTPS_TEST(a_plain_request_gets_no_answer),
+		HTTPS_TEST(large_bodies_go_both_ways),
+		HTTPS_TEST(a_file_goes_through_tls),
+		HTTPS_TEST(old_versions_of_tls_are_refused),
+		HTTPS_TEST(sessions_are_resumed_until_a_reload),
+		HTTPS_TEST(sessions_of_tls_1_2_are_resumed_too),
+		HTTPS_TEST(renegotiation_is_refused),
+		HTTPS_TEST(a_client_that_closes_ends_its_request_that_computes),
+		HTTPS_TEST(a_client_that_resets_ends_its_request_that_computes),
+		HTTPS_TEST(a_client_that_says_close_notify_ends_its_request_that_computes),
+		HTTPS_TEST(an_idle_connection_holds_no_task_and_goes_on),
+		HTTPS_TEST(a_reload_under_load_disturbs_nobody))
