@@ -4,14 +4,13 @@
  */
 #include "site.h"
 
+#include "narrow.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* ---- The server ------------------------------------------------------------------------------ */
@@ -95,11 +94,9 @@ int site_dial(const struct site *site)
 
 int site_dial_narrow(const struct site *site, int size)
 {
-	const int segment = size / 8;
 	int fd = make_socket();
 
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size), 0);
-	assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment), 0);
+	make_narrow(fd, size);
 	connect_to(site, fd);
 	return fd;
 }

@@ -34,8 +34,7 @@ void site_join(struct site *site);
 /* Shuts down (ending requests that still run), joins, frees. */
 void site_stop(struct site *site);
 
-/* A connected socket. And one that takes no more than some size bytes ahead of its reader: they
- * come in small segments, since for a large one TCP would wait until there is room. */
+/* A connected socket. And one that takes no more than some size bytes ahead of its reader. */
 int site_dial(const struct site *site);
 int site_dial_narrow(const struct site *site, int size);
 
