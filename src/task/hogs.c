@@ -78,7 +78,11 @@ static const struct belay_site *held_by(struct worker *worker)
 
 static void begin_anew(struct worker *worker, int64_t now)
 {
-	worker->watch = (struct watch){.turns = belay__turns_over(worker), .looked = now, .cpu = -1};
+	worker->watch = (struct watch){
+		.turns = belay__turns_over(worker),
+		.looked = now,
+		.cpu = -1,
+	};
 }
 
 /* How much longer than at the last look. */

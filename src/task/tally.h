@@ -86,8 +86,8 @@ void belay__tally_close(void);
 void belay__tally_join(struct worker *worker);
 void belay__tally_leave(struct worker *worker);
 
-/* How many turns of its tasks are over: each ends with a park, a yield, or the task. Acquire: what is
- * looked at next is no older. */
+/* How many turns of its tasks are over: each ends with a park, a yield, or the task. Acquire: what
+ * is looked at next is no older. */
 uint64_t belay__turns_over(const struct worker *worker);
 
 /* Calls visit(worker, arg) for each worker there is, and none of them goes away meanwhile. False:
