@@ -79,7 +79,7 @@ model:
 bench:
 	@PATH=/usr/sbin:/usr/bin:/sbin:/bin scripts/install-packages bench || \
 	echo '== Measuring those that are there'
-	@scripts/build build-bench --buildtype=release -Dtests=disabled -Dbench=true
+	@scripts/build build-bench -Dtests=disabled -Dbench=true
 	@bench/run $(ARGS)
 
 # The figures and pictures of docs/performance.md, which belong to the machine they are taken on.

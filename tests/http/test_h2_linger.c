@@ -18,12 +18,14 @@ enum { NARROW = 4096, HALF = 192 * 1024, FRAME_HEAD = 9 };
 static belay_chan *started, *go_on;
 static char bytes[HALF];
 
-/* The first half at once, the second one when it may. */
+/* The first half at once, the second one when it may. How much of either the server's kernel takes
+ * before the client reads is its own affair. */
 static int answer(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
-	int r = belay_response_write(ctx, res, bytes, HALF);
+	int r;
 
 	belay_chan_close(started);
+	r = belay_response_write(ctx, res, bytes, HALF);
 	if (r == 0)
 		r = (belay_recv)(ctx, go_on, NULL);
 	return r == -EPIPE ? belay_response_write(ctx, res, bytes, HALF) : r;
