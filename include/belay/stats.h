@@ -37,7 +37,7 @@ struct belay_numbers {
 	uint64_t blocking_idle;
 	/* Since the program began. They never fall. */
 	uint64_t spawned;         /* tasks                                                        */
-	uint64_t switches;        /* how often a worker went on with a task, or began one         */
+	uint64_t switches;        /* how often a task was begun, or lined up to be gone on with   */
 	uint64_t parks, wakes;    /* of tasks                                                     */
 	uint64_t yields;
 	uint64_t steals;          /* new tasks that another worker took over                      */

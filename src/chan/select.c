@@ -9,8 +9,9 @@
  *             3. Join the done channels one by one, and block until the nearest time at the most:
  *                the first to claim the waiter has decided.
  *             4. Leave every queue.
- * One channel beside ends and times of which none is ready, as most selects have, leaves nothing to
- *             choose: pass 2 alone tries it, like a send or a receive.
+ * One channel beside ends and times of which none was ready on entry, as most selects have, leaves
+ *             nothing to choose: pass 2 tries it alone, like a send or a receive, and pass 3 looks
+ *             at the ends again. So one that does not block goes that way only without ends.
  * Why so      Between the look at a channel and the wait in its queue nobody may get in, and if it
  *             is told that nothing is ready, that must have been so at one moment: hence all locks
  *             at once in pass 2. A done channel is only ever closed, so it needs no such care: it
@@ -58,8 +59,8 @@ static bool moves_element(const struct belay_case *c)
 
 /* ---- Order ----------------------------------------------------------------------------------- */
 
-/* The next of a random permutation, which cases[0..n).order is once i has come to its end: one of
- * those that are left (Fisher and Yates). */
+/* Number i of a random permutation: one of those that are left, behind the i that were drawn
+ * (Fisher and Yates). In the end cases[0..n).order is the permutation. */
 static struct belay_case *draw(struct belay_case *cases, size_t i, size_t n)
 {
 	size_t j = n - i > 1 ? i + belay__random_below(n - i) : i;
@@ -220,7 +221,7 @@ static int try_or_queue_all(struct selection *s, bool queues, struct belay__wait
 	return result;
 }
 
-/* The same where there is no choice: nothing but s->movers, which is one or none, may happen. */
+/* The same where s->movers, which is one or none, is all that is to be tried. */
 static inline int try_or_queue_one(struct selection *s, bool queues, struct belay__wait **ret_peer)
 {
 	struct belay_case *c = s->movers;
@@ -243,7 +244,7 @@ static inline int try_or_queue(struct selection *s, bool queues)
 	struct belay__wait *peer = NULL;
 	int result;
 
-	if (s->moving <= 1 && !s->ready) {
+	if (s->moving <= 1 && !s->ready && (queues || !s->ends)) {
 		result = try_or_queue_one(s, queues, &peer);
 	} else {
 		result = try_each(s, &peer);

@@ -15,8 +15,8 @@
 #include "base/list.h"
 #include "context/branch.h"
 #include "context/context.h"
-#include "wait/timer.h"
 #include "wait/gate.h"
+#include "wait/timer.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>

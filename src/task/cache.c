@@ -359,7 +359,7 @@ void belay__task_report(FILE *out)
 	for (size_t i = 0; i < told; i++)
 		report_one(out, sites.list[i]);
 	if (sites.count > told)
-		fprintf(out, "  and %zu more that there was no memory for\n", sites.count - told);
+		fprintf(out, "  %zu more are not shown\n", sites.count - told);
 	belay__free(sites.list);
 }
 

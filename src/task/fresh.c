@@ -16,7 +16,7 @@
  *
  * Locking     worker->lock guards brought. The queue has none (runq.h).
  * Memory      brought_count is changed by seq_cst operations, as the queue's tail is: idle.c's No
- *             loss rests on it. live, begun and seen_... are hints.
+ *             loss rests on it. How many have begun or live, and seen_..., are hints.
  */
 #include "task/worker.h"
 
@@ -70,9 +70,12 @@ void belay__fresh_take_in(struct worker *worker)
 
 /* ---- Where to -------------------------------------------------------------------------------- */
 
-static uint32_t live(const struct worker *worker)
+/* Tasks that have begun and not ended. */
+static uint64_t live(const struct worker *worker)
 {
-	return atomic_load_explicit(&worker->live, memory_order_relaxed);
+	uint64_t ended = tally_get(&worker->tally, TALLY_ENDED);
+
+	return tally_get(&worker->tally, TALLY_BEGUN) - ended;
 }
 
 /* A plain thread's is the same each time. */
@@ -144,8 +147,7 @@ static bool is_long(struct worker *victim)
 /* Would what stands in line with victim have to wait? */
 static bool is_stuck(struct worker *victim, int64_t now)
 {
-	uint64_t begun = atomic_load_explicit(&victim->tally.counts[TALLY_BEGUN],
-					      memory_order_relaxed);
+	uint64_t begun = tally_get(&victim->tally, TALLY_BEGUN);
 
 	if (begun != victim->seen_begun || victim->seen_when == 0) {
 		victim->seen_begun = begun;

@@ -162,8 +162,7 @@ static bool others_begin(struct worker *worker)
 
 	for (unsigned i = 0; i < house->count; i++)
 		if (i != worker->index)
-			sum += atomic_load_explicit(&house->workers[i].tally.counts[TALLY_BEGUN],
-						    memory_order_relaxed);
+			sum += tally_get(&house->workers[i].tally, TALLY_BEGUN);
 	changed = sum != worker->begun_elsewhere;
 	worker->begun_elsewhere = sum;
 	return changed;

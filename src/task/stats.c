@@ -54,7 +54,7 @@ static void fill_parked(struct belay_numbers *stats, const struct totals *totals
 static void fill_tasks(struct belay_numbers *stats, const struct totals *totals)
 {
 	stats->workers = totals->workers;
-	stats->tasks = totals->live + totals->queued;
+	stats->tasks = totals->counts[TALLY_BEGUN] - totals->counts[TALLY_ENDED] + totals->queued;
 	stats->running = totals->running;
 	stats->ready = at_least_0(stats->tasks, stats->running + stats->parked);
 }

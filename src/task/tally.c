@@ -40,19 +40,13 @@ struct belay__task *belay__running(struct worker *worker)
 	return runner ? task_of(runner) : NULL;
 }
 
-static uint64_t count_of(const struct worker *worker, unsigned which)
-{
-	return atomic_load_explicit(&worker->tally.counts[which], memory_order_acquire);
-}
-
 uint64_t belay__turns_over(const struct worker *worker)
 {
-	uint64_t ended = count_of(worker, TALLY_BEGUN) -
-			 atomic_load_explicit(&worker->live, memory_order_acquire);
-	uint64_t over = ended + count_of(worker, TALLY_YIELDS);
+	uint64_t over = tally_get(&worker->tally, TALLY_ENDED) +
+			tally_get(&worker->tally, TALLY_YIELDS);
 
 	for (unsigned why = 0; why < BELAY__WHYS; why++)
-		over += count_of(worker, TALLY_PARKS + why);
+		over += tally_get(&worker->tally, TALLY_PARKS + why);
 	return over;
 }
 
@@ -73,11 +67,9 @@ static void add(struct worker *worker, void *arg)
 	struct totals *totals = arg;
 
 	for (unsigned i = 0; i < TALLIES; i++)
-		totals->counts[i] += atomic_load_explicit(&worker->tally.counts[i],
-							  memory_order_relaxed);
+		totals->counts[i] += tally_get(&worker->tally, i);
 	totals->spawned += atomic_load_explicit(&worker->tally.from_outside,
 						memory_order_relaxed);
-	totals->live += atomic_load_explicit(&worker->live, memory_order_relaxed);
 }
 
 static void add_now(struct worker *worker, void *arg)

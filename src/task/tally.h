@@ -3,9 +3,11 @@
  * tally.h - what a worker counts while it works: numbers of its own, for anybody to read.
  *
  * Locking     Each worker writes its own, so that counting is a plain addition. Who reads them
- *             holds the lock of tally.c, which keeps the workers from going away.
- * Memory      Relaxed all through: the numbers order nothing. Two of them, read one after the
- *             other, may differ by what happened between.
+ *             holds the lock of tally.c, or is a worker itself: either keeps the workers there.
+ * Memory      Written relaxed: the numbers publish nothing, and two of them, read one after the
+ *             other, may differ by what happened between. Read with acquire, in the order that is
+ *             written: so what a sleeping worker had counted before it stored ASLEEP (idle.c) is
+ *             seen by those who see that.
  */
 #ifndef BELAY_SRC_TASK_TALLY_H
 #define BELAY_SRC_TASK_TALLY_H
@@ -21,7 +23,8 @@ struct worker;
 
 enum {
 	TALLY_SPAWNS, /* by its tasks                            */
-	TALLY_BEGUN,  /* tasks                                   */
+	TALLY_ENDED,  /* tasks                                   */
+	TALLY_BEGUN,  /* likewise; read behind TALLY_ENDED       */
 	TALLY_YIELDS,
 	TALLY_STEALS, /* tasks taken from others                 */
 	TALLY_SPINS,  /* rounds of looking for work              */
@@ -43,6 +46,11 @@ static inline void tally_add(struct tally *tally, unsigned which, uint64_t n)
 	uint64_t count = atomic_load_explicit(&tally->counts[which], memory_order_relaxed);
 
 	atomic_store_explicit(&tally->counts[which], count + n, memory_order_relaxed);
+}
+
+static inline uint64_t tally_get(const struct tally *tally, unsigned which)
+{
+	return atomic_load_explicit(&tally->counts[which], memory_order_acquire);
 }
 
 /* A task parks: its worker's. */
@@ -70,7 +78,6 @@ struct watch {
 struct totals {
 	uint64_t counts[TALLIES];
 	uint64_t spawned;          /* by threads that are no workers      */
-	uint64_t live;             /* tasks that have begun and not ended */
 	uint64_t queued;           /* those that have not begun           */
 	uint64_t sleepers;         /* tasks that wait until a moment      */
 	uint64_t running, workers; /* now                                 */
@@ -86,8 +93,8 @@ void belay__tally_close(void);
 void belay__tally_join(struct worker *worker);
 void belay__tally_leave(struct worker *worker);
 
-/* How many turns of its tasks are over: each ends with a park, a yield, or the task. Acquire: what
- * is looked at next is no older. */
+/* How many turns of its tasks are over: each ends with a park, a yield, or the task. All of these
+ * only grow: where two calls tell the same, none has grown between them. */
 uint64_t belay__turns_over(const struct worker *worker);
 
 /* Calls visit(worker, arg) for each worker there is, and none of them goes away meanwhile. False:

@@ -80,10 +80,11 @@ static void empty_inbox(struct worker *worker)
  * first, and the ready ones again. */
 static __attribute__((noinline)) struct belay__task *change_over(struct worker *worker)
 {
+	uint32_t in_line = belay__fresh_count(worker); /* fewer than before, where some were stolen */
 	struct belay__task *task;
 
-	if (worker->fresh_turns == 0)
-		worker->fresh_turns = belay__fresh_count(worker);
+	if (worker->fresh_turns == 0 || worker->fresh_turns > in_line)
+		worker->fresh_turns = in_line;
 	task = belay__fresh_pop(worker);
 	if (task && worker->fresh_turns > 1) {
 		worker->fresh_turns--;
@@ -141,13 +142,6 @@ static LEVEL struct belay__task *next_task(struct worker *worker)
 }
 
 /* ---- Switches -------------------------------------------------------------------------------- */
-
-static void add_live(struct worker *worker, int change)
-{
-	uint32_t live = atomic_load_explicit(&worker->live, memory_order_relaxed);
-
-	atomic_store_explicit(&worker->live, live + (uint32_t)change, memory_order_relaxed);
-}
 
 /* The first thing on the other side of every switch: whoever ended on this one is off its stack. */
 static void arrive(struct worker *worker)
@@ -208,7 +202,6 @@ static __attribute__((noinline)) void begin(struct worker *worker, struct belay_
 					    struct belay__task *task, bool last)
 {
 	take_over(worker, task);
-	add_live(worker, 1);
 	task->stack.used = true;
 	worker->left = from;
 	belay__fiber_start(from, &task->fiber, task->stack.low, belay__stack_size(&task->stack),
@@ -219,7 +212,6 @@ static __attribute__((noinline)) void begin(struct worker *worker, struct belay_
 static struct belay__context *finish(struct worker *worker, struct belay__task *task,
 				     struct belay__task *next)
 {
-	add_live(worker, -1);
 	worker->finished = task;
 	if (next && !has_begun(next)) {
 		begin(worker, &task->fiber, next, true); /* its stack has another size */
@@ -255,6 +247,7 @@ static struct belay__context *run_tasks(void *arg)
 			task->fn(task->ctx, arg);
 		worker->locale = uselocale((locale_t)0);
 		belay_unref(task->ctx);
+		tally_add(&worker->tally, TALLY_ENDED, 1);
 		next = next_task(worker);
 		if (!next || !can_inherit(next, task))
 			return finish(worker, task, next);

@@ -85,16 +85,14 @@ struct worker {
 	_Alignas(64) _Atomic(struct belay__task *) inbox; /* woken by others: a stack */
 	_Atomic uint32_t state;              /* enum worker_state; who moves it from ASLEEP or
 						NAPPING writes to the kick */
-	_Atomic uint32_t live;               /* tasks that have begun and not ended; the owner's to
-						write */
 	/* New tasks, for anybody to take. */
 	_Alignas(64) struct runq fresh;      /* the owner adds */
 	_Alignas(64) struct belay__lock lock; /* guards brought */
 	_Atomic uint32_t brought_count;
 	struct line brought;                 /* others add; the owner where fresh is full */
 	/* The searching one's. */
-	uint64_t seen_begun;                 /* how many had, when it last looked here */
-	int64_t seen_when;                   /* and since when as many have */
+	uint64_t seen_begun;                 /* how many tasks had begun when it last looked here, */
+	int64_t seen_when;                   /* and since when it has been as many */
 	/* The owner's. */
 	_Alignas(64) struct line ready;      /* can go on */
 	unsigned ready_turns;                /* until it is new tasks' turn, */
@@ -112,7 +110,7 @@ struct worker {
 	unsigned index;
 	struct belay__spin spin;
 	int64_t nap;                         /* for how long, next time */
-	uint64_t begun_elsewhere;            /* when it was last asked for */
+	uint64_t begun_elsewhere;            /* tasks of others, when it last asked */
 	struct sleepers sleepers;
 	int epoll, kick;
 	struct belay__source kick_source;

@@ -201,6 +201,63 @@ static void closing_while_a_select_waits_to_send_makes_it_epipe(void **state)
 	}
 }
 
+/* ---- Without waiting ------------------------------------------------------------------------- */
+
+enum { HANDOVERS = 20000 };
+
+/* An element in a channel, or the end of a context: at each moment one of them is there. */
+struct handover {
+	belay_ctx *ctx;
+	belay_chan *full;
+	atomic_long round, ended; /* how many the other thread is to end, and has */
+};
+
+/* Ends the context, and only then takes the element. */
+static void *hand_over(void *arg)
+{
+	struct handover *h = arg;
+
+	for (long i = 1; i <= HANDOVERS; i++) {
+		while (atomic_load(&h->round) < i)
+			sched_yield();
+		belay_cancel(h->ctx);
+		belay_try_recv(h->full, NULL);
+		atomic_store(&h->ended, i);
+	}
+	return NULL;
+}
+
+/* Until the round has ended, or it has the element itself. */
+static bool finds_what_is_ready(struct handover *h, long round)
+{
+	int ran = 0;
+
+	while (ran == 0 && atomic_load(&h->ended) < round)
+		ran = belay_try_select(BELAY_DONE(h->ctx), BELAY_RECV(h->full, NULL));
+	return ran != -EAGAIN;
+}
+
+static void a_select_that_does_not_wait_finds_what_is_ready_all_along(void **state)
+{
+	struct handover h = {.full = check_made(belay_chan_new(0, 1))};
+	pthread_t other;
+	bool found = true;
+
+	assert_int_equal(pthread_create(&other, NULL, hand_over, &h), 0);
+	for (long i = 1; i <= HANDOVERS; i++) {
+		h.ctx = belay_with_cancel(belay_background());
+		belay_try_send(h.full, NULL);
+		atomic_store(&h.round, i);
+		found &= finds_what_is_ready(&h, i);
+		while (atomic_load(&h.ended) < i)
+			sched_yield();
+		belay_end(h.ctx);
+	}
+	pthread_join(other, NULL);
+	assert_true(found);
+	belay_chan_unref(h.full);
+}
+
 BELAY_TEST_MAIN(cmocka_unit_test(a_select_that_waits_is_woken_by_each_kind_of_case),
 		cmocka_unit_test(a_timeout_case_is_ready_after_its_time),
 		cmocka_unit_test(of_several_timeouts_the_shortest_runs),
@@ -208,4 +265,5 @@ BELAY_TEST_MAIN(cmocka_unit_test(a_select_that_waits_is_woken_by_each_kind_of_ca
 		cmocka_unit_test(a_timeout_that_was_not_needed_is_forgotten),
 		cmocka_unit_test(a_ready_channel_comes_before_a_timeout),
 		cmocka_unit_test(a_done_context_wins_over_every_case),
-		cmocka_unit_test(closing_while_a_select_waits_to_send_makes_it_epipe))
+		cmocka_unit_test(closing_while_a_select_waits_to_send_makes_it_epipe),
+		cmocka_unit_test(a_select_that_does_not_wait_finds_what_is_ready_all_along))

@@ -10,6 +10,7 @@
 
 #include "scale.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -204,10 +205,81 @@ static void new_tasks_that_compute_and_spawn_others_do_not_starve_one_that_is_re
 	assert_in_range(chain.links_then, 0, 2 * TURNS);
 }
 
+/* ---- A burst that others take part of -------------------------------------------------------- */
+
+enum { STOLEN = 100000, MANY_LINKS = 20000 };
+
+/* Links that come one after the other, beside a task that is always ready, on its thread. */
+struct beside {
+	pthread_t thread;
+	atomic_long left;  /* of the burst; then links to come */
+	atomic_long links; /* that ran on the thread */
+	long most;         /* between two turns of the task */
+	atomic_bool over;
+};
+
+static void count_down(belay_ctx *ctx, void *arg)
+{
+	atomic_fetch_sub((atomic_long *)arg, 1);
+}
+
+static void link_to_the_next(belay_ctx *ctx, void *arg)
+{
+	struct beside *beside = arg;
+
+	if (pthread_equal(pthread_self(), beside->thread))
+		atomic_fetch_add(&beside->links, 1);
+	if (atomic_fetch_sub(&beside->left, 1) > 1)
+		check(belay_go(bg(), link_to_the_next, beside) == 0);
+}
+
+static void measure_beside(struct beside *beside)
+{
+	long last = 0;
+
+	while (atomic_load(&beside->left) > 0) {
+		long now;
+
+		belay_yield();
+		now = atomic_load(&beside->links);
+		if (now - last > beside->most)
+			beside->most = now - last;
+		last = now;
+	}
+}
+
+static void burst_then_stay_ready(belay_ctx *ctx, void *arg)
+{
+	struct beside *beside = arg;
+
+	beside->thread = pthread_self();
+	atomic_store(&beside->left, STOLEN);
+	for (long i = 0; i < STOLEN; i++)
+		check(belay_go(bg(), count_down, &beside->left) == 0);
+	while (atomic_load(&beside->left) > 0)
+		belay_yield();
+	atomic_store(&beside->left, MANY_LINKS);
+	check(belay_go(bg(), link_to_the_next, beside) == 0);
+	measure_beside(beside);
+	atomic_store(&beside->over, true);
+}
+
+/* New tasks get as many turns at once as stand in line, and not as many as did before some were
+ * stolen. Whether any are is the machine's affair. */
+static void a_burst_that_was_stolen_leaves_no_turns_to_others(void **state)
+{
+	struct beside beside = {.most = 0};
+
+	assert_int_equal(belay_go(bg(), burst_then_stay_ready, &beside), 0);
+	assert_true(check_until(atomic_load(&beside.over)));
+	assert_in_range(beside.most, 0, 100);
+}
+
 #define WITH_ONE_WORKER(fn) cmocka_unit_test_setup_teardown(fn, one_worker, clear_workers)
 
 BELAY_TEST_MAIN(
 	WITH_ONE_WORKER(a_burst_has_begun_before_a_crowd_has_gone_round),
 	WITH_ONE_WORKER(a_burst_at_each_turn_of_a_crowd_does_not_pile_up),
 	WITH_ONE_WORKER(
-		new_tasks_that_compute_and_spawn_others_do_not_starve_one_that_is_ready))
+		new_tasks_that_compute_and_spawn_others_do_not_starve_one_that_is_ready),
+	cmocka_unit_test(a_burst_that_was_stolen_leaves_no_turns_to_others))
