@@ -2,10 +2,11 @@
  *
  * shutdown.c - the end of a program: quiet first, then everything stops.
  *
- * Quiet is when every worker sleeps, nothing is queued, and no blocking thread has a job: all at
- * one moment, though they are looked at one after the other. So the workers are looked at twice,
- * with the blocking threads in between, and no task must have had a turn from one look to the
- * other. Whoever goes idle tells; the one who shuts down looks again then. It queues its waiter
+ * Quiet is when every worker sleeps, nothing is queued, no blocking thread has a job, and the clock
+ * is not about to wake somebody: all at one moment, though they are looked at one after the other.
+ * So the workers are looked at twice, with the blocking threads in between, and no task must have
+ * had a turn from one look to the other; and all of it between two steps of the clock, for which
+ * there is no need to be told of its end: it is waited for. Whoever goes idle tells; the one who shuts down looks again then. It queues its waiter
  * before it looks, so that no change between its look and its sleep is lost.
  */
 #include "base/stop.h"
@@ -33,12 +34,25 @@ void belay__quiet_changed(void)
 	belay__wake_all(&woken);
 }
 
-static bool is_quiet(void)
+static bool workers_are_quiet(void)
 {
 	uint64_t before, after;
 
 	return belay__workers_quiet(&before) && belay__pool_quiet() &&
 	       belay__workers_quiet(&after) && before == after;
+}
+
+static bool is_quiet(void)
+{
+	uint64_t step, next = belay__clock_settle();
+	bool result;
+
+	do {
+		step = next;
+		result = workers_are_quiet();
+		next = belay__clock_settle();
+	} while (next != step);
+	return result;
 }
 
 /* Where it is quiet already the own claim saves the wake that nobody might send. */

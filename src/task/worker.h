@@ -91,7 +91,7 @@ struct worker {
 	_Atomic uint32_t brought_count;
 	struct line brought;                 /* others add; the owner where fresh is full */
 	/* The searching one's. */
-	uint64_t seen_begun;                 /* how many tasks had begun when it last looked here, */
+	uint64_t seen_begun;                 /* tasks that had begun when it last looked here, */
 	int64_t seen_when;                   /* and since when it has been as many */
 	/* The owner's. */
 	_Alignas(64) struct line ready;      /* can go on */

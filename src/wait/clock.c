@@ -8,8 +8,8 @@
  * is no timer of the clock's: a thread and a task's worker look after that (struct belay__timeout).
  *
  * Locking     shard->lock guards a wheel; alarm.lock guards alarm.when together with the timerfd's
- *             setting; start_lock guards start and stop, and within it alarm.lock may be taken. No
- *             other two are held at once.
+ *             setting; start_lock guards start and stop, and within it alarm.lock may be taken, and
+ *             watch.c's. No other two are held at once.
  * Stopped     alarm.when is NEVER_EARLIER, so that who arms a timer leaves the timerfd alone: a
  *             task may still run while the clock stops, and start it again.
  * No loss     The thread first sets alarm.when to FOREVER, then looks into each wheel under its
@@ -18,6 +18,8 @@
  *             that wheel came after, it saw the timer; else its lock section came before ours, so
  *             its FOREVER is visible to our load and we set the alarm ourselves. set_alarm() only
  *             ever makes it earlier, so that neither overwrites the other.
+ * Steps       steps is odd while the thread is at work, seq_cst: who was woken by it, and looks then,
+ *             sees that, or all else that was woken in the same step.
  * Memory      alarm.when is read without its lock: stale is fine where it is larger than the truth
  *             (we take the lock and look again). A value smaller than the truth was the truth, or
  *             NEVER_EARLIER, before the thread's FOREVER, and the argument above says that this
@@ -59,6 +61,8 @@ static struct {
 	pthread_t thread;
 	int epoll, timer, stop;
 } the_clock = {.epoll = -1, .timer = -1, .stop = -1};
+
+static _Atomic uint64_t steps; /* begun, and ended */
 
 static struct belay__lock start_lock;
 static _Atomic bool running;
@@ -191,26 +195,47 @@ static void run_all(void)
 	set_alarm(earliest);
 }
 
+static bool deal_with(const struct epoll_event *events, int n)
+{
+	bool stopping = false;
+
+	for (int i = 0; i < n; i++) {
+		if (events[i].data.u64 == DATA_TIMER)
+			run_all();
+		else if (events[i].data.u64 == DATA_STOP)
+			stopping = true;
+		else
+			belay__watch_event(events[i].data.u64, events[i].events);
+	}
+	return stopping;
+}
+
 static void *clock_main(void *arg)
 {
 	struct epoll_event events[EVENTS];
 	bool stopping = false;
 
 	is_clock = true;
+	atomic_fetch_add(&steps, 1);
 	run_all(); /* what was armed before a restart */
+	atomic_fetch_add(&steps, 1);
 	while (!stopping) {
 		int n = epoll_wait(the_clock.epoll, events, EVENTS, -1);
 
-		for (int i = 0; i < n; i++) {
-			if (events[i].data.u64 == DATA_TIMER)
-				run_all();
-			else if (events[i].data.u64 == DATA_STOP)
-				stopping = true;
-			else
-				belay__watch_event(events[i].data.u64, events[i].events);
-		}
+		atomic_fetch_add(&steps, 1);
+		stopping = deal_with(events, n);
+		atomic_fetch_add(&steps, 1);
 	}
 	return arg;
+}
+
+uint64_t belay__clock_settle(void)
+{
+	uint64_t seen;
+
+	for (unsigned round = 0; (seen = atomic_load(&steps)) % 2 != 0; round++)
+		belay__lock_pause(round);
+	return seen;
 }
 
 /* ---- Start and stop -------------------------------------------------------------------------- */
@@ -261,13 +286,15 @@ static int start_locked(void)
 		make_wheels();
 	err = open_all();
 	if (err == 0) {
-		belay__watch_start();
+		belay__watch_start(the_clock.epoll);
 		err = belay__thread_start(&the_clock.thread, "belay-clock", clock_main, NULL);
 	}
-	if (err < 0)
+	if (err < 0) {
+		belay__watch_stop();
 		close_all();
-	else
+	} else {
 		atomic_store_explicit(&running, true, memory_order_release);
+	}
 	return err;
 }
 
@@ -298,14 +325,9 @@ void belay__clock_stop(void)
 	belay__lock_take(&start_lock, BELAY__RANK_START);
 	atomic_store_explicit(&running, false, memory_order_relaxed);
 	note_alarm(NEVER_EARLIER);
+	belay__watch_stop();
 	close_all();
 	belay__lock_give(&start_lock, BELAY__RANK_START);
-	belay__watch_stop();
-}
-
-int belay__clock_epoll(void)
-{
-	return the_clock.epoll;
 }
 
 bool belay__on_clock_thread(void)

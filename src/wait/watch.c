@@ -8,6 +8,8 @@
  *
  * Locking     lock guards everything here, and is not held while fn runs. epoll_ctl is called under
  *             it: the kernel holds no lock of ours.
+ * Stopped     epoll is -1 while the clock stands still: it is taken away under the lock before it is
+ *             closed, so that nobody uses the number that another descriptor may get.
  * Waiting     belay__watch_remove() of the watch whose fn is running parks in removers until the
  *             clock thread is through with it.
  */
@@ -31,12 +33,13 @@ struct slot {
 
 static struct {
 	struct belay__lock lock;
+	int epoll;                  /* the clock's; -1: none */
 	struct slot *slots;
 	uint32_t count, free;       /* free: index + 1; 0: none */
 	uint32_t in_use;
 	struct belay__watch *now_running;
 	struct belay__list removers;
-} watches = {.removers = {&watches.removers, &watches.removers}};
+} watches = {.epoll = -1, .removers = {&watches.removers, &watches.removers}};
 
 static int grow(void)
 {
@@ -63,7 +66,7 @@ static int put_on_epoll(uint32_t index, int fd, uint32_t events)
 {
 	struct epoll_event event = {.events = events, .data.u64 = data_of(index)};
 
-	return epoll_ctl(belay__clock_epoll(), EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+	return epoll_ctl(watches.epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
 static int add_locked(struct belay__watch *watch, uint32_t events)
@@ -98,7 +101,7 @@ static void release_slot(uint32_t index)
 
 static void leave_slot(struct belay__watch *watch)
 {
-	epoll_ctl(belay__clock_epoll(), EPOLL_CTL_DEL, watch->fd, NULL);
+	epoll_ctl(watches.epoll, EPOLL_CTL_DEL, watch->fd, NULL);
 	release_slot(watch->index);
 	watch->index = UINT32_MAX;
 }
@@ -115,16 +118,19 @@ static bool must_wait_for(struct belay__watch *watch, struct belay__wait *wait)
 int belay__watch_add(struct belay__watch *watch, int fd, uint32_t events,
 		     void (*fn)(struct belay__watch *watch, uint32_t events))
 {
-	int err = belay__clock_start();
+	bool stopped = true; /* by another one, since the start */
+	int err = 0;
 
-	if (err < 0)
-		return err;
 	watch->fd = fd;
 	watch->fn = fn;
 	watch->index = UINT32_MAX;
-	belay__lock_take(&watches.lock, BELAY__RANK_LEAF);
-	err = add_locked(watch, events);
-	belay__lock_give(&watches.lock, BELAY__RANK_LEAF);
+	while (stopped && (err = belay__clock_start()) == 0) {
+		belay__lock_take(&watches.lock, BELAY__RANK_LEAF);
+		stopped = watches.epoll < 0;
+		if (!stopped)
+			err = add_locked(watch, events);
+		belay__lock_give(&watches.lock, BELAY__RANK_LEAF);
+	}
 	return err;
 }
 
@@ -137,7 +143,7 @@ void belay__watch_change(struct belay__watch *watch, uint32_t events)
 	if (watch->index != UINT32_MAX) {
 		event.data.u64 = data_of(watch->index);
 		watches.slots[watch->index].events = events;
-		epoll_ctl(belay__clock_epoll(), EPOLL_CTL_MOD, watch->fd, &event);
+		epoll_ctl(watches.epoll, EPOLL_CTL_MOD, watch->fd, &event);
 	}
 	belay__lock_give(&watches.lock, BELAY__RANK_LEAF);
 }
@@ -160,9 +166,10 @@ void belay__watch_remove(struct belay__watch *watch)
 }
 
 /* A descriptor that can't be added again has been closed by its owner, who owes us a removal. */
-void belay__watch_start(void)
+void belay__watch_start(int epoll)
 {
 	belay__lock_take(&watches.lock, BELAY__RANK_LEAF);
+	watches.epoll = epoll;
 	for (uint32_t i = 0; i < watches.count; i++)
 		if (watches.slots[i].watch)
 			put_on_epoll(i, watches.slots[i].watch->fd, watches.slots[i].events);
@@ -172,6 +179,7 @@ void belay__watch_start(void)
 void belay__watch_stop(void)
 {
 	belay__lock_take(&watches.lock, BELAY__RANK_LEAF);
+	watches.epoll = -1;
 	if (watches.in_use == 0) {
 		belay__free(watches.slots);
 		watches.slots = NULL;

@@ -279,6 +279,38 @@ static void tasks_left_waiting_may_be_woken_and_never_resume(void **state)
 	belay_unref(ctx); /* the task's own, which it will never give up */
 }
 
+/* ---- Beside the clock ------------------------------------------------------------------------ */
+
+struct awaited {
+	belay_ctx *ctx;
+	atomic_int ran;
+};
+
+static void wait_then_count(belay_ctx *ctx, void *arg)
+{
+	struct awaited *awaited = arg;
+
+	belay_wait(awaited->ctx);
+	atomic_fetch_add(&awaited->ran, 1);
+}
+
+/* The clock wakes main among the tasks, and may be at it still when main shuts down. */
+static void whom_a_deadline_wakes_goes_on_where_it_has_passed(void **state)
+{
+	enum { ROUNDS = 60, TASKS = 200 };
+
+	for (int round = 0; round < ROUNDS; round++) {
+		struct awaited awaited = {.ctx = belay_with_timeout(bg(), BELAY_MS(2))};
+
+		for (int i = 0; i < TASKS; i++)
+			assert_int_equal(belay_go(bg(), wait_then_count, &awaited), 0);
+		belay_wait(awaited.ctx);
+		belay_shutdown();
+		assert_int_equal(awaited.ran, TASKS);
+		belay_end(awaited.ctx);
+	}
+}
+
 BELAY_TEST_MAIN(cmocka_unit_test(before_anything_it_does_nothing),
 		cmocka_unit_test(all_threads_and_descriptors_are_gone),
 		cmocka_unit_test(every_task_that_is_ready_runs_on_until_it_waits),
@@ -291,4 +323,5 @@ BELAY_TEST_MAIN(cmocka_unit_test(before_anything_it_does_nothing),
 		cmocka_unit_test(an_after_func_of_a_done_context_still_runs),
 		cmocka_unit_test(
 			tasks_that_start_others_for_ever_come_to_rest_once_their_context_has_ended),
+		cmocka_unit_test(whom_a_deadline_wakes_goes_on_where_it_has_passed),
 		cmocka_unit_test(tasks_left_waiting_may_be_woken_and_never_resume))
