@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- Checks ---------------------------------------------------------------------------------- */
 
@@ -292,13 +293,16 @@ static bool has_body(const struct belay__outgoing *request)
 	return request->streamed || (request->with_body && request->call->body_size > 0);
 }
 
-/* Bodies go by HTTP/1.1. Over HTTP/2 an answer that comes before the body has been sent, and is
- * followed by RST_STREAM as RFC 9113, section 8.1, has it, is lost by libcurl 7.88: it fails at its
- * next write to the stream without having handed over what it has read, or waits for ever for room
- * in the window. No callback is called, so there is nothing to be made up for here. */
+/* Over http:// it is never HTTP/2, and a request that may share a connection would wait for one in
+ * vain (CURLOPT_PIPEWAIT). Bodies go by HTTP/1.1. Over HTTP/2 an answer that comes before the body
+ * has been sent, and is followed by RST_STREAM as RFC 9113, section 8.1, has it, is lost by
+ * libcurl 7.88: it fails at its next write to the stream without having handed over what it has
+ * read, or waits for ever for room in the window. No callback is called, so there is nothing to be
+ * made up for here. */
 static bool set_version(const struct belay__outgoing *request, belay_http_reply *reply)
 {
-	bool http2 = reply->client->options.http2 && !has_body(request);
+	bool http2 = reply->client->options.http2 && !has_body(request) &&
+		     strncasecmp(request->url, "https:", 6) == 0;
 	long version = http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
 
 	return !curl_easy_setopt(reply->easy, CURLOPT_HTTP_VERSION, version) &&

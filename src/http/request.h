@@ -29,7 +29,7 @@ struct belay_request {
 	const belay_conn *conn; /* where it came from; NULL: it was made up */
 	struct belay__pair params[BELAY__MOST_PARAMS]; /* as many as are counted below */
 
-	/* What follows is one request's, and zeros before it. */
+	/* From here on it is one request's: zeros, until there is one. */
 	const char *method; /* static, or of whoever embeds it */
 
 	/* What the router found. */

@@ -44,7 +44,7 @@ struct belay_response {
 	char *buf;
 	size_t room;
 
-	/* What follows is one answer's. */
+	/* From here on it is one answer's. To be reset: all up to cause, which stays the last. */
 	_Atomic(enum belay__response_state) state;
 	int refused; /* what a writer is told once it is CUT; written before that by who cuts    */
 	int status;

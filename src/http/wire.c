@@ -130,7 +130,8 @@ static ssize_t send_some(int fd, void *arg, unsigned *events)
 	return n;
 }
 
-/* Most answers are one piece and go at once: where nobody waits no patience is counted. */
+/* Most answers are one piece and go at once: where nobody waits no patience is counted. For a
+ * connection without a filter, which would have to see the bytes: one that is not secure. */
 static int write_piece(belay_ctx *ctx, struct belay__wire *wire, struct iovec piece, size_t *ret)
 {
 	ssize_t n = belay_conn_try(ctx, wire->conn, send_some, &piece);

@@ -6,8 +6,9 @@
  * is not about to wake somebody: all at one moment, though they are looked at one after the other.
  * So the workers are looked at twice, with the blocking threads in between, and no task must have
  * had a turn from one look to the other; and all of it between two steps of the clock, for which
- * there is no need to be told of its end: it is waited for. Whoever goes idle tells; the one who shuts down looks again then. It queues its waiter
- * before it looks, so that no change between its look and its sleep is lost.
+ * there is no need to be told of its end: it is waited for. Whoever goes idle tells; the one who
+ * shuts down looks again then. It queues its waiter before it looks, so that no change between its
+ * look and its sleep is lost.
  */
 #include "base/stop.h"
 #include "base/thread.h"

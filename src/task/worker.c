@@ -80,7 +80,7 @@ static void empty_inbox(struct worker *worker)
  * first, and the ready ones again. */
 static __attribute__((noinline)) struct belay__task *change_over(struct worker *worker)
 {
-	uint32_t in_line = belay__fresh_count(worker); /* fewer than there were, if some are stolen */
+	uint32_t in_line = belay__fresh_count(worker); /* fewer than before, if some are stolen */
 	struct belay__task *task;
 
 	if (worker->fresh_turns == 0 || worker->fresh_turns > in_line)

@@ -18,7 +18,7 @@
  *             that wheel came after, it saw the timer; else its lock section came before ours, so
  *             its FOREVER is visible to our load and we set the alarm ourselves. set_alarm() only
  *             ever makes it earlier, so that neither overwrites the other.
- * Steps       steps is odd while the thread is at work, seq_cst: who was woken by it, and looks then,
+ * Steps       steps is odd while the thread is at work, seq_cst: who was woken by it and looks then
  *             sees that, or all else that was woken in the same step.
  * Memory      alarm.when is read without its lock: stale is fine where it is larger than the truth
  *             (we take the lock and look again). A value smaller than the truth was the truth, or

@@ -8,8 +8,8 @@
  *
  * Locking     lock guards everything here, and is not held while fn runs. epoll_ctl is called under
  *             it: the kernel holds no lock of ours.
- * Stopped     epoll is -1 while the clock stands still: it is taken away under the lock before it is
- *             closed, so that nobody uses the number that another descriptor may get.
+ * Stopped     epoll is -1 while the clock stands still: it is taken away under the lock before it
+ *             is closed, so that nobody uses the number that another descriptor may get.
  * Waiting     belay__watch_remove() of the watch whose fn is running parks in removers until the
  *             clock thread is through with it.
  */

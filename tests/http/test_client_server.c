@@ -192,7 +192,60 @@ static void cancelling_a_call_ends_its_request_at_the_server(void **state)
 	site_stop(&site);
 }
 
+/* ---- Side by side ---------------------------------------------------------------------------- */
+
+static int answer_at_once(belay_ctx *ctx, belay_request *req, belay_response *res)
+{
+	return belay_response_puts(ctx, res, "ok");
+}
+
+struct slow_call {
+	belay_http_client *client;
+	const struct site *site;
+	belay_ctx *ctx;
+	atomic_bool over;
+};
+
+static void call_what_waits(belay_ctx *ctx, void *arg)
+{
+	struct slow_call *call = arg;
+	belay_http_reply *reply = NULL;
+
+	check(get(call->ctx, call->client, call->site, "/wait", &reply) == -ECANCELED);
+	atomic_store(&call->over, true);
+}
+
+/* Where there can be no HTTP/2 there is no connection to share, and so none to wait for. */
+static void a_client_of_http2_has_no_request_without_tls_wait_for_another(void **state)
+{
+	const struct belay_http_client_options options = {.http2 = true};
+	struct slow_call call = {.ctx = check_live(belay_with_cancel(belay_background()))};
+	struct wait wait = {false};
+	belay_http_reply *reply = NULL;
+	struct site site;
+
+	site_init(&site);
+	assert_int_equal(belay_router_add(site.router, "/wait", wait_for_the_end, &wait), 0);
+	assert_int_equal(belay_router_add(site.router, "/", answer_at_once, NULL), 0);
+	site_start(&site, belay_background(), NULL);
+	assert_int_equal(belay_http_client_new(&options, &call.client), 0);
+	call.site = &site;
+	assert_int_equal(belay_go(belay_background(), call_what_waits, &call), 0);
+	assert_true(check_until(atomic_load(&wait.started)));
+	assert_int_equal(get(belay_background(), call.client, &site, "/", &reply), 0);
+	assert_body(reply, "ok");
+	belay_http_reply_end(reply);
+	belay_cancel(call.ctx);
+	assert_true(check_until(atomic_load(&call.over)));
+	assert_true(check_until(atomic_load(&wait.ended)));
+	belay_http_client_close(call.client);
+	belay_end(call.ctx);
+	site_stop(&site);
+}
+
 BELAY_TEST_MAIN(cmocka_unit_test(the_trace_reaches_the_handler),
 		cmocka_unit_test(the_baggage_reaches_the_handler),
 		cmocka_unit_test(what_is_left_of_the_deadline_reaches_the_handler),
-		cmocka_unit_test(cancelling_a_call_ends_its_request_at_the_server))
+		cmocka_unit_test(cancelling_a_call_ends_its_request_at_the_server),
+		cmocka_unit_test(
+			a_client_of_http2_has_no_request_without_tls_wait_for_another))
