@@ -299,6 +299,7 @@ static void whom_a_deadline_wakes_goes_on_where_it_has_passed(void **state)
 {
 	enum { ROUNDS = 60, TASKS = 200 };
 
+	check_needs_memory();
 	for (int round = 0; round < ROUNDS; round++) {
 		struct awaited awaited = {.ctx = belay_with_timeout(bg(), BELAY_MS(2))};
 

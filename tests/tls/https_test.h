@@ -19,14 +19,11 @@ static char address[64];
 /* The options of both sides can still be changed. */
 static inline int https_set_up(void **state)
 {
+	check_needs_memory(); /* for the client to be answered at all */
 	sides_set_options(state);
-	router = check_made(belay_router_new());
+	router = belay_router_new();
+	assert_non_null(router);
 	return 0;
-}
-
-static inline void https_route(const char *route, belay_handler *handler, void *data)
-{
-	assert_int_equal(belay_router_add(router, route, handler, data), 0);
 }
 
 static inline int https_serve(belay_ctx *ctx, void *arg)
@@ -37,21 +34,13 @@ static inline int https_serve(belay_ctx *ctx, void *arg)
 
 static inline void https_start(const struct belay_server_options *options)
 {
-	check_needs_memory_again(); /* to accept, while the client waits */
 	sides_make(&sides);
-	stop = check_live(belay_with_cancel(belay_background()));
+	stop = belay_with_cancel(belay_background());
 	assert_int_equal(belay_server_new(belay_background(), router, options, &server), 0);
 	assert_int_equal(belay_tls_listen(stop, "127.0.0.1:0", sides.server, &listener), 0);
 	snprintf(address, sizeof address, "%s", belay_listener_address(listener));
-	serving = check_made(belay_group_new(stop));
+	serving = belay_group_new(stop);
 	assert_int_equal(belay_group_go(serving, https_serve, NULL), 0);
-}
-
-/* The client has been connected, and the server has closed: where that lacked memory, what a test
- * waits for does not come. */
-static inline bool https_has_dropped_all(void)
-{
-	return belay_server_connections(server) == 0;
 }
 
 static inline int https_tear_down(void **state)

@@ -50,7 +50,7 @@ static int tell(belay_ctx *ctx, belay_request *req, belay_response *res)
 
 static void curl_gets_an_answer(void **state)
 {
-	https_route("GET /", tell, NULL);
+	belay_router_add(router, "GET /", tell, NULL);
 	https_start(NULL);
 	assert_int_equal(run(CURL "--tlsv1.3 https://%s/ https://%s/", sides.authority.ca_file,
 			     address, address),
@@ -89,7 +89,7 @@ static void expect_version(const char *options, const char *version)
 
 static void the_server_offers_what_it_speaks(void **state)
 {
-	https_route("GET /", name_protocol, NULL);
+	belay_router_add(router, "GET /", name_protocol, NULL);
 	https_start(NULL);
 	expect_version("--http2", HTTP2);
 	expect_version("--http1.1", "1.1");
@@ -99,7 +99,7 @@ static void the_server_offers_what_it_speaks(void **state)
 static void what_the_options_name_is_what_is_offered(void **state)
 {
 	sides.server_options.protocols = "http/1.1";
-	https_route("GET /", name_protocol, NULL);
+	belay_router_add(router, "GET /", name_protocol, NULL);
 	https_start(NULL);
 	expect_version("--http2", "1.1");
 }
@@ -108,7 +108,7 @@ static void http2_that_is_switched_off_is_not_offered(void **state)
 {
 	static const struct belay_server_options options = {.no_http2 = true};
 
-	https_route("GET /", name_protocol, NULL);
+	belay_router_add(router, "GET /", name_protocol, NULL);
 	https_start(&options);
 	expect_version("--http2", "1.1");
 }
@@ -136,7 +136,7 @@ static void a_handler_knows_its_client_by_the_certificate(void **state)
 
 	sides.server_options.clients = BELAY_TLS_CLIENTS_MUST;
 	sides.server_options.client_ca_file = sides.authority.ca_file;
-	https_route("GET /", tell, NULL);
+	belay_router_add(router, "GET /", tell, NULL);
 	https_start(NULL);
 	assert_int_equal(run(CURL "--cert %s --key %s https://%s/", sides.authority.ca_file,
 			     own.chain, own.key, address),
@@ -147,7 +147,7 @@ static void a_handler_knows_its_client_by_the_certificate(void **state)
 
 static void a_plain_request_gets_no_answer(void **state)
 {
-	https_route("GET /", tell, NULL);
+	belay_router_add(router, "GET /", tell, NULL);
 	https_start(NULL);
 	assert_int_not_equal(run("curl --silent http://%s/", address), 0);
 	assert_string_equal(said, "");
@@ -168,7 +168,7 @@ static void large_bodies_go_both_ways(void **state)
 {
 	static const struct belay_server_options options = {.body_size = 64 << 20};
 
-	https_route("POST /", echo, NULL);
+	belay_router_add(router, "POST /", echo, NULL);
 	https_start(&options);
 	assert_int_equal(run("head -c 20000000 /dev/urandom > %s/body && " CURL
 			     "--data-binary @%s/body -H Expect: https://%s/ | cmp - %s/body",
@@ -195,7 +195,7 @@ static int send_the_program_itself(belay_ctx *ctx, belay_request *req, belay_res
 /* Not past the encryption, as sendfile(2) would. */
 static void a_file_goes_through_tls(void **state)
 {
-	https_route("GET /", send_the_program_itself, NULL);
+	belay_router_add(router, "GET /", send_the_program_itself, NULL);
 	https_start(NULL);
 	assert_int_equal(run(CURL "https://%s/ | cmp - /proc/%d/exe", sides.authority.ca_file,
 			     address, (int)getpid()),
@@ -222,7 +222,7 @@ static void resume(const char *version)
 {
 	const char *ask = "GET / HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n";
 
-	https_route("GET /", tell, NULL);
+	belay_router_add(router, "GET /", tell, NULL);
 	https_start(NULL);
 	assert_int_equal(run("printf '%s' | " S_CLIENT
 			     "%s -ign_eof -sess_out %s/session 2>&1",
@@ -291,8 +291,7 @@ static void leave(void (*go)(belay_conn *conn))
 	struct watch watch = {0};
 	belay_conn *conn = NULL;
 
-	check_needs_memory(); /* else it is answered 503, and nothing computes */
-	https_route("GET /", compute, &watch);
+	belay_router_add(router, "GET /", compute, &watch);
 	https_start(NULL);
 	assert_int_equal(belay_tls_dial(belay_background(), address, sides.client, &conn, NULL),
 			 0);
@@ -350,12 +349,6 @@ static bool sleeps(void)
 	return belay_server_connections(server) == 1 && numbers.tasks == 1;
 }
 
-static void expect_sleep(void)
-{
-	assert_true(check_until(sleeps() || https_has_dropped_all()));
-	assert_true(sleeps());
-}
-
 static void expect_answer(belay_conn *conn)
 {
 	char answer[512];
@@ -375,19 +368,19 @@ static void an_idle_connection_holds_no_task_and_goes_on(void **state)
 {
 	belay_conn *conn = NULL;
 
-	https_route("GET /", tell, NULL);
+	belay_router_add(router, "GET /", tell, NULL);
 	https_start(NULL);
 	assert_int_equal(belay_tls_dial(belay_background(), address, sides.client, &conn, NULL), 0);
 	for (int i = 0; i < 3; i++) {
-		expect_sleep();
+		assert_true(check_until(sleeps()));
 		put(conn, "GET / HTTP/1.1\r\n");
-		expect_sleep();
+		assert_true(check_until(sleeps()));
 		put(conn, "Host: x\r\n\r\n");
 		expect_answer(conn);
 	}
-	expect_sleep();
+	assert_true(check_until(sleeps()));
 	belay_conn_close(conn);
-	assert_true(check_until(https_has_dropped_all()));
+	assert_true(check_until(belay_server_connections(server) == 0));
 }
 
 /* ---- Reloading under load -------------------------------------------------------------------- */
@@ -443,7 +436,7 @@ static void a_reload_under_load_disturbs_nobody(void **state)
 	_Atomic int through = 0;
 	belay_group *group;
 
-	https_route("GET /", tell, NULL);
+	belay_router_add(router, "GET /", tell, NULL);
 	https_start(NULL);
 	group = belay_group_new(belay_background());
 	for (int i = 0; i < CLIENTS; i++)

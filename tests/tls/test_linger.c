@@ -44,7 +44,7 @@ static belay_conn *start_and_dial(const char *protocol)
 {
 	belay_conn *conn = NULL;
 
-	https_route("/answer", answer, NULL);
+	assert_int_equal(belay_router_add(router, "/answer", answer, NULL), 0);
 	sides.client_options.protocols = protocol;
 	https_start(NULL);
 	assert_int_equal(belay_conn_from_fd(narrow_socket(), &conn), 0);
