@@ -69,8 +69,8 @@ BELAY_EXPORT int belay_blocking(BELAY_BORROWED belay_ctx *ctx, void (*fn)(void *
  * all pools. Tasks that still wait are never resumed (BELAY_REPORT=leaks names them). There is no
  * limit to how long it takes: where there is no moment at which all of them wait, as where one
  * computes or yields for ever, or they start others faster than these end, it does not return. So
- * end their contexts first. Does nothing in a task, nor in what one runs by belay_blocking(). Belay
- * may be used again afterwards. */
+ * end their contexts first. Does nothing in a task, nor in what one runs by belay_blocking(), nor
+ * in a hook that a deadline runs. Belay may be used again afterwards. */
 BELAY_EXPORT void belay_shutdown(void);
 
 BELAY_END_DECLS

@@ -75,10 +75,10 @@ static void wait_for_change(void)
 	belay__lock_give(&quiet.lock, BELAY__RANK_LEAF);
 }
 
-/* A blocking thread would wait for its own job. */
+/* A blocking thread would wait for its own job, and the clock, which runs hooks, for its step. */
 void belay_shutdown(void)
 {
-	if (belay__in_task() || belay__own_thread)
+	if (belay__in_task() || belay__own_thread || belay__on_clock_thread())
 		return;
 	atomic_store(&quiet.somebody, true);
 	while (!is_quiet())

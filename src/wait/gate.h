@@ -2,6 +2,12 @@
  *
  * gate.h - what a channel and a context's done channel have in common: each is closed once, for
  * ever. And what is done at every done channel: to wait for its close beside other reasons.
+ *
+ * Locking     gate.lock, which of a done channel is its node's, guards closed and receivers.
+ * Memory      closed is written with release, for those who look at it without the lock; under the
+ *             lock it may be read relaxed.
+ * No loss     Who joins has the lock for its look at closed and its place in the ring: so whoever
+ *             closes, under the same lock, finds the wait there, or is seen to have closed.
  */
 #ifndef BELAY_SRC_WAIT_GATE_H
 #define BELAY_SRC_WAIT_GATE_H

@@ -312,6 +312,27 @@ static void whom_a_deadline_wakes_goes_on_where_it_has_passed(void **state)
 	}
 }
 
+static atomic_bool returned;
+
+static void shut_down_in_hook(struct belay_hook *hook)
+{
+	belay_shutdown();
+	atomic_store(&returned, true);
+}
+
+/* The clock would wait for itself. */
+static void in_a_hook_that_a_deadline_runs_it_does_nothing(void **state)
+{
+	belay_ctx *ctx = belay_with_timeout(bg(), BELAY_MS(1));
+	struct belay_hook hook;
+
+	atomic_store(&returned, false);
+	belay_hook_add(ctx, &hook, shut_down_in_hook);
+	assert_true(check_until(atomic_load(&returned)));
+	belay_hook_remove(&hook);
+	belay_end(ctx);
+}
+
 BELAY_TEST_MAIN(cmocka_unit_test(before_anything_it_does_nothing),
 		cmocka_unit_test(all_threads_and_descriptors_are_gone),
 		cmocka_unit_test(every_task_that_is_ready_runs_on_until_it_waits),
@@ -324,5 +345,6 @@ BELAY_TEST_MAIN(cmocka_unit_test(before_anything_it_does_nothing),
 		cmocka_unit_test(an_after_func_of_a_done_context_still_runs),
 		cmocka_unit_test(
 			tasks_that_start_others_for_ever_come_to_rest_once_their_context_has_ended),
+		cmocka_unit_test(in_a_hook_that_a_deadline_runs_it_does_nothing),
 		cmocka_unit_test(whom_a_deadline_wakes_goes_on_where_it_has_passed),
 		cmocka_unit_test(tasks_left_waiting_may_be_woken_and_never_resume))
