@@ -207,7 +207,7 @@ static void new_tasks_that_compute_and_spawn_others_do_not_starve_one_that_is_re
 
 /* ---- A burst that others take part of -------------------------------------------------------- */
 
-enum { STOLEN = 100000, MANY_LINKS = 20000 };
+enum { STOLEN = 20000, MANY_LINKS = 20000 };
 
 /* Links that come one after the other, beside a task that is always ready, on its thread. */
 struct beside {
@@ -229,8 +229,9 @@ static void link_to_the_next(belay_ctx *ctx, void *arg)
 
 	if (pthread_equal(pthread_self(), beside->thread))
 		atomic_fetch_add(&beside->links, 1);
-	if (atomic_fetch_sub(&beside->left, 1) > 1)
-		check(belay_go(bg(), link_to_the_next, beside) == 0);
+	if (atomic_fetch_sub(&beside->left, 1) > 1 &&
+	    !check(belay_go(bg(), link_to_the_next, beside) == 0))
+		atomic_store(&beside->left, 0);
 }
 
 static void measure_beside(struct beside *beside)
@@ -251,15 +252,18 @@ static void measure_beside(struct beside *beside)
 static void burst_then_stay_ready(belay_ctx *ctx, void *arg)
 {
 	struct beside *beside = arg;
+	long burst = (long)scaled(STOLEN);
 
 	beside->thread = pthread_self();
-	atomic_store(&beside->left, STOLEN);
-	for (long i = 0; i < STOLEN; i++)
-		check(belay_go(bg(), count_down, &beside->left) == 0);
+	atomic_store(&beside->left, burst);
+	for (long i = 0; i < burst; i++)
+		if (!check(belay_go(bg(), count_down, &beside->left) == 0))
+			atomic_fetch_sub(&beside->left, 1);
 	while (atomic_load(&beside->left) > 0)
 		belay_yield();
-	atomic_store(&beside->left, MANY_LINKS);
-	check(belay_go(bg(), link_to_the_next, beside) == 0);
+	atomic_store(&beside->left, (long)scaled(MANY_LINKS));
+	if (!check(belay_go(bg(), link_to_the_next, beside) == 0))
+		atomic_store(&beside->left, 0);
 	measure_beside(beside);
 	atomic_store(&beside->over, true);
 }
