@@ -5,40 +5,28 @@
  * Whatever it was, what is heard are frames as RFC 9113 wants them, within the windows; each stream
  * is answered once at most; and once the connection is gone no handler of it runs.
  *
- * The client is this thread; the server's tasks run beside it. It reads where the input says so,
- * and at the end, until the server closes or has nothing more to say for a while; then it goes, and
- * whatever still runs has to end by that.
+ * The client reads where the input says so, and at the end, until the server closes or has nothing
+ * more to say; then it goes, and whatever still runs has to end by that.
  *
  * Input       'R': the rest is said as it stands, behind the preface. Else steps: h2_said.c.
  */
 #include "h2_heard.h"
+#include "served.h"
 
 #include <belay.h>
 #include <belay/http.h>
 
 #include <errno.h>
-#include <poll.h>
-#include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-enum { QUIET_MS = 2, MOST_HEARD = 1 << 21, PAUSES = 4 };
+enum { PATIENCE_MS = 3, MOST_HEARD = 1 << 21, PAUSES = 4 };
 
-static belay_router *router;
-static belay_server *server;
-static belay_listener *listener;
-static pthread_t thread; /* in belay_server_serve() */
-static struct sockaddr_un address;
-static socklen_t address_size;
-static atomic_uint handled; /* requests that got to a handler        */
-static atomic_uint running; /* handlers                              */
-static atomic_uint begun;   /* connections that the server has taken */
+static atomic_uint handled; /* requests that got to a handler */
+static atomic_uint running; /* handlers                       */
 
 /* ---- Handlers -------------------------------------------------------------------------------- */
 
@@ -138,27 +126,7 @@ static int count_handler(belay_ctx *ctx, belay_request *req, belay_response *res
 
 /* ---- The server ------------------------------------------------------------------------------ */
 
-static belay_ctx *count_connection(belay_ctx *ctx, const char *remote, void *arg)
-{
-	atomic_fetch_add(&begun, 1);
-	return NULL;
-}
-
-static void *serve(void *arg)
-{
-	belay_server_serve(belay_background(), server, listener);
-	return NULL;
-}
-
-static void stop(void)
-{
-	belay_server_shutdown(belay_background(), server);
-	pthread_join(thread, NULL);
-	belay_server_free(server);
-	belay_router_free(router);
-}
-
-static void add_routes(void)
+static void add_routes(belay_router *router)
 {
 	static const struct {
 		const char *pattern;
@@ -173,25 +141,20 @@ static void add_routes(void)
 		MUST(belay_router_add(router, routes[i].pattern, routes[i].handler, NULL) == 0);
 }
 
-/* So little patience that a client's pauses are enough to wear it out. */
+/* So little patience that a client's last pause is enough to wear it out. */
 static void start(void)
 {
 	static const struct belay_server_options options = {
 		.header_size = 1024, .headers = 16, .body_size = 65536, .streams = 8,
-		.idle_time = BELAY_MS(10), .connection = count_connection};
-	char name[64];
+		.idle_time = BELAY_MS(PATIENCE_MS)};
+	static belay_router *router;
 
-	snprintf(name, sizeof name, "unix:@belay-fuzz-%d", (int)getpid());
-	address.sun_family = AF_UNIX;
-	strcpy(address.sun_path + 1, name + 6);
-	address_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name) - 5);
+	if (router)
+		return;
 	router = belay_router_new();
 	MUST(router != NULL);
-	add_routes();
-	MUST(belay_listen(belay_background(), name, &listener) == 0);
-	MUST(belay_server_new(belay_background(), router, &options, &server) == 0);
-	MUST(pthread_create(&thread, NULL, serve, NULL) == 0);
-	atexit(stop);
+	add_routes(router);
+	served_start(router, &options);
 }
 
 /* ---- The client ------------------------------------------------------------------------------ */
@@ -203,24 +166,9 @@ struct client {
 	size_t size;
 };
 
-static int dial(void)
+static void hear(struct client *c, bool patient)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	MUST(fd >= 0 && connect(fd, (struct sockaddr *)&address, address_size) == 0);
-	return fd;
-}
-
-/* Until the server closes or falls silent, or that is enough. */
-static void listen_to(struct client *c)
-{
-	struct pollfd poll_fd = {c->fd, POLLIN, 0};
-	ssize_t n = 1;
-
-	while (n > 0 && c->size < MOST_HEARD && poll(&poll_fd, 1, QUIET_MS) > 0) {
-		n = recv(c->fd, c->heard + c->size, MOST_HEARD - c->size, 0);
-		c->size += n > 0 ? (size_t)n : 0;
-	}
+	served_hear(c->fd, c->heard, MOST_HEARD, &c->size, PATIENCE_MS + 1, patient);
 }
 
 /* What it has not been told yet. A server that has closed hears no more. */
@@ -246,19 +194,9 @@ static void go_through(struct client *c, struct h2_said *said, struct fuzz_input
 		if (step == H2_HALF_CLOSE)
 			shutdown(c->fd, SHUT_WR);
 		else if (pauses++ < PAUSES)
-			listen_to(c);
+			hear(c, pauses == PAUSES);
 	}
 	say(c, said);
-}
-
-/* The server may not even have taken it yet, when it is busy. */
-static void wait_until_it_has_gone(void)
-{
-	static unsigned dialled;
-
-	dialled++;
-	while (atomic_load(&begun) != dialled || belay_server_connections(server) > 0)
-		sched_yield();
 }
 
 void fuzz_one(const uint8_t *data, size_t size)
@@ -269,9 +207,8 @@ void fuzz_one(const uint8_t *data, size_t size)
 	struct client c = {.heard = heard};
 	unsigned before = atomic_load(&handled);
 
-	if (!server)
-		start();
-	c.fd = dial();
+	start();
+	c.fd = served_dial();
 	h2_said_begin(&said);
 	if (size > 0 && *data == 'R') {
 		said.opaque = true;
@@ -279,9 +216,8 @@ void fuzz_one(const uint8_t *data, size_t size)
 		in.size = 0;
 	}
 	go_through(&c, &said, &in);
-	listen_to(&c);
-	close(c.fd);
-	wait_until_it_has_gone();
+	hear(&c, false);
+	served_leave(c.fd);
 	MUST(atomic_load(&running) == 0);
 	MUST(atomic_load(&handled) - before <= said.size / 12); /* HEADERS of three fields */
 	h2_heard_check(heard, c.size, &said);

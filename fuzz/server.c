@@ -5,39 +5,27 @@
  * Whatever it was, the answers are ones that a reader by the book can take apart, each header in
  * them is one that the server or the handler meant, and there are no more answers than requests.
  *
- * The client is this thread; the server's tasks run beside it. It sends all it has and reads until
- * the server closes or has nothing more to say for a while: a server that waits for the rest of a
- * request can't be told from one that is slow, and an answer that is cut off is fine.
+ * The client sends all it has and reads until the server closes or has nothing more to say. An
+ * answer that is cut off is fine.
  *
  * Input       the bytes of the connection.
  */
 #include "fuzz.h"
+#include "served.h"
 
 #include <belay.h>
 #include <belay/http.h>
 
 #include <errno.h>
-#include <poll.h>
-#include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-enum { QUIET_MS = 4, MOST_OUTPUT = 1 << 20 };
+enum { MOST_MS = 4, MOST_OUTPUT = 1 << 20 };
 
-static belay_router *router;
-static belay_server *server;
-static belay_listener *listener;
-static pthread_t thread; /* in belay_server_serve() */
-static struct sockaddr_un address;
-static socklen_t address_size;
-static atomic_uint handled; /* requests that got to a handler        */
-static atomic_uint begun;   /* connections that the server has taken */
+static atomic_uint handled; /* requests that got to a handler */
 
 /* ---- The server ------------------------------------------------------------------------------ */
 
@@ -92,27 +80,7 @@ static int fail(belay_ctx *ctx, belay_request *req, belay_response *res)
 	return belay_response_error(ctx, req, res, 418, "%s", belay_request_param(req, "why"));
 }
 
-static belay_ctx *count_connection(belay_ctx *ctx, const char *remote, void *arg)
-{
-	atomic_fetch_add(&begun, 1);
-	return NULL;
-}
-
-static void *serve(void *arg)
-{
-	belay_server_serve(belay_background(), server, listener);
-	return NULL;
-}
-
-static void stop(void)
-{
-	belay_server_shutdown(belay_background(), server);
-	pthread_join(thread, NULL);
-	belay_server_free(server);
-	belay_router_free(router);
-}
-
-static void add_routes(void)
+static void add_routes(belay_router *router)
 {
 	MUST(belay_router_use(router, belay_http_trace, NULL) == 0);
 	MUST(belay_router_add(router, "/", echo, NULL) == 0);
@@ -124,46 +92,15 @@ static void add_routes(void)
 static void start(void)
 {
 	static const struct belay_server_options options = {
-		.header_size = 1024, .headers = 16, .body_size = 512, .drain_size = 256,
-		.connection = count_connection};
-	char name[64];
+		.header_size = 1024, .headers = 16, .body_size = 512, .drain_size = 256};
+	static belay_router *router;
 
-	snprintf(name, sizeof name, "unix:@belay-fuzz-%d", (int)getpid());
-	address.sun_family = AF_UNIX;
-	strcpy(address.sun_path + 1, name + 6);
-	address_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name) - 5);
+	if (router)
+		return;
 	router = belay_router_new();
 	MUST(router != NULL);
-	add_routes();
-	MUST(belay_listen(belay_background(), name, &listener) == 0);
-	MUST(belay_server_new(belay_background(), router, &options, &server) == 0);
-	MUST(pthread_create(&thread, NULL, serve, NULL) == 0);
-	atexit(stop);
-}
-
-/* ---- The client ------------------------------------------------------------------------------ */
-
-static int dial(void)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	MUST(fd >= 0 && connect(fd, (struct sockaddr *)&address, address_size) == 0);
-	return fd;
-}
-
-/* All that the server says, until it closes (true) or falls silent. */
-static bool listen_to(int fd, char *out, size_t *size)
-{
-	struct pollfd poll_fd = {fd, POLLIN, 0};
-	ssize_t n = 1;
-
-	*size = 0;
-	while (n > 0 && poll(&poll_fd, 1, QUIET_MS) > 0) {
-		MUST(*size < MOST_OUTPUT);
-		n = recv(fd, out + *size, MOST_OUTPUT - *size, 0);
-		*size += n > 0 ? (size_t)n : 0;
-	}
-	return n <= 0;
+	add_routes(router);
+	served_start(router, &options);
 }
 
 /* ---- A reader by the book -------------------------------------------------------------------- */
@@ -303,16 +240,6 @@ static unsigned check_answers(const char *out, size_t size)
 
 /* ---- One connection -------------------------------------------------------------------------- */
 
-/* The server may not even have taken it yet, when it is busy. */
-static void wait_until_it_has_gone(void)
-{
-	static unsigned dialled;
-
-	dialled++;
-	while (atomic_load(&begun) != dialled || belay_server_connections(server) > 0)
-		sched_yield();
-}
-
 /* Another protocol, and answers without a body, need another reader. */
 static bool is_readable(const uint8_t *data, size_t size)
 {
@@ -324,18 +251,17 @@ void fuzz_one(const uint8_t *data, size_t size)
 {
 	static char out[MOST_OUTPUT];
 	unsigned before = atomic_load(&handled), answers;
-	size_t got;
+	size_t got = 0;
 	bool closed;
 	int fd;
 
-	if (!server)
-		start();
-	fd = dial();
+	start();
+	fd = served_dial();
 	if (size > 0)
 		send(fd, data, size, MSG_NOSIGNAL);
-	closed = listen_to(fd, out, &got);
-	close(fd);
-	wait_until_it_has_gone();
+	closed = served_hear(fd, out, sizeof out, &got, MOST_MS, false);
+	served_leave(fd);
+	MUST(got < sizeof out);
 	if (!is_readable(data, size))
 		return;
 	/* One more: what was no request is answered too, once. 404 and 405 get to no handler. */
