@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# test_semantics.sh SOURCE - what docs/semantics.md promises, tests name; and they name nothing else.
+# test_semantics.sh SOURCE - what docs/semantics.md promises, tests name; and nothing else.
 set -u
 . "$(dirname "$0")/../package/tap.sh"
 source=$1
