@@ -208,17 +208,19 @@ static void what_a_program_leaves_behind_in_its_group_gets_sigkill_too(void **st
 static void kill_the_deaf_unwaited_for(belay_ctx *parent, void *arg)
 {
 	BELAY_SCOPED belay_ctx *ctx = belay_with_timeout(parent, SHORT);
-	struct ready ready;
+	belay_process *process;
 	struct shell sh;
 	struct belay_command *command = shell(&sh, DEAF);
+	int out;
 
 	command->grace = SHORT;
-	if (!start_ready(ctx, command, &ready))
+	command->out = belay_stdio_pipe(&out);
+	if (!check(belay_process_start(ctx, command, &process) == 0))
 		return;
-	check(reaches_end(ready.out));
-	belay_process_end(ready.process);
+	check(reaches_end(out)); /* deaf by then or not */
+	belay_process_end(process);
 	check(no_child());
-	close(ready.out);
+	close(out);
 }
 
 static void nobody_has_to_wait_for_a_program_to_be_ended_by_its_deadline(void **state)
