@@ -40,6 +40,7 @@ static int break_with_queue(struct belay_tls__link *link)
 	return belay_tls__break(link, err, why);
 }
 
+/* OpenSSL calls it the peer's end, too, where the socket fails behind that. */
 int belay_tls__judge(struct belay_tls__link *link, int result, unsigned *events)
 {
 	switch (SSL_get_error(link->ssl, result)) {
@@ -50,7 +51,8 @@ int belay_tls__judge(struct belay_tls__link *link, int result, unsigned *events)
 		*events = BELAY_WRITABLE;
 		return -EAGAIN;
 	case SSL_ERROR_ZERO_RETURN:
-		return 0;
+		if (!link->io_error)
+			return 0;
 	}
 	if (link->io_error) {
 		belay_tls__errors_clear();

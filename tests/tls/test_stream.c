@@ -141,6 +141,25 @@ static void a_close_is_the_end_of_the_stream(void **state)
 	belay_conn_close(pair.b);
 }
 
+/* Its word has been read by then, and is not to be taken for what came of the write. */
+static void write_to_one_who_has_gone(belay_ctx *ctx, void *arg)
+{
+	BELAY_SCOPED belay_ctx *timed = belay_with_timeout(ctx, BELAY_S(10));
+	struct pair pair = tls_unix_pair(&sides);
+	char byte;
+
+	belay_conn_close(pair.a);
+	check(belay_conn_read(timed, pair.b, &byte, 1) == 0);
+	check(belay_conn_write(timed, pair.b, "x", 1, NULL) == -EPIPE);
+	check(belay_conn_write(timed, pair.b, "x", 1, NULL) == -EPIPE);
+	belay_conn_close(pair.b);
+}
+
+static void a_write_to_a_peer_that_has_ended_and_gone_fails(void **state)
+{
+	from_both(write_to_one_who_has_gone, NULL);
+}
+
 /* Whoever cuts the line must not be able to pass it off as the end. */
 static void a_stream_that_is_cut_off_is_ECONNRESET(void **state)
 {
@@ -426,6 +445,7 @@ BELAY_TEST_MAIN(
 	SIDES_TEST(whoever_comes_first_makes_the_handshake),
 	SIDES_TEST(one_side_may_end_and_the_other_go_on),
 	SIDES_TEST(a_close_is_the_end_of_the_stream),
+	SIDES_TEST(a_write_to_a_peer_that_has_ended_and_gone_fails),
 	SIDES_TEST(a_stream_that_is_cut_off_is_ECONNRESET),
 	SIDES_TEST(garbage_from_the_wire_breaks_the_connection),
 	SIDES_TEST(a_cancelled_read_loses_nothing),
