@@ -41,7 +41,9 @@ typedef struct belay_http_client belay_http_client;
  * stand under the same context and time-out. Where the wait would not end before their deadline
  * (without one: would be longer than longest), the last error or reply is what the call returns. So
  * it does where the client's budget is used up: it begins with burst retries, and each request adds
- * percent hundredths of one, up to burst. Zeros stand for the defaults in brackets. */
+ * percent hundredths of one, up to burst. Zeros stand for the defaults in brackets. Apart from all
+ * that, also where there are no retries, such a request is sent on another connection where one
+ * that was kept from before breaks before there is an answer; all others fail with -ECONNRESET. */
 struct belay_http_retry {
 	unsigned most;    /* retries of one request; 0: none are made    */
 	int64_t base;     /* ns [50 ms]                                  */

@@ -208,6 +208,9 @@ void belay__upload_fini(struct belay__upload *upload);
 /* Has reply->easy take its body from reply->upload. False: out of memory. */
 bool belay__upload_prepare(belay_http_reply *reply);
 
+/* The body is about to be sent, for the first time or once more. False: its beginning is gone. */
+bool belay__upload_begin(belay_http_reply *reply);
+
 /* The head of the reply is there: curl, where it waits for more, looks what that makes of it. */
 void belay__upload_prod(belay_http_reply *reply);
 
@@ -243,6 +246,7 @@ struct belay_http_reply {
 	int failure;             /* what made a callback give up; 0: nothing did */
 	uint64_t decoded;        /* bytes of a body with a coding so far */
 	int connect_error;       /* why the last socket could not be opened; 0: it could */
+	bool once, sent;         /* it is not to be sent more often; it has been */
 
 	/* Guarded by client->lock. */
 	struct belay__list queued;
@@ -330,6 +334,9 @@ enum { BELAY__RETRY_TOKEN = 100 };
 
 /* Fills in the defaults. 0 or -EINVAL. */
 int belay__retry_options(struct belay_http_retry *retry);
+
+/* Whether a request of that method may be sent more than once. */
+bool belay__is_repeatable(const struct belay_http_call *call, const char *method);
 
 /* A request begins: it is counted, and adds to the budget. */
 void belay__retry_begin(belay_http_client *client);

@@ -253,6 +253,23 @@ static int refuse_look_up(void *resolver, void *reserved, void *arg)
 	return 1;
 }
 
+/* A request is about to be sent. Where a connection that it had kept breaks before there is an
+ * answer, curl would send it once more by itself, whatever it is: the peer may have done by then
+ * what it was asked for. */
+static int on_send(void *arg, char *to, char *from, int to_port, int from_port)
+{
+	belay_http_reply *reply = arg;
+	bool again = reply->sent;
+
+	(void)to, (void)from, (void)to_port, (void)from_port;
+	reply->sent = true;
+	if (again && reply->once)
+		reply->failure = -ECONNRESET;
+	else if (!reply->upload.room || belay__upload_begin(reply))
+		return CURL_PREREQFUNC_OK;
+	return CURL_PREREQFUNC_ABORT;
+}
+
 static bool set_callbacks(belay_http_reply *reply)
 {
 	CURL *easy = reply->easy;
@@ -262,7 +279,9 @@ static bool set_callbacks(belay_http_reply *reply)
 	       !curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, belay__reply_on_head) &&
 	       !curl_easy_setopt(easy, CURLOPT_HEADERDATA, reply) &&
 	       !curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, belay__reply_on_body) &&
-	       !curl_easy_setopt(easy, CURLOPT_WRITEDATA, reply);
+	       !curl_easy_setopt(easy, CURLOPT_WRITEDATA, reply) &&
+	       !curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_send) &&
+	       !curl_easy_setopt(easy, CURLOPT_PREREQDATA, reply);
 }
 
 static bool set_sockets(belay_http_reply *reply)
@@ -372,6 +391,7 @@ int belay__outgoing_prepare(belay_ctx *ctx, const struct belay__outgoing *reques
 {
 	int err = look_up_peer(ctx, request, reply);
 
+	reply->once = !belay__is_repeatable(request->call, request->method);
 	if (err == 0)
 		err = add_headers(ctx, request, reply);
 	if (err)

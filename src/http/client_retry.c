@@ -74,7 +74,7 @@ static bool spend(belay_http_client *client)
 
 /* ---- Whether --------------------------------------------------------------------------------- */
 
-static bool is_repeatable(const struct belay_http_call *call, const char *method)
+bool belay__is_repeatable(const struct belay_http_call *call, const char *method)
 {
 	static const char *const idempotent[] = {"GET", "HEAD",	  "PUT", "DELETE",
 						 "OPTIONS", "TRACE", NULL};
@@ -181,7 +181,7 @@ int64_t belay__retry_wait(belay_ctx *ctx, belay_http_client *client,
 	int64_t wait, asked = err == 0 ? retry_after(reply) : 0;
 
 	if (request->attempts > retry->most || belay_err(ctx) < 0 ||
-	    !is_repeatable(request->call, request->first_method))
+	    !belay__is_repeatable(request->call, request->first_method))
 		return -1;
 	if (err < 0 ? !may_pass(err) : !asks_again(reply))
 		return -1;

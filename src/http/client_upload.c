@@ -11,8 +11,9 @@
  * Invariants  (1) Where curl is starved the buffer is empty and the body not finished.
  *             (2) is_whole: bytes[0, end) is all that was ever written, so that curl may begin
  *                 again. It does so by itself where a connection that it had kept turns out to be
- *                 closed, and does not always say so: what it took last may count as not sent. So
- *                 whenever it begins to send a request, we begin at the first byte too.
+ *                 closed (of a request that may be repeated), and does not always say so: what it
+ *                 took last may count as not sent. So whenever it begins to send a request, we
+ *                 begin at the first byte too.
  * Locking     reply->lock guards what curl and the caller both touch; failure is the caller's.
  */
 #include "client.h"
@@ -54,7 +55,7 @@ static size_t on_read(char *to, size_t one, size_t size, void *arg)
 	return starved ? CURL_READFUNC_PAUSE : n;
 }
 
-static bool begin_again(belay_http_reply *reply)
+bool belay__upload_begin(belay_http_reply *reply)
 {
 	struct belay__upload *upload = &reply->upload;
 	bool can;
@@ -70,18 +71,11 @@ static bool begin_again(belay_http_reply *reply)
 	return can;
 }
 
-/* A request is about to be sent, for the first time or once more. */
-static int on_send(void *reply, char *to, char *from, int to_port, int from_port)
-{
-	(void)to, (void)from, (void)to_port, (void)from_port;
-	return begin_again(reply) ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
-}
-
 static int on_seek(void *reply, curl_off_t offset, int origin)
 {
 	if (offset != 0 || origin != SEEK_SET)
 		return CURL_SEEKFUNC_CANTSEEK;
-	return begin_again(reply) ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+	return belay__upload_begin(reply) ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
 bool belay__upload_prepare(belay_http_reply *reply)
@@ -93,9 +87,7 @@ bool belay__upload_prepare(belay_http_reply *reply)
 	       !curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read) &&
 	       !curl_easy_setopt(easy, CURLOPT_READDATA, reply) &&
 	       !curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek) &&
-	       !curl_easy_setopt(easy, CURLOPT_SEEKDATA, reply) &&
-	       !curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_send) &&
-	       !curl_easy_setopt(easy, CURLOPT_PREREQDATA, reply);
+	       !curl_easy_setopt(easy, CURLOPT_SEEKDATA, reply);
 }
 
 /* ---- The caller's side ----------------------------------------------------------------------- */

@@ -107,6 +107,51 @@ static void what_is_not_is_sent_once_unless_the_caller_says_so(void **state)
 	assert_int_equal(attempts_of("POST", UNAVAILABLE "\r\n", true), 3);
 }
 
+/* Answers the first request of all, and takes the others without a word. */
+static void answer_once(struct peer *peer, int fd)
+{
+	struct peer_request *request = malloc(sizeof *request);
+
+	while (peer_read(peer, fd, request))
+		if (atomic_load(&peer->requests) > 1 || !peer_reply(fd, "done"))
+			break;
+	free(request);
+}
+
+/* How often a request was sent, on a connection kept from the one before, that the peer has read
+ * and then closes on. */
+static unsigned times_on_a_kept_connection(struct belay_http_call call)
+{
+	belay_http_client *client = peer_client(NULL);
+	belay_http_reply *reply;
+	struct peer peer;
+	unsigned requests;
+	char *body;
+
+	peer_start(&peer, answer_once, NULL);
+	assert_int_equal(belay_http_get(belay_background(), client, peer.url, &reply), 0);
+	assert_int_equal(belay_http_reply_read_all(belay_background(), reply, 100, &body, NULL), 0);
+	free(body);
+	belay_http_reply_end(reply);
+	call.url = peer.url;
+	assert_int_equal(belay_http_send(belay_background(), client, &call, &reply), -ECONNRESET);
+	requests = atomic_load(&peer.requests) - 1;
+	belay_http_client_close(client);
+	peer_stop(&peer);
+	return requests;
+}
+
+/* The peer may have done what it was asked for all the same. */
+static void nor_is_it_where_a_kept_connection_breaks(void **state)
+{
+	const struct belay_http_call post = {.method = "POST", .body = "x", .body_size = 1};
+
+	assert_int_equal(times_on_a_kept_connection(post), 1);
+	assert_int_equal(times_on_a_kept_connection((struct belay_http_call){.method = "PATCH"}),
+			 1);
+	assert_int_equal(times_on_a_kept_connection((struct belay_http_call){.method = "LOCK"}), 1);
+}
+
 static void other_answers_are_the_answer(void **state)
 {
 	assert_int_equal(attempts_of("GET", "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", false),
@@ -341,6 +386,7 @@ static void what_is_not_sent_again_is_counted_by_what_forbade_it(void **state)
 
 BELAY_TEST_MAIN(cmocka_unit_test(what_is_idempotent_is_sent_again),
 		cmocka_unit_test(what_is_not_is_sent_once_unless_the_caller_says_so),
+		cmocka_unit_test(nor_is_it_where_a_kept_connection_breaks),
 		cmocka_unit_test(other_answers_are_the_answer),
 		cmocka_unit_test(a_connection_that_breaks_is_tried_again),
 		cmocka_unit_test(a_body_is_sent_again_whole),
