@@ -121,7 +121,8 @@ BELAY_EXPORT int belay_response_status(belay_response *res, int status);
 /* Sets a header, in place of others of that name; or adds one more. Both strings are copied. 0;
  * -EINVAL: name is no token, or value has a control character in it (CR, LF and NUL above all: no
  * header can be smuggled in); also Transfer-Encoding, which is the server's own, and a
- * Content-Length that is no number; -EALREADY: the head has been sent; -ENOMEM. */
+ * Content-Length that is no number, or less than was written; -EALREADY: the head has been sent;
+ * -ENOMEM. */
 BELAY_EXPORT int belay_response_header(belay_response *res, const char *name, const char *value);
 BELAY_EXPORT int belay_response_add_header(belay_response *res, const char *name,
 					   const char *value);
@@ -129,7 +130,8 @@ BELAY_EXPORT int belay_response_add_header(belay_response *res, const char *name
 /* Appends to the body. Blocks while the client does not read. 0; the context's error, also where
  * the handler's deadline has passed and somebody else has answered for it; -EINVAL: this status has
  * no body; -EMSGSIZE: more than the Content-Length that was set; -EPIPE: the response is complete;
- * -ETIMEDOUT: the client took nothing for the server's idle time; -ENOMEM; -errno of the socket. */
+ * -ETIMEDOUT: within the server's idle time the client took neither all nor 256 KiB of it, or over
+ * HTTP/2 nothing; -ENOMEM; -errno of the socket. */
 BELAY_EXPORT int belay_response_write(BELAY_BORROWED belay_ctx *ctx, belay_response *res,
 				      const void *data, size_t size);
 BELAY_EXPORT int belay_response_puts(BELAY_BORROWED belay_ctx *ctx, belay_response *res,
@@ -268,8 +270,9 @@ struct belay_server_options {
 				 BELAY_FOREVER: there is no such rate [20 s]                    */
 	size_t drain_size;    /* of a body left unread: more than this closes the connection,
 				 for less it is read and thrown away [256 KiB]                  */
-	int64_t idle_time;    /* between requests; also how long one read of a body, or one write,
-				 may wait for the client, and all of a body left unread [60 s]  */
+	int64_t idle_time;    /* between requests; also how long one read of a body, or one write
+				 (each 256 KiB of it), may wait for the client, and all of a
+				 body left unread [60 s]                                        */
 	unsigned connections; /* at once; more wait to be accepted [10000]                      */
 	unsigned streams;     /* of an HTTP/2 connection at once, and handlers that run for it;
 				 more are refused (RFC 9113, section 5.1.2) [100]               */

@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUFFER = 16384, FIRST_BUFFER = 1024, COPY = 65536 };
+enum { BUFFER = 16384, FIRST_BUFFER = 1024, COPY = 65536, MOST_AT_ONCE = 256 * 1024 };
 
 /* ---- States ---------------------------------------------------------------------------------- */
 
@@ -96,16 +96,22 @@ static int drain(belay_ctx *ctx, struct belay_response *res, enum belay__part pa
 	return r;
 }
 
-/* What does not fit into the buffer goes past it. */
-static int pour(belay_ctx *ctx, struct belay_response *res, const void *data, size_t size)
+/* What does not fit into the buffer goes past it: by pieces, for each of which the client has time
+ * anew. */
+static int pour(belay_ctx *ctx, struct belay_response *res, const char *data, size_t size)
 {
 	int r = drain(ctx, res, BELAY__PART_MORE);
 
-	if (r < 0)
-		return r;
-	if (size <= BUFFER)
+	if (r == 0 && size <= BUFFER)
 		return append(res, data, size);
-	return res->sink->send(ctx, res->sink, res, data, size, BELAY__PART_MORE);
+	while (r == 0 && size > 0) {
+		size_t piece = size < MOST_AT_ONCE ? size : MOST_AT_ONCE;
+
+		r = res->sink->send(ctx, res->sink, res, data, piece, BELAY__PART_MORE);
+		data += piece;
+		size -= piece;
+	}
+	return r;
 }
 
 /* ---- Headers --------------------------------------------------------------------------------- */
@@ -131,7 +137,10 @@ static int check_header(const struct belay_response *res, const char *name, cons
 	if (!belay__is_token(name, strlen(name)) || !belay__is_field_value(value, strlen(value)) ||
 	    belay__same_name(name, "transfer-encoding"))
 		return -EINVAL;
-	return belay__same_name(name, "content-length") ? parse_length(value, ret_length) : 0;
+	if (!belay__same_name(name, "content-length"))
+		return 0;
+	r = parse_length(value, ret_length);
+	return r == 0 && (uint64_t)*ret_length < res->taken ? -EINVAL : r;
 }
 
 /* ---- For the neighbours ---------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
  * test_response.c - what a response takes, and what it refuses.
  */
 #include "check.h"
+#include "http/response.h"
 
 #include <belay/http.h>
 
@@ -92,6 +93,24 @@ static void no_more_than_the_length_that_was_set_is_taken(void **state)
 	assert_string_equal(belay_recorder_get_body(rec, NULL), "hell");
 }
 
+static int length_at_last(belay_ctx *ctx, belay_request *req, belay_response *res)
+{
+	check(belay_response_puts(ctx, res, "hello") == 0);
+	check(belay_response_header(res, "Content-Length", "4") == -EINVAL);
+	check(belay_response_add_header(res, "Content-Length", "0") == -EINVAL);
+	check(belay_response_header(res, "Content-Length", "5") == 0);
+	check(belay_response_puts(ctx, res, "!") == -EMSGSIZE);
+	return 0;
+}
+
+/* What is more would be taken for the beginning of the next answer. */
+static void a_length_is_not_less_than_what_was_written(void **state)
+{
+	run(length_at_last);
+	assert_string_equal(belay_recorder_get_body(rec, NULL), "hello");
+	assert_string_equal(belay_recorder_get_header(rec, "Content-Length"), "5");
+}
+
 static int too_short(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
 	belay_response_header(res, "Content-Length", "4");
@@ -101,6 +120,41 @@ static int too_short(belay_ctx *ctx, belay_request *req, belay_response *res)
 static void less_than_the_length_that_was_set_is_an_error(void **state)
 {
 	assert_int_equal(belay_recorder_run(belay_background(), rec, too_short, NULL), -EBADMSG);
+}
+
+/* ---- Parts ----------------------------------------------------------------------------------- */
+
+enum { LARGE = 3 * 1000 * 1000, MOST_AT_ONCE = 256 * 1024 };
+
+struct measure {
+	struct belay__sink sink;
+	size_t largest, all;
+};
+
+static int measure_part(belay_ctx *ctx, struct belay__sink *sink, belay_response *res,
+			const void *data, size_t size, enum belay__part part)
+{
+	struct measure *measure = (struct measure *)(void *)sink;
+
+	measure->largest = size > measure->largest ? size : measure->largest;
+	measure->all += size;
+	return 0;
+}
+
+/* The sink's patience is for what it is given at once. */
+static void a_large_write_goes_out_by_pieces(void **state)
+{
+	struct measure measure = {.sink = {.send = measure_part}};
+	char *bytes = calloc(1, LARGE);
+	belay_response res;
+
+	belay__response_init(&res, &measure.sink);
+	assert_int_equal(belay_response_write(belay_background(), &res, bytes, LARGE), 0);
+	assert_int_equal(belay__response_finish(belay_background(), &res), 0);
+	assert_int_equal(measure.all, LARGE);
+	assert_int_equal(measure.largest, MOST_AT_ONCE);
+	belay__response_fini(&res);
+	free(bytes);
 }
 
 /* ---- Status ---------------------------------------------------------------------------------- */
@@ -281,7 +335,9 @@ static void statuses_have_phrases(void **state)
 BELAY_TEST_MAIN(RESPONSE_TEST(no_header_can_be_smuggled_in),
 		RESPONSE_TEST(setting_replaces_and_adding_adds),
 		RESPONSE_TEST(no_more_than_the_length_that_was_set_is_taken),
+		RESPONSE_TEST(a_length_is_not_less_than_what_was_written),
 		RESPONSE_TEST(less_than_the_length_that_was_set_is_an_error),
+		cmocka_unit_test(a_large_write_goes_out_by_pieces),
 		RESPONSE_TEST(a_status_is_200_to_599),
 		RESPONSE_TEST(answers_without_a_body_take_none),
 		RESPONSE_TEST(a_flush_sends_what_is_there_and_the_head_with_it),
