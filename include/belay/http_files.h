@@ -12,7 +12,8 @@
  * walked segment by segment. Symbolic links are not followed, unless follow_links says so, and then
  * only as far as they lead to what is below the folder (without openat2(2): not at all). Files and
  * folders whose names begin with a dot are not there, unless hidden says so. Pipes, devices and
- * sockets are never there.
+ * sockets are never there. An encoded slash (%2F) is part of a name, and no file has such a one: so
+ * it leads to nothing that another route below this one stands for.
  *
  * Answers have a Content-Type by the name's extension, with X-Content-Type-Options: nosniff, ETag
  * and Last-Modified; 304 and 412 by If-None-Match, If-Modified-Since, If-Match and

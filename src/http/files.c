@@ -43,6 +43,16 @@ static bool is_path(const char *path, bool hidden)
 	return true;
 }
 
+/* Whether one of the target's segments has a slash in it, which was encoded: that is no file's name,
+ * and taken for what parts segments it would lead past the routes that are for what is behind it. */
+static bool has_slash(const struct belay__target *target)
+{
+	for (size_t i = 0; i < target->count; i++)
+		if (strchr(target->segments + target->starts[i], '/'))
+			return true;
+	return false;
+}
+
 /* ---- The handler ----------------------------------------------------------------------------- */
 
 /* To the last segment, as it was sent, with a slash behind it: relative, so that it leads to no
@@ -118,7 +128,8 @@ int belay_files_handler(belay_ctx *ctx, belay_request *req, belay_response *res)
 
 		return r == 0 ? belay_response_error(ctx, req, res, 405, NULL) : r;
 	}
-	if (strlen(path) >= sizeof job.path || !is_path(path, job.files->hidden))
+	if (strlen(path) >= sizeof job.path || has_slash(&req->target) ||
+	    !is_path(path, job.files->hidden))
 		return refuse(&job, -ENOENT);
 	strcpy(job.path, path);
 	return serve(&job);

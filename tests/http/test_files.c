@@ -104,6 +104,22 @@ static void an_empty_file_is_an_empty_answer(void **state)
 	assert_body(ask("GET", "/static/empty.txt", "Range", "bytes=-5"), 200, "");
 }
 
+static int keep_out(belay_ctx *ctx, belay_request *req, belay_response *res)
+{
+	return belay_response_error(ctx, req, res, 403, NULL);
+}
+
+/* It is no slash that parts segments: else files would be had past the routes that guard them. */
+static void an_encoded_slash_leads_nowhere(void **state)
+{
+	serve((struct belay_files_options){0});
+	check(belay_router_add(router, "/static/sub/{path...}", keep_out, NULL) == 0);
+	assert_status("/static/sub/index.html", 403);
+	assert_status("/static/sub%2findex.html", 404);
+	assert_status("/static/sub%2F", 404);
+	assert_status("/static%2Fpage.html", 404);
+}
+
 static void other_methods_are_not_allowed(void **state)
 {
 	belay_recorder *rec;
@@ -342,6 +358,7 @@ static void options_that_make_no_sense_are_refused(void **state)
 BELAY_TEST_MAIN(FILES_TEST(a_file_is_served_with_what_describes_it),
 		FILES_TEST(head_has_the_length_and_no_body),
 		FILES_TEST(an_empty_file_is_an_empty_answer),
+		FILES_TEST(an_encoded_slash_leads_nowhere),
 		FILES_TEST(other_methods_are_not_allowed),
 		FILES_TEST(what_is_not_there_or_not_a_file_is_404),
 		FILES_TEST(no_way_of_writing_it_leads_out),
