@@ -314,6 +314,7 @@ static void set_options(nghttp2_option *option)
 	nghttp2_option_set_stream_reset_rate_limit(option, BELAY__H2_RESETS,
 						   BELAY__H2_RESET_RATE);
 	nghttp2_option_set_max_continuations(option, BELAY__H2_CONTINUATIONS);
+	nghttp2_option_set_max_send_header_block_length(option, BELAY__H2_HEAD);
 }
 
 static int submit_settings(struct belay__h2 *h2)

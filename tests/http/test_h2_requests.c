@@ -40,6 +40,30 @@ static void a_request_is_routed_and_answered(void **state)
 	h2_close(&peer);
 }
 
+enum { LARGE_FIELDS = 10, LARGE_FIELD = 10000 };
+
+static int put_large_fields(belay_ctx *ctx, belay_request *req, belay_response *res)
+{
+	char value[LARGE_FIELD + 1] = "";
+
+	memset(value, 'x', LARGE_FIELD);
+	for (int i = 0; i < LARGE_FIELDS; i++)
+		check(belay_response_add_header(res, "X-Large", value) == 0);
+	return belay_response_puts(ctx, res, "behind them");
+}
+
+/* More of them than nghttp2 sends by itself. */
+static void an_answer_may_have_large_headers(void **state)
+{
+	struct h2_reply *reply;
+
+	begin("GET /large", put_large_fields, NULL);
+	reply = h2_get(&peer, "/large");
+	assert_int_equal(reply->status, 200);
+	assert_string_equal(reply->body, "behind them");
+	h2_close(&peer);
+}
+
 static void errors_are_answered_as_in_http1(void **state)
 {
 	begin("GET /hello/{name}", hello, NULL);
@@ -305,6 +329,7 @@ static void http2_can_be_switched_off(void **state)
 }
 
 BELAY_TEST_MAIN(H2_TEST(a_request_is_routed_and_answered),
+		H2_TEST(an_answer_may_have_large_headers),
 		H2_TEST(errors_are_answered_as_in_http1),
 		H2_TEST(a_request_has_the_parts_of_one_of_http1),
 		H2_TEST(what_http1_refuses_is_refused),
