@@ -111,13 +111,22 @@ static bool same(const char *text, const char *data, size_t size)
 	return strlen(text) == size && memcmp(text, data, size) == 0;
 }
 
-static void check_header(struct plain *p, const char *name, const char *value)
+/* A Host beside a target that names another one does not count. */
+static bool is_overruled(const char *name, const struct belay_request *req)
+{
+	return belay__same_name(name, "host") && *req->line != '/' && *req->line != '*';
+}
+
+static void check_header(struct plain *p, const struct belay_request *req, const char *name,
+			 const char *value)
 {
 	const char *text, *colon;
 	size_t size;
 
 	MUST(line(p, &text, &size));
 	colon = memchr(text, ':', size);
+	if (is_overruled(name, req))
+		return;
 	MUST(colon && same(name, text, (size_t)(colon - text)));
 	size -= (size_t)(colon + 1 - text);
 	for (text = colon + 1; size > 0 && is_blank(*text); size--)
@@ -168,7 +177,7 @@ static void check_head(const struct belay__message *msg, const struct belay_requ
 	MUST(req->headers.count <= MOST_HEADERS);
 	check_line(&p, req);
 	for (size_t i = 0; i < req->headers.count; i++)
-		check_header(&p, belay__headers_name(&req->headers, i),
+		check_header(&p, req, belay__headers_name(&req->headers, i),
 			     belay__headers_value(&req->headers, i));
 	MUST(skip(&p, "\r\n") && p.at == p.end);
 	check_framing(msg, &req->headers);

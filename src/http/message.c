@@ -167,6 +167,32 @@ static int check_host(const struct belay__message *msg)
 		       : -EBADMSG;
 }
 
+static int set_host(struct belay__headers *headers, const char *text, size_t size)
+{
+	char *host = belay__malloc(size + 1);
+	int r;
+
+	if (!host)
+		return -ENOMEM;
+	memcpy(host, text, size);
+	host[size] = '\0';
+	r = belay__is_host(host) ? belay__headers_set(headers, "Host", host) : -EBADMSG;
+	belay__free(host);
+	return r;
+}
+
+/* RFC 9112, section 3.2.2: where the target has an authority that counts, whatever Host says. */
+static int heed_authority(struct belay__message *msg)
+{
+	struct belay__headers *headers = &msg->req->headers;
+	size_t size;
+	const char *authority = belay__target_authority(msg->req->line, &size);
+
+	if (!authority || !belay__headers_get(headers, "host"))
+		return 0;
+	return set_host(headers, authority, size);
+}
+
 static int check_coding(struct belay__message *msg, const char *coding)
 {
 	if (msg->minor == 0 || !belay__same_name(coding, "chunked") ||
@@ -211,6 +237,8 @@ static int check(struct belay__message *msg)
 {
 	int r = check_host(msg);
 
+	if (r == 0)
+		r = heed_authority(msg);
 	if (r == 0)
 		r = check_length(msg);
 	if (r == 0)

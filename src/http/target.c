@@ -104,22 +104,32 @@ static int reserve(struct belay__target *t, size_t size, size_t segments, size_t
 
 /* ---- The parts ------------------------------------------------------------------------------- */
 
-/* Behind the "http://authority" of an absolute form, or where text begins. */
-static const char *skip_authority(const char *text)
+const char *belay__target_authority(const char *text, size_t *ret_size)
 {
 	static const char *const schemes[] = {"http://", "https://"};
 
 	if (*text == '/')
-		return text;
+		return NULL;
 	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
 		size_t size = strlen(schemes[i]);
 		char start[9] = "";
 
 		strncpy(start, text, size);
-		if (belay__same_name(start, schemes[i]))
-			return text + size + strcspn(text + size, "/?");
+		if (belay__same_name(start, schemes[i])) {
+			*ret_size = strcspn(text + size, "/?");
+			return text + size;
+		}
 	}
-	return text;
+	return NULL;
+}
+
+/* Behind the "http://authority" of an absolute form, or where text begins. */
+static const char *skip_authority(const char *text)
+{
+	size_t size;
+	const char *authority = belay__target_authority(text, &size);
+
+	return authority ? authority + size : text;
 }
 
 static bool is_printable(const char *text)

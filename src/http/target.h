@@ -24,6 +24,10 @@ struct belay__target {
 
 void belay__target_fini(struct belay__target *target);
 
+/* The authority of a target in absolute form, "http://authority/path", and its size; NULL: it is of
+ * another form. */
+const char *belay__target_authority(const char *text, size_t *ret_size);
+
 /* Takes text apart (RFC 9112, section 3.2: origin form, absolute form, or the asterisk), into
  * memory that is kept for the next time. 0; -EBADMSG: malformed, a NUL or a "." or ".." segment in
  * it, more than 1,000 segments or as many query parameters; -ENOMEM. */

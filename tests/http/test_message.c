@@ -108,6 +108,22 @@ static void a_host_has_no_characters_that_no_host_has(void **state)
 	assert_int_equal(head("GET / HTTP/1.1\r\nHost:\r\n\r\n"), 0);
 }
 
+/* RFC 9112, section 3.2.2: a proxy in front has gone by that, too. */
+static void an_absolute_target_says_which_host_it_is_for(void **state)
+{
+	assert_int_equal(head("GET http://a:80/x HTTP/1.1\r\nA: 1\r\nHost: b\r\n\r\n"), 0);
+	assert_string_equal(belay__headers_get(&req.headers, "host"), "a:80");
+	assert_int_equal(belay__headers_count(&req.headers, "host"), 1);
+	assert_string_equal(req.target.path, "/x");
+	assert_int_equal(head("GET HTTPS://a?b HTTP/1.1\r\nHost:\r\n\r\n"), 0);
+	assert_string_equal(belay__headers_get(&req.headers, "host"), "a");
+	assert_int_equal(head("GET /http://a/ HTTP/1.1\r\nHost: b\r\n\r\n"), 0);
+	assert_string_equal(belay__headers_get(&req.headers, "host"), "b");
+	assert_int_equal(head("GET http://a/ HTTP/1.0\r\n\r\n"), 0);
+	assert_int_equal(head("GET http://b@a/ HTTP/1.1\r\nHost: a\r\n\r\n"), -EBADMSG);
+	assert_int_equal(head("GET http://a/ HTTP/1.1\r\n\r\n"), -EBADMSG);
+}
+
 static void a_length_is_taken_where_there_is_no_doubt(void **state)
 {
 	assert_int_equal(with_headers("Content-Length: 12\r\n"), 0);
@@ -427,6 +443,7 @@ BELAY_TEST_MAIN(MESSAGE_TEST(a_head_becomes_method_target_and_headers),
 		MESSAGE_TEST(what_is_no_request_line_is_refused),
 		MESSAGE_TEST(a_host_stands_there_once),
 		MESSAGE_TEST(a_host_has_no_characters_that_no_host_has),
+		MESSAGE_TEST(an_absolute_target_says_which_host_it_is_for),
 		MESSAGE_TEST(a_length_is_taken_where_there_is_no_doubt),
 		MESSAGE_TEST(forms_that_smuggle_requests_are_refused),
 		MESSAGE_TEST(an_old_version_has_no_chunks),
