@@ -49,30 +49,51 @@ static bool lists(const char *list, const char *name)
 	return false;
 }
 
-/* Those of one connection alone; connection: what its Connection header says. */
-static bool is_hop(const char *name, const char *connection)
+/* Those of one connection alone, besides what its Connection headers name. */
+static bool is_hop(const char *name)
 {
 	return lists("Connection, Keep-Alive, Proxy-Authenticate, Proxy-Authorization, "
 		     "Proxy-Connection, TE, Trailer, Transfer-Encoding, Upgrade",
-		     name) ||
-	       lists(connection, name);
+		     name);
 }
 
-/* What the client makes of the context by itself, and of the call: length, trace, time left. */
+static bool request_names(const belay_request *req, const char *hop)
+{
+	const char *name, *value;
+
+	for (size_t i = 0; belay_request_header_at(req, i, &name, &value); i++)
+		if (strcasecmp(name, "Connection") == 0 && lists(value, hop))
+			return true;
+	return false;
+}
+
+static bool reply_names(const belay_http_reply *reply, const char *hop)
+{
+	struct belay_http_header h;
+
+	for (size_t i = 0; belay_http_reply_header_at(reply, i, &h); i++)
+		if (strcasecmp(h.name, "Connection") == 0 && lists(h.value, hop))
+			return true;
+	return false;
+}
+
+/* What the client makes of the context by itself, and of the call: length, trace, time left; and
+ * what is ours to say. */
 static bool is_made_anew(const char *name)
 {
 	return lists("Host, Content-Length, Expect, Request-Timeout, grpc-timeout, X-Trace-Id, "
-		     "traceparent, tracestate, baggage",
+		     "traceparent, tracestate, baggage, X-Forwarded-Proto",
 		     name);
 }
 
 static size_t take_headers(const belay_request *req, struct belay_http_header *ret)
 {
-	const char *connection = belay_request_header(req, "Connection"), *name, *value;
+	const char *name, *value;
 	size_t n = 0;
 
 	for (size_t i = 0; belay_request_header_at(req, i, &name, &value); i++)
-		if (n < MOST_HEADERS - 3 && !is_hop(name, connection) && !is_made_anew(name))
+		if (n < MOST_HEADERS - 3 && !is_hop(name) && !request_names(req, name) &&
+		    !is_made_anew(name))
 			ret[n++] = (struct belay_http_header){name, value};
 	ret[n++] = (struct belay_http_header){"X-Forwarded-For", belay_request_remote(req)};
 	ret[n++] = (struct belay_http_header){"X-Forwarded-Proto",
@@ -83,12 +104,11 @@ static size_t take_headers(const belay_request *req, struct belay_http_header *r
 
 static int give_headers(belay_response *res, const belay_http_reply *reply)
 {
-	const char *connection = belay_http_reply_header(reply, "Connection");
 	struct belay_http_header h;
 	int r = belay_response_status(res, belay_http_reply_status(reply));
 
 	for (size_t i = 0; r == 0 && belay_http_reply_header_at(reply, i, &h); i++)
-		if (!is_hop(h.name, connection))
+		if (!is_hop(h.name) && !reply_names(reply, h.name))
 			r = strcasecmp(h.name, "X-Trace-Id") == 0
 				    ? belay_response_header(res, h.name, h.value)
 				    : belay_response_add_header(res, h.name, h.value);

@@ -29,11 +29,11 @@ class Stream:
         self.connection.sendall(data)
 
     def head(self):
-        """The first line, and the headers by their names in small letters."""
+        """The first line, and the headers in small letters: those of one name are a list."""
         first, headers = self.file.readline(), {}
         while (line := self.file.readline()) not in (b'\r\n', b''):
-            name, value = line.decode().split(':', 1)
-            headers[name.lower()] = value.strip()
+            name, value = line.decode().lower().split(':', 1)
+            headers[name] = ', '.join(filter(None, (headers.get(name), value.strip())))
         return first.decode(), headers
 
     def chunk(self):
@@ -204,6 +204,20 @@ def a_request_without_a_body_has_none_behind(stage):
     client.close()
 
 
+def a_client_says_nothing_for_the_proxy(stage):
+    client = stage.ask(b'GET', b'X-Forwarded-Proto: https\r\nX-Forwarded-For: 1.2.3.4\r\n'
+                       b'Connection: keep-alive\r\nConnection: X-Hop\r\nX-Hop: 1\r\n')
+    server = stage.asked()
+    _, headers = server.head()
+    assert headers['x-forwarded-proto'] == 'http'
+    assert re.fullmatch(r'1\.2\.3\.4, 127\.0\.0\.1:\d+', headers['x-forwarded-for'])
+    assert 'x-hop' not in headers
+    answer(server, b'ok')
+    assert client.body(client.head()[1]) == b'ok'
+    server.close()
+    client.close()
+
+
 def main(program):
     tests = [a_body_of_known_length_larger_than_all_buffers_passes,
              a_body_in_chunks_larger_than_all_buffers_passes,
@@ -212,7 +226,8 @@ def main(program):
              a_client_that_goes_away_in_mid_upload_is_noticed_behind,
              a_deadline_ends_both_sides,
              an_early_refusal_reaches_the_client,
-             a_request_without_a_body_has_none_behind]
+             a_request_without_a_body_has_none_behind,
+             a_client_says_nothing_for_the_proxy]
     failed = 0
     print('1..%d' % len(tests))
     for number, test in enumerate(tests, 1):
