@@ -106,6 +106,7 @@ static ssize_t attempt(int fd, void *arg, unsigned *events)
 		err = go_on(link, events);
 	if (err == 0)
 		err = note_facts(link);
+	link->barren = 0;
 	pthread_mutex_unlock(&link->lock);
 	return err;
 }

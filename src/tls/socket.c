@@ -14,12 +14,18 @@
 #include "base/alloc.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 
 /* A handshake's flight, or a record and then some. A peer that makes us answer and reads none of it
  * gets no further. */
 enum { MOST_PENDING = 256 * 1024 };
+
+/* Nearly two of the largest records. OpenSSL goes on as long as there is input that is no data: a
+ * peer that sends nothing but new keys, each a few bytes and some 20 us for us, would keep whoever
+ * reads, or the clock's thread that looks, with the lock held, for as long as it likes. */
+enum { MOST_BARREN = 32 * 1024 };
 
 /* ---- Out ------------------------------------------------------------------------------------- */
 
@@ -104,6 +110,13 @@ static int write_bio(BIO *bio, const char *data, int size)
 
 /* ---- In -------------------------------------------------------------------------------------- */
 
+/* The handshake has limits of OpenSSL's own, and a time. Relaxed: who is past it has seen that. */
+static bool is_barren(const struct belay_tls__link *link)
+{
+	return link->barren > MOST_BARREN &&
+	       atomic_load_explicit(&link->ready, memory_order_relaxed);
+}
+
 static ssize_t receive(struct belay_tls__link *link, char *buf, int size)
 {
 	ssize_t n;
@@ -113,15 +126,21 @@ static ssize_t receive(struct belay_tls__link *link, char *buf, int size)
 		n = recv(link->fd, buf, (size_t)size, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	link->drained = n > 0 && n < size;
+	link->barren += n > 0 ? (size_t)n : 0;
 	return n;
 }
 
 static int read_bio(BIO *bio, char *buf, int size)
 {
 	struct belay_tls__link *link = BIO_get_data(bio);
-	ssize_t n = receive(link, buf, size);
+	ssize_t n;
 
 	BIO_clear_retry_flags(bio);
+	if (is_barren(link)) {
+		link->io_error = -EPROTO;
+		return -1;
+	}
+	n = receive(link, buf, size);
 	if (n >= 0) {
 		link->eof = n == 0 && size > 0;
 		return (int)n;

@@ -62,7 +62,10 @@ static int read_locked(const struct input *input, unsigned *events)
 	}
 	belay_tls__errors_clear();
 	result = SSL_read(link->ssl, input->buf, input->size);
-	return result > 0 ? result : belay_tls__judge(link, result, events);
+	if (result <= 0)
+		return belay_tls__judge(link, result, events);
+	link->barren = 0;
+	return result;
 }
 
 static ssize_t take(int fd, void *arg, unsigned *events)

@@ -97,6 +97,7 @@ struct belay_tls__link {
 	int io_error;             /* errno of the BIO's last failure; 0: none                   */
 	bool eof;                 /* the socket's input is at its end                           */
 	bool drained;             /* the latest recv(2) got less than it asked for              */
+	size_t barren;            /* bytes received since any were of use to a reader           */
 	uint64_t arrivals;        /* before that: belay_conn_arrivals()                         */
 	bool reading;             /* somebody waits for input: nobody else takes any            */
 	bool finished;            /* close_notify has been written                              */

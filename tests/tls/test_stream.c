@@ -7,6 +7,7 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <signal.h>
 #include <stdlib.h>
 
 /* ---- Streams of numbers ---------------------------------------------------------------------- */
@@ -440,6 +441,45 @@ static void new_keys_are_answered_in_passing(void **state)
 	close_pair(pair);
 }
 
+/* All that the socket takes of it, up to far more than any record has. */
+static void *update_keys_alone(void *arg)
+{
+	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+	SSL *ssl = SSL_new(context);
+
+	SSL_set_fd(ssl, *(int *)arg);
+	check(SSL_connect(ssl) == 1);
+	for (int i = 0; i < 5000; i++)
+		if (SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED) != 1 ||
+		    SSL_do_handshake(ssl) != 1)
+			break;
+	SSL_shutdown(ssl);
+	SSL_free(ssl);
+	SSL_CTX_free(context);
+	ERR_clear_error();
+	return NULL;
+}
+
+/* Each costs it a few bytes, and us as much time as a request: also where nobody reads, and the
+ * clock's thread looks at what has come. */
+static void a_peer_that_does_nothing_but_change_its_keys_is_given_up(void **state)
+{
+	struct pair pair = tcp_pair();
+	int fd = dup(belay_conn_fd(pair.a));
+	pthread_t thread;
+	char byte;
+
+	check(belay_tls_accept(sides.server, pair.b) == 0);
+	fcntl(fd, F_SETFL, 0);
+	signal(SIGPIPE, SIG_IGN);
+	assert_int_equal(pthread_create(&thread, NULL, update_keys_alone, &fd), 0);
+	assert_int_equal(belay_conn_read(belay_background(), pair.b, &byte, 1), -EPROTO);
+	close_pair(pair);
+	shutdown(fd, SHUT_RDWR);
+	pthread_join(thread, NULL);
+	close(fd);
+}
+
 BELAY_TEST_MAIN(
 	SIDES_TEST(large_streams_go_both_ways_at_once),
 	SIDES_TEST(whoever_comes_first_makes_the_handshake),
@@ -453,4 +493,5 @@ BELAY_TEST_MAIN(
 	SIDES_TEST(saying_the_end_can_be_cancelled),
 	SIDES_TEST(a_deadline_ends_a_read_with_ETIME),
 	SIDES_TEST(records_may_be_cut_anywhere_on_their_way),
-	SIDES_TEST(new_keys_are_answered_in_passing))
+	SIDES_TEST(new_keys_are_answered_in_passing),
+	SIDES_TEST(a_peer_that_does_nothing_but_change_its_keys_is_given_up))
