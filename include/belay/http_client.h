@@ -133,7 +133,8 @@ struct belay_http_call {
  *   -ECONNRESET        the peer closed the connection before its reply was whole
  *   -EKEYREJECTED      the peer's certificate can't be trusted
  *   -ENOKEY            the file of authorities can't be read
- *   -EPROTO            what the peer says is not HTTP, or not TLS
+ *   -EPROTO            what the peer says is not HTTP, or not TLS, or its Transfer-Encoding is
+ *                      anything but chunks
  *   -EMSGSIZE          the head of the reply is larger than 256 KiB, or its decoded body than
  *                      decoded_most
  *   -ELOOP             more redirects than the client follows

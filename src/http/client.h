@@ -58,8 +58,9 @@ struct belay__reply_head {
 
 void belay__reply_head_fini(struct belay__reply_head *head);
 
-/* One line as curl hands it over, with or without its line end. 0; -ENOMEM; -EMSGSIZE. The blank
- * line after the last interim head makes it whole; what comes then is a trailer, and dropped. */
+/* One line as curl hands it over, with or without its line end. 0; -ENOMEM; -EMSGSIZE; -EPROTO: a
+ * coding of the transfer that nobody has asked for. The blank line after the last interim head
+ * makes it whole; what comes then is a trailer, and dropped. */
 int belay__reply_head_line(struct belay__reply_head *head, const char *line, size_t size);
 
 /* ---- The descriptors of a driver: client_sockets.c ------------------------------------------- */

@@ -46,10 +46,24 @@ static void read_status(struct belay__reply_head *head, const char *line, size_t
 		head->status = 10 * head->status + (*at++ - '0');
 }
 
+/* Other codings of a transfer than chunks nobody has asked for (RFC 9110, section 10.1.4); curl
+ * takes them off all the same, and knows no limit for what they unpack to. */
+static int check_coding(const struct belay__headers *headers)
+{
+	size_t last = headers->count - 1;
+	const char *value = belay__headers_value(headers, last);
+
+	if (!belay__same_name(belay__headers_name(headers, last), "transfer-encoding") ||
+	    belay__same_name(value, "chunked") || belay__same_name(value, "identity"))
+		return 0;
+	return -EPROTO;
+}
+
 static int add_header(struct belay__reply_head *head, const char *line, size_t size)
 {
 	const char *colon = memchr(line, ':', size), *value;
 	size_t name_size, value_size;
+	int err;
 
 	if (!colon)
 		return 0;
@@ -58,7 +72,8 @@ static int add_header(struct belay__reply_head *head, const char *line, size_t s
 	value_size = size - name_size - 1;
 	trim(&line, &name_size);
 	trim(&value, &value_size);
-	return belay__headers_add(&head->headers, line, name_size, value, value_size);
+	err = belay__headers_add(&head->headers, line, name_size, value, value_size);
+	return err ? err : check_coding(&head->headers);
 }
 
 /* RFC 9112, section 5.2: a line that begins with a blank continues the value before it, with a

@@ -47,6 +47,8 @@ static void send_page(struct peer *peer, int fd)
 			 page->size, page->coding);
 		peer_send(fd, head);
 		peer_send_bytes(fd, page->coded, page->size);
+		if (strcasestr(page->coding, "transfer"))
+			break;
 	}
 	free(request);
 }
@@ -101,6 +103,24 @@ static void without_the_option_it_arrives_as_it_is(void **state)
 	assert_string_equal(page.accepted, "none");
 }
 
+/* Nobody has asked for it (RFC 9110, section 10.1.4), and curl would decode it, limit or not. */
+static void a_coding_of_the_transfer_is_EPROTO(void **state)
+{
+	static const char *const codings[] = {
+		"Transfer-Encoding: gzip\r\n",
+		"transfer-encoding: chunked, gzip\r\n",
+		"Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n",
+	};
+	struct page page;
+
+	for (size_t i = 0; i < sizeof codings / sizeof *codings; i++) {
+		page_init(&page, codings[i]);
+		assert_int_equal(read_page(&page, 0), -EPROTO);
+		assert_int_equal(read_page(&page, 1), -EPROTO);
+		assert_int_equal(read_page(&page, PLAIN), -EPROTO);
+	}
+}
+
 /* The limit is not for those: a reader sees how much they send. */
 static void a_body_without_a_coding_may_be_longer(void **state)
 {
@@ -122,5 +142,6 @@ static void a_broken_coding_is_EPROTO(void **state)
 BELAY_TEST_MAIN(cmocka_unit_test(a_body_with_a_coding_is_decoded),
 		cmocka_unit_test(one_that_unpacks_to_too_much_is_EMSGSIZE),
 		cmocka_unit_test(without_the_option_it_arrives_as_it_is),
+		cmocka_unit_test(a_coding_of_the_transfer_is_EPROTO),
 		cmocka_unit_test(a_body_without_a_coding_may_be_longer),
 		cmocka_unit_test(a_broken_coding_is_EPROTO))
