@@ -6,8 +6,8 @@
  *             (no connection and no listener is left; the channel of that name is closed, once).
  * Locking     lock guards the counts and which of these states it is; channels are closed and
  *             contexts ended without it.
- * Lifetime    connections leave as the last thing that they do with the server; freeing it waits
- *             until all have.
+ * Lifetime    connections leave as the last thing that they do with the server, and so do those who
+ *             serve; freeing it waits until all have.
  */
 #include "http/server.h"
 
@@ -87,6 +87,8 @@ static bool add_listener(struct belay_server *server)
 	lock(server);
 	open = !server->shut;
 	server->listeners += open;
+	if (open)
+		belay_wg_add(&server->alive, 1);
 	unlock(server);
 	return open;
 }
@@ -175,8 +177,11 @@ int belay_server_serve(belay_ctx *ctx, belay_server *server, belay_listener *lis
 	belay_listener_close(listener);
 	remove_listener(server);
 	if (belay_err(ctx) < 0)
-		return belay_err(ctx);
-	return belay_err(server->stopping) < 0 ? 0 : r;
+		r = belay_err(ctx);
+	else if (belay_err(server->stopping) < 0)
+		r = 0;
+	belay_wg_done(&server->alive);
+	return r;
 }
 
 /* ---- Stopping -------------------------------------------------------------------------------- */

@@ -15,7 +15,7 @@ struct belay_server {
 	const belay_router *router;
 	struct belay_server_options options;
 	belay_ctx *ctx;        /* of all requests                                               */
-	belay_wg alive;        /* connections, until their last task has done with the server   */
+	belay_wg alive;        /* connections, and who serves, until they have done with it     */
 	belay_ctx *stopping;   /* ends when a shutdown begins: for all that waits for requests  */
 	belay_chan *slots;     /* holds one element for each connection: full at the limit      */
 	belay_chan *drained;   /* closed once a shutdown has nothing left to wait for           */

@@ -305,6 +305,42 @@ static void freeing_a_server_ends_its_requests_and_waits_for_them(void **state)
 }
 
 /* Pipelined requests behind the one that runs are not begun. */
+struct serving {
+	belay_server *server;
+	belay_listener *listener;
+};
+
+static void serve(belay_ctx *ctx, void *arg)
+{
+	const struct serving *serving = arg;
+
+	check(belay_server_serve(ctx, serving->server, serving->listener) == 0);
+}
+
+/* Who serves may not have returned yet from what the shutdown has ended: that is waited for. */
+static void a_server_that_was_shut_down_may_be_freed(void **state)
+{
+	check_needs_memory();
+	for (int round = 0; round < 300; round++) {
+		struct serving serving;
+		belay_conn *conn;
+
+		assert_int_equal(
+			belay_server_new(belay_background(), site.router, NULL, &serving.server),
+			0);
+		assert_int_equal(belay_listen(belay_background(), "127.0.0.1:0", &serving.listener),
+				 0);
+		assert_int_equal(belay_dial(belay_background(),
+					    belay_listener_address(serving.listener), &conn),
+				 0);
+		assert_int_equal(belay_go(belay_background(), serve, &serving), 0);
+		assert_true(check_until(belay_server_connections(serving.server) == 1));
+		belay_conn_close(conn);
+		assert_int_equal(belay_server_shutdown(belay_background(), serving.server), 0);
+		belay_server_free(serving.server);
+	}
+}
+
 static void requests_behind_the_one_that_runs_are_not_begun(void **state)
 {
 	struct stopper stopper;
@@ -336,4 +372,5 @@ BELAY_TEST_MAIN(SITE_TEST(a_shutdown_stops_listening),
 		SITE_TEST(a_server_that_was_shut_down_serves_nobody),
 		SITE_TEST(the_end_of_serving_s_own_context_stops_listening_alone),
 		SITE_TEST(freeing_a_server_ends_its_requests_and_waits_for_them),
+		SITE_TEST(a_server_that_was_shut_down_may_be_freed),
 		SITE_TEST(requests_behind_the_one_that_runs_are_not_begun))
