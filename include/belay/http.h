@@ -189,10 +189,12 @@ BELAY_EXPORT int belay_next(BELAY_BORROWED belay_ctx *ctx, belay_request *req, b
  * (belay_metrics_text()). arg is not used. */
 BELAY_EXPORT belay_middleware belay_http_trace;
 
-/* Logs one line a request (belay_log(), info): method, path, status, milliseconds, and for those
- * that were cut short the cause:
+/* Logs one line a request (belay_log(), info): method, path, status, milliseconds; for those that
+ * were cut short the cause, and for those whose handler failed by itself the error (with a status
+ * of less than 400: in the middle of its answer, which so is not whole):
  *
  *     GET /twins 503 150.3ms cause="context deadline exceeded"
+ *     GET /file 500 0.2ms error="Input/output error"
  *
  * A client that had gone before it was answered is logged as status 499. Stands inside of the
  * trace, so that its lines have the id, and outside of the deadline. arg is not used. */
@@ -228,14 +230,16 @@ BELAY_EXPORT void belay_router_free(belay_router *router);
  * methods. Its segments are text, {name} for any one segment that is not empty, or, as the last
  * one, {name...} for all that is left, slashes and all. Text wins over {name}, and that over
  * {name...}; a method over none. GET answers HEAD too, where that has no handler of its own. No
- * match: 404; one for other methods only: 405 with Allow. 0; -EINVAL: not a pattern; -EEXIST: there
- * is one that matches the same requests; -ENOMEM. */
+ * match: 404; one for other methods only: 405 with Allow. 0; -EINVAL: not a pattern, or none that a
+ * request can match ("get /", "GET /a/../b"), or an argument is NULL; -EEXIST: there is one that
+ * matches the same requests; -ENOMEM. */
 BELAY_EXPORT int belay_router_add(belay_router *router, const char *pattern,
 				  belay_handler *handler, void *data);
 
 /* Puts a middleware around everything, also around 404; or around the one route that was added with
- * pattern, inside of the former. The first one added is the outermost. 0; -ENOENT: no such route;
- * -ENOMEM. */
+ * pattern, inside of the former. The first one added is the outermost. 0; -ENOENT: no such route; -EINVAL: no
+ * router, pattern or middleware; -ENOMEM. (A middleware that lacks its arg answers 500, and logs
+ * that.) */
 BELAY_EXPORT int belay_router_use(belay_router *router, belay_middleware *middleware, void *arg);
 BELAY_EXPORT int belay_router_use_for(belay_router *router, const char *pattern,
 				      belay_middleware *middleware, void *arg);
@@ -285,7 +289,7 @@ struct belay_server_options {
 };
 
 /* A server whose contexts descend from base; router must outlive it, options (NULL: the defaults)
- * are copied. 0 and *ret; -EINVAL; -ENOMEM. */
+ * are copied. 0 and *ret; -EINVAL: no base or router, or a time that is negative; -ENOMEM. */
 BELAY_EXPORT int belay_server_new(BELAY_BORROWED belay_ctx *base, const belay_router *router,
 				  const struct belay_server_options *options, belay_server **ret);
 

@@ -185,6 +185,8 @@ BELAY_EXPORT belay_middleware belay_http_cors; /* arg: const struct belay_cors_o
  *      "method":"GET","path":"/twins","route":"GET /twins","status":503,"ms":150.3,"bytes":21,
  *      "user":"ann","agent":"curl/8.5","cause":"context deadline exceeded"}
  *
+ * A handler that failed by itself leaves "error", with its error in words, in place of "cause".
+ *
  * What is not known is left out; so is the user where this stands outside of the authentication.
  * Texts are valid UTF-8 (other bytes become U+FFFD) and cut to 1,024
  * bytes, the path, or 256. Without memory of its own. */
@@ -217,6 +219,10 @@ BELAY_EXPORT belay_middleware belay_http_access_log_json; /* arg: const struct b
  *                                            cancelled (anything else that ended the context),
  *                                            error (the handler's own)
  *     belay_http_requests_uncounted_total    there was no memory for a new combination
+ *     belay_http_requests_refused_total      by code, of the whole process: what was answered 400,
+ *                                            408, 417, 431, 505 or otherwise before a route was
+ *                                            looked for, and so is in none of the above, nor in
+ *                                            an access log
  *     belay_http_headers_dropped_total       by header, of the whole process: what should have
  *                                            carried a context and was malformed (traceparent,
  *                                            tracestate, x-trace-id, baggage, request-timeout,

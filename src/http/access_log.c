@@ -13,12 +13,12 @@
 static void write_line(const belay_ctx *ctx, const belay_request *req, belay_response *res, int r,
 		       int64_t ns)
 {
-	const char *cause = belay__response_note_cause(res, ctx);
+	const char *name, *trouble = belay__response_trouble(res, ctx, &name);
 
-	belay_log(ctx, BELAY_LOG_INFO, "%s %.*s %d %.1fms%s%s%s", req->method,
+	belay_log(ctx, BELAY_LOG_INFO, "%s %.*s %d %.1fms%s%s%s%s%s", req->method,
 		  (int)strcspn(req->line, "?"), req->line, belay__outcome_status(ctx, res, r),
-		  (double)ns / 1e6, cause ? " cause=\"" : "", cause ? cause : "",
-		  cause ? "\"" : "");
+		  (double)ns / 1e6, trouble ? " " : "", trouble ? name : "",
+		  trouble ? "=\"" : "", trouble ? trouble : "", trouble ? "\"" : "");
 }
 
 int belay_http_access_log(belay_ctx *ctx, belay_request *req, belay_response *res,

@@ -116,9 +116,11 @@ static void put_request(struct line *line, const belay_ctx *ctx, const belay_req
 static void put_answer(struct line *line, const belay_ctx *ctx, belay_response *res, int r,
 		       int64_t ns)
 {
+	const char *name, *trouble = belay__response_trouble(res, ctx, &name);
+
 	put(line, ",\"status\":%d,\"ms\":%.3f,\"bytes\":%" PRIu64,
 	    belay__outcome_status(ctx, res, r), (double)ns / 1e6, res->taken);
-	member(line, "cause", belay__response_note_cause(res, ctx));
+	member(line, name, trouble);
 	put(line, "}\n");
 }
 

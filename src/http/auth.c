@@ -7,6 +7,7 @@
  * the header that they came in stands in the request's memory till the next one.
  */
 #include "http/headers.h"
+#include "http/misuse.h"
 
 #include "base/alloc.h"
 
@@ -200,8 +201,11 @@ int belay_http_authenticate(belay_ctx *ctx, belay_request *req, belay_response *
 	const struct belay_http_auth *auth = arg;
 	const char *header = belay_request_header(req, "authorization");
 	belay_ctx *known = NULL;
-	int r = header ? ask(ctx, auth, header, &known) : -EACCES;
+	int r;
 
+	if (!auth)
+		return belay__answer_misuse(ctx, req, res, "belay_http_authenticate", "options");
+	r = header ? ask(ctx, auth, header, &known) : -EACCES;
 	if (r == 0)
 		r = belay_next(known ? known : ctx, req, res, next);
 	else if (r == -EACCES)

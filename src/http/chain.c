@@ -92,6 +92,8 @@ static int run_handler(belay_ctx *ctx, belay_request *req, belay_response *res,
 {
 	int r = ask_handler(ctx, req, res, handler);
 
+	if (r != 0 && belay_err(ctx) == 0)
+		res->failure = r;
 	if (r == 0 || belay_response_is_sent(res))
 		return r;
 	return belay_err(ctx) < 0 ? belay__answer_the_end(ctx, req, res)

@@ -7,6 +7,7 @@
  * Memory      the counters order nothing: slots does, and they say only who may go to it. idle_at
  *             is a guess that any of them may refresh.
  */
+#include "http/misuse.h"
 #include "http/refusal.h"
 #include "http/router.h"
 
@@ -113,8 +114,11 @@ int belay_http_limit_concurrency(belay_ctx *ctx, belay_request *req, belay_respo
 				 const belay_chain *next, void *arg)
 {
 	belay_concurrency_limit *limit = arg;
-	int r = enter(ctx, limit);
+	int r;
 
+	if (!limit)
+		return belay__answer_misuse(ctx, req, res, "belay_http_limit_concurrency", "limit");
+	r = enter(ctx, limit);
 	if (r == 0)
 		return run(ctx, req, res, next, limit);
 	if (r == -EBUSY)

@@ -5,6 +5,7 @@
  * The headers are set before the handler runs, so that they stand on error pages too: a page can
  * then read why it failed.
  */
+#include "http/misuse.h"
 #include "http/vary.h"
 
 #include <belay/http_middleware.h>
@@ -92,8 +93,11 @@ int belay_http_cors(belay_ctx *ctx, belay_request *req, belay_response *res,
 {
 	const struct belay_cors_options *cors = arg;
 	const char *origin = belay_request_header(req, "origin");
-	int r = allow(res, cors, origin);
+	int r;
 
+	if (!cors)
+		return belay__answer_misuse(ctx, req, res, "belay_http_cors", "options");
+	r = allow(res, cors, origin);
 	if (r < 0)
 		return r;
 	if (is_preflight(req))

@@ -8,6 +8,7 @@
  */
 #include "http/exchange.h"
 
+#include "http/refused.h"
 #include "http/status.h"
 
 #include <errno.h>
@@ -88,10 +89,11 @@ bool belay__exchange_refuse(belay_ctx *ctx, bool gone, const belay_router *route
 			    belay_response *res, int err)
 {
 	belay_ctx *sending = sending_ctx(ctx, gone);
-	int r = belay_err(sending);
+	int r = belay_err(sending), status = status_of_refusal(err);
 
+	belay__count_refused(status);
 	if (r == 0)
-		r = replace(sending, router, NULL, res, status_of_refusal(err));
+		r = replace(sending, router, NULL, res, status);
 	belay_unref(sending);
 	return r == 0;
 }

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "http/media_type.h"
+#include "http/misuse.h"
 #include "http/request.h"
 
 #include <errno.h>
@@ -123,6 +124,8 @@ int belay_files_handler(belay_ctx *ctx, belay_request *req, belay_response *res)
 		.ctx = ctx, .req = req, .res = res, .files = belay_request_data(req)};
 	const char *path = path_of(req);
 
+	if (!job.files)
+		return belay__answer_misuse(ctx, req, res, "belay_files_handler", "folder");
 	if (strcmp(req->method, "GET") != 0 && strcmp(req->method, "HEAD") != 0) {
 		int r = belay_response_header(res, "Allow", "GET, HEAD");
 

@@ -13,6 +13,7 @@
  */
 #include "http/metrics.h"
 
+#include "http/misuse.h"
 #include "http/outcome.h"
 #include "http/request.h"
 #include "http/response.h"
@@ -210,6 +211,8 @@ int belay_http_measure(belay_ctx *ctx, belay_request *req, belay_response *res,
 	enum belay__cut cut;
 	int r;
 
+	if (!metrics)
+		return belay__answer_misuse(ctx, req, res, "belay_http_measure", "metrics");
 	fly(metrics, 1);
 	r = belay_next(ctx, req, res, next);
 	fly(metrics, -1);

@@ -11,6 +11,8 @@
 
 #include "http/client_count.h"
 #include "http/dropped.h"
+#include "http/misuse.h"
+#include "http/refused.h"
 #include "http/request.h"
 
 #include "base/alloc.h"
@@ -169,6 +171,15 @@ static void put_dropped(FILE *out)
 			belay__dropped_count((enum belay__dropped)kind));
 }
 
+static void put_refused(void *out, int status, uint64_t n)
+{
+	char code[8] = "other";
+
+	if (status)
+		snprintf(code, sizeof code, "%d", status);
+	fprintf(out, "belay_http_requests_refused_total{code=\"%s\"} %" PRIu64 "\n", code, n);
+}
+
 int belay_metrics_text(belay_metrics *metrics, FILE *out)
 {
 	begin(out, "requests_total", "counter", "Requests that have been answered.");
@@ -185,6 +196,9 @@ int belay_metrics_text(belay_metrics *metrics, FILE *out)
 	put_cuts(metrics, out);
 	begin(out, "requests_uncounted_total", "counter", "Requests without memory to count them.");
 	put_uncounted(metrics, out);
+	begin(out, "requests_refused_total", "counter",
+	      "Requests that were answered before a route was looked for.");
+	belay__refused_visit(put_refused, out);
 	begin(out, "headers_dropped_total", "counter", "Malformed headers that were passed over.");
 	put_dropped(out);
 	belay__client_counts_text(out);
@@ -210,10 +224,14 @@ static int print(belay_metrics *metrics, char **ret, size_t *ret_size)
 
 int belay_metrics_handler(belay_ctx *ctx, belay_request *req, belay_response *res)
 {
+	belay_metrics *metrics = belay_request_data(req);
 	char *text = NULL;
 	size_t size = 0;
-	int r = print(belay_request_data(req), &text, &size);
+	int r;
 
+	if (!metrics)
+		return belay__answer_misuse(ctx, req, res, "belay_metrics_handler", "metrics");
+	r = print(metrics, &text, &size);
 	if (r == 0)
 		r = belay_response_header(res, "Content-Type",
 					  "text/plain; version=0.0.4; charset=utf-8");

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- Nodes ----------------------------------------------------------------------------------- */
 
@@ -123,6 +124,13 @@ static int add_param(struct belay__route *route, char **at, const char *text, si
 	return 0;
 }
 
+/* Never in a request's path (RFC 3986, section 6.2.2.3): clients take them out, the server refuses
+ * them. */
+static bool is_dots(const char *text, size_t size)
+{
+	return (size == 1 || size == 2) && memcmp(text, "..", size) == 0;
+}
+
 /* Moves *node to its child for a segment of the pattern. 0; -EINVAL; -ENOMEM. */
 static int descend(struct belay__segment **node, struct belay__route *route, char **at,
 		   const char *text, size_t size, size_t index)
@@ -135,7 +143,7 @@ static int descend(struct belay__segment **node, struct belay__route *route, cha
 			return r;
 		*node = child(route->params[route->param_count - 1].tail ? &(*node)->tail
 									  : &(*node)->any);
-	} else if (memchr(text, '{', size) || memchr(text, '}', size)) {
+	} else if (memchr(text, '{', size) || memchr(text, '}', size) || is_dots(text, size)) {
 		return -EINVAL;
 	} else {
 		*node = text_child(*node, text, size);
@@ -163,13 +171,25 @@ static int parse_path(struct belay__segment **node, struct belay__route *route, 
 	return 0;
 }
 
+/* Methods are told apart by case (RFC 9110, section 9.1): "get" is none that a client means. */
+static bool is_method(const char *text, size_t size)
+{
+	static const char *const common[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT",
+					     "OPTIONS", "TRACE", "PATCH"};
+
+	for (size_t i = 0; i < sizeof common / sizeof *common; i++)
+		if (strlen(common[i]) == size && strncasecmp(common[i], text, size) == 0)
+			return strncmp(common[i], text, size) == 0;
+	return belay__is_token(text, size);
+}
+
 static int parse(struct belay__segment **node, struct belay__route *route)
 {
 	const char *path = strchr(route->pattern, '/');
 	size_t size = path ? (size_t)(path - route->pattern) : 0;
 	char *at = route->text + strlen(route->pattern) + 1;
 
-	if (!path || (size > 0 && (path[-1] != ' ' || !belay__is_token(route->pattern, size - 1))))
+	if (!path || (size > 0 && (path[-1] != ' ' || !is_method(route->pattern, size - 1))))
 		return -EINVAL;
 	keep(&at, route->pattern, size > 0 ? size - 1 : 0);
 	return parse_path(node, route, at, path);

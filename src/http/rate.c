@@ -13,6 +13,7 @@
  * Locking     each row has its own lock, BELAY__RANK_LEAF.
  */
 #include "http/client_key.h"
+#include "http/misuse.h"
 #include "http/refusal.h"
 
 #include "base/alloc.h"
@@ -101,8 +102,11 @@ int belay_http_limit_rate(belay_ctx *ctx, belay_request *req, belay_response *re
 			  const belay_chain *next, void *arg)
 {
 	belay_rate_limit *limit = arg;
-	int64_t wait = ask(limit, client_of(limit, req));
+	int64_t wait;
 
+	if (!limit)
+		return belay__answer_misuse(ctx, req, res, "belay_http_limit_rate", "limit");
+	wait = ask(limit, client_of(limit, req));
 	if (wait == 0)
 		return belay_next(ctx, req, res, next);
 	return belay__refuse_for_now(ctx, req, res, 429, (uint64_t)(wait - 1) / BELAY_S(1) + 1,

@@ -223,8 +223,18 @@ const char *belay__response_note_cause(struct belay_response *res, const belay_c
 	return res->cause[0] ? res->cause : NULL;
 }
 
+const char *belay__response_trouble(struct belay_response *res, const belay_ctx *ctx,
+				    const char **ret_name)
+{
+	const char *cause = belay__response_note_cause(res, ctx);
+
+	*ret_name = cause ? "cause" : "error";
+	return !cause && res->failure ? belay_strerror(res->failure) : cause;
+}
+
 void belay__response_copy_cause(struct belay_response *to, const struct belay_response *from)
 {
+	to->failure = from->failure;
 	if (!from->cause[0])
 		return;
 	memcpy(to->cause, from->cause, sizeof to->cause);

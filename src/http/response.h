@@ -56,6 +56,7 @@ struct belay_response {
 	int64_t declared; /* the Content-Length that was set; -1: none was              */
 	uint64_t taken;   /* bytes of body that were written                             */
 	size_t size;      /* and so many of them are in buf                              */
+	int failure; /* what the handler returned, where it failed by itself; 0: it didn't */
 	int cause_err, cause_code; /* belay_err() and the cause's code, where the request */
 	char cause[128];           /* was cut short, and why; "": it was not              */
 };
@@ -79,6 +80,11 @@ void belay__response_clear_body(struct belay_response *res);
 
 /* Notes why ctx is done, where it is and nothing is noted yet; the note, or NULL. */
 const char *belay__response_note_cause(struct belay_response *res, const belay_ctx *ctx);
+
+/* What went wrong with an answer, for a log; its name is *ret_name, "cause" where the request was
+ * cut short, "error" where its handler failed; NULL: nothing did. */
+const char *belay__response_trouble(struct belay_response *res, const belay_ctx *ctx,
+				    const char **ret_name);
 
 /* Takes over the status and headers of another response: one that it set replaces that of the same
  * name, but for Vary and Set-Cookie, which are added. 0; belay_response_header()'s errors. */

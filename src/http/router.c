@@ -111,8 +111,11 @@ int belay_router_add(belay_router *router, const char *pattern, belay_handler *h
 {
 	struct belay__segment *node;
 	struct belay__route *route;
-	int r = belay__route_parse(router->root, pattern, &route, &node);
+	int r;
 
+	if (!router || !pattern || !handler)
+		return -EINVAL;
+	r = belay__route_parse(router->root, pattern, &route, &node);
 	if (r < 0)
 		return r;
 	route->data = data;
@@ -129,14 +132,17 @@ int belay_router_add(belay_router *router, const char *pattern, belay_handler *h
 
 int belay_router_use(belay_router *router, belay_middleware *middleware, void *arg)
 {
-	return belay__chain_add(&router->chain, middleware, arg);
+	return router && middleware ? belay__chain_add(&router->chain, middleware, arg) : -EINVAL;
 }
 
 int belay_router_use_for(belay_router *router, const char *pattern, belay_middleware *middleware,
 			 void *arg)
 {
-	struct belay__route *route = find(router, pattern);
+	struct belay__route *route;
 
+	if (!router || !pattern || !middleware)
+		return -EINVAL;
+	route = find(router, pattern);
 	return route ? belay__chain_add(&route->chain, middleware, arg) : -ENOENT;
 }
 

@@ -251,12 +251,17 @@ static bool make_parts(struct belay_server *server, belay_ctx *base)
 	return server->slots && server->drained && belay_err(server->stopping) != -ENOMEM;
 }
 
+static bool is_sound(const struct belay_server_options *o)
+{
+	return o->header_time >= 0 && o->body_grace >= 0 && o->idle_time >= 0;
+}
+
 int belay_server_new(belay_ctx *base, const belay_router *router,
 		     const struct belay_server_options *options, belay_server **ret)
 {
 	struct belay_server *server;
 
-	if (!base || !router)
+	if (!base || !router || (options && !is_sound(options)))
 		return -EINVAL;
 	server = belay__calloc(1, sizeof *server);
 	if (!server)

@@ -7,6 +7,7 @@
  * that has once refused all would never stop.
  */
 #include "http/latency.h"
+#include "http/misuse.h"
 #include "http/refusal.h"
 
 #include "base/alloc.h"
@@ -63,6 +64,8 @@ int belay_http_shed(belay_ctx *ctx, belay_request *req, belay_response *res,
 	int64_t start = belay_now();
 	int r;
 
+	if (!shedder)
+		return belay__answer_misuse(ctx, req, res, "belay_http_shed", "shedder");
 	if (is_hopeless(ctx, shedder, start))
 		return belay__refuse_for_now(ctx, req, res, 503, shedder->retry_after,
 					     "there is not enough time for it");

@@ -75,9 +75,22 @@ static int fail_with(belay_ctx *ctx, belay_request *req, belay_response *res)
 	return -EIO;
 }
 
-static void a_failed_handler_is_logged_with_its_page_s_status(void **state)
+static void a_failed_handler_is_logged_with_its_page_s_status_and_the_error(void **state)
 {
-	line_is("GET", "/", fail_with, NULL, "GET / 500 [0-9.]+ms$");
+	line_is("GET", "/", fail_with, NULL, "GET / 500 [0-9.]+ms error=\"Input/output error\"$");
+}
+
+static int fail_in_the_middle(belay_ctx *ctx, belay_request *req, belay_response *res)
+{
+	check(belay_response_puts(ctx, res, "half") == 0);
+	check(belay_response_flush(ctx, res) == 0);
+	return -EIO;
+}
+
+static void an_answer_that_its_handler_cuts_off_is_logged_with_the_error(void **state)
+{
+	line_is("GET", "/", fail_in_the_middle, NULL,
+		"GET / 200 [0-9.]+ms error=\"Input/output error\"$");
 }
 
 static int end_with_cause(belay_ctx *ctx, belay_request *req, belay_response *res)
@@ -120,7 +133,8 @@ static void a_handler_s_own_deadline_is_logged_with_the_cause(void **state)
 #define LOG_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 BELAY_TEST_MAIN(LOG_TEST(a_line_has_method_path_status_and_milliseconds),
-		LOG_TEST(a_failed_handler_is_logged_with_its_page_s_status),
+		LOG_TEST(a_failed_handler_is_logged_with_its_page_s_status_and_the_error),
+		LOG_TEST(an_answer_that_its_handler_cuts_off_is_logged_with_the_error),
 		LOG_TEST(a_client_that_has_gone_is_logged_with_the_cause),
 		LOG_TEST(a_request_that_is_ended_is_logged_with_the_cause),
 		LOG_TEST(a_handler_s_own_deadline_is_logged_with_the_cause))

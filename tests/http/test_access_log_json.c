@@ -93,8 +93,24 @@ static void a_request_that_is_ended_has_its_cause(void **state)
 	belay_router_free(router);
 }
 
+static int fail_with(belay_ctx *ctx, belay_request *req, belay_response *res)
+{
+	return -EIO;
+}
+
+static void a_handler_that_failed_leaves_its_error(void **state)
+{
+	belay_router *router = around_new(belay_http_access_log_json, &to_here, fail_with, NULL);
+
+	belay_recorder_free(around_ask(belay_background(), router, "GET", "/", NULL, NULL));
+	assert_has("\"status\":500,");
+	assert_has(",\"error\":\"Input/output error\"}");
+	belay_router_free(router);
+}
+
 BELAY_TEST_MAIN(cmocka_unit_test(a_line_has_what_is_known),
 		cmocka_unit_test(what_is_not_known_is_left_out),
 		cmocka_unit_test(texts_are_escaped_and_made_utf_8),
 		cmocka_unit_test(long_texts_are_cut_and_the_line_stays_whole),
-		cmocka_unit_test(a_request_that_is_ended_has_its_cause))
+		cmocka_unit_test(a_request_that_is_ended_has_its_cause),
+		cmocka_unit_test(a_handler_that_failed_leaves_its_error))

@@ -175,7 +175,8 @@ static void what_is_no_pattern_is_refused(void **state)
 					  "GET /{", "GET /{}", "GET /{a", "GET /a}", "GET /a{b}",
 					  "GET /{a}b", "GET /{a...}/b", "GET /{...}",
 					  "GET /{a}/{a}",
-					  "GET /{a b}", "GET /{a.b}"};
+					  "GET /{a b}", "GET /{a.b}", "get /", "Post /a",
+					  "GET /.", "GET /a/../b", "/a/./"};
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		if (belay_router_add(router, bad[i], tell, NULL) != -EINVAL)

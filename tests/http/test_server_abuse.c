@@ -6,6 +6,7 @@
 #include "scale.h"
 #include "site.h"
 
+#include <belay/http_middleware.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
@@ -278,17 +279,37 @@ static void a_head_full_of_headers_is_answered_431(void **state)
 	assert_int_equal(reply.status, 431);
 }
 
-static void a_query_full_of_parameters_is_answered_400(void **state)
+/* What the metrics say of requests that were refused with 400. */
+static long refused(void)
+{
+	belay_metrics *metrics = check_made(belay_metrics_new());
+	char *text = NULL, *line;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	long n;
+
+	check(belay_metrics_text(metrics, out) == 0 && fclose(out) == 0);
+	line = strstr(text, "\nbelay_http_requests_refused_total{code=\"400\"} ");
+	n = line ? strtol(strchr(line, ' '), NULL, 10) : -1;
+	free(text);
+	belay_metrics_free(metrics);
+	return n;
+}
+
+static void a_query_full_of_parameters_is_answered_400_and_counted(void **state)
 {
 	char text[8192] = "GET /?a";
+	long before = refused();
 	struct reply reply;
 
+	assert_true(before >= 0);
 	for (size_t i = 0; i < 1000; i++)
 		strcat(text, "&b");
 	strcat(text, " HTTP/1.1\r\nHost: x\r\n\r\n");
 	start((struct belay_server_options){0});
 	assert_true(site_ask(&site, text, &reply));
 	assert_int_equal(reply.status, 400);
+	assert_int_equal(refused(), before + 1);
 }
 
 /* ---- Those who speak with the server's voice ------------------------------------------------- */
@@ -323,5 +344,5 @@ BELAY_TEST_MAIN(SITE_TEST(half_open_connections_leave_room_for_normal_requests),
 		SITE_TEST(a_client_that_reads_byte_by_byte_is_given_up),
 		SITE_TEST(what_has_no_end_is_refused),
 		SITE_TEST(a_head_full_of_headers_is_answered_431),
-		SITE_TEST(a_query_full_of_parameters_is_answered_400),
+		SITE_TEST(a_query_full_of_parameters_is_answered_400_and_counted),
 		SITE_TEST(what_a_client_has_sent_adds_no_header_and_no_answer))
