@@ -2,8 +2,12 @@
  *
  * server.c - listens, starts connections, and shuts down.
  *
- * States      open -> shut (a shutdown has begun: nobody listens, nothing new is served) -> drained
- *             (no connection and no listener is left; the channel of that name is closed, once).
+ * States      open -> shut (a shutdown has begun: no listener begins to serve, and who serves stops
+ *             as below) -> drained (no connection and no listener is left; the channel of that name
+ *             is closed, once).
+ * Stop        Who has connected before a listener stops may have sent its request, and would be
+ *             reset: so what stands in the kernel's queue is taken and served first, until nobody
+ *             has come for LULL, or STOP is over.
  * Locking     lock guards the counts and which of these states it is; channels are closed and
  *             contexts ended without it.
  * Lifetime    connections leave as the last thing that they do with the server, and so do those who
@@ -20,6 +24,13 @@
 
 /* Before accepting is tried again where descriptors or memory had run out. */
 #define BREATHER BELAY_MS(50)
+
+/* See Stop. */
+#define LULL BELAY_MS(10)
+#define STOP BELAY_MS(100)
+
+/* What stands in slots for a connection. */
+static const char slot;
 
 /* ---- Counting -------------------------------------------------------------------------------- */
 
@@ -41,17 +52,13 @@ static void unlock(struct belay_server *server)
 		belay_chan_close(server->drained);
 }
 
-static bool enter(struct belay_server *server)
+/* By one who serves, so that the server can't be drained meanwhile. */
+static void enter(struct belay_server *server)
 {
-	bool open;
-
 	lock(server);
-	open = !server->shut;
-	server->connections += open;
-	if (open)
-		belay_wg_add(&server->alive, 1);
+	server->connections++;
+	belay_wg_add(&server->alive, 1);
 	unlock(server);
-	return open;
 }
 
 static void give_slot(struct belay_server *server)
@@ -131,25 +138,19 @@ static int accept_one(belay_ctx *ctx, belay_listener *listener, belay_conn **ret
 /* A connection that can't be started is closed: its client may try again. */
 static void start(struct belay_server *server, belay_conn *conn)
 {
-	if (enter(server)) {
-		if (belay__connection_start(server, conn) == 0)
-			return;
-		belay_conn_close(conn);
-		belay__server_leave(server);
-	} else {
-		belay_conn_close(conn);
-		give_slot(server);
-	}
+	enter(server);
+	if (belay__connection_start(server, conn) == 0)
+		return;
+	belay_conn_close(conn);
+	belay__server_leave(server);
 }
 
 /* Takes a slot first, so that at the limit clients wait in the kernel's queue. */
 static int accept_all(belay_ctx *ctx, struct belay_server *server, belay_listener *listener)
 {
-	static const char token;
-
 	for (;;) {
 		belay_conn *conn;
-		int r = belay_send(ctx, server->slots, (const void *)&token);
+		int r = belay_send(ctx, server->slots, (const void *)&slot);
 
 		if (r < 0)
 			return r;
@@ -160,6 +161,31 @@ static int accept_all(belay_ctx *ctx, struct belay_server *server, belay_listene
 		}
 		start(server, conn);
 	}
+}
+
+static int accept_within(belay_ctx *ctx, int64_t time, belay_listener *listener, belay_conn **ret)
+{
+	belay_ctx *timed = belay_with_timeout(ctx, time);
+	int r = belay_listener_accept(timed, listener, ret);
+
+	belay_end(timed);
+	return r;
+}
+
+/* As far as there are slots. */
+static void accept_rest(struct belay_server *server, belay_listener *listener)
+{
+	belay_ctx *timed = belay_with_timeout(server->ctx, STOP);
+	belay_conn *conn;
+
+	while (belay_try_send(server->slots, (const void *)&slot) == 0) {
+		if (accept_within(timed, LULL, listener, &conn) < 0) {
+			give_slot(server);
+			break;
+		}
+		start(server, conn);
+	}
+	belay_end(timed);
 }
 
 int belay_server_serve(belay_ctx *ctx, belay_server *server, belay_listener *listener)
@@ -174,6 +200,7 @@ int belay_server_serve(belay_ctx *ctx, belay_server *server, belay_listener *lis
 	accepting = belay_with_merge(ctx, server->stopping);
 	r = accept_all(accepting, server, listener);
 	belay_end(accepting);
+	accept_rest(server, listener);
 	belay_listener_close(listener);
 	remove_listener(server);
 	if (belay_err(ctx) < 0)

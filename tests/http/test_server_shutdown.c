@@ -341,6 +341,42 @@ static void a_server_that_was_shut_down_may_be_freed(void **state)
 	}
 }
 
+static int answer(belay_ctx *ctx, belay_request *req, belay_response *res)
+{
+	return belay_response_puts(ctx, res, "answered");
+}
+
+/* Nobody has accepted them by then. */
+static void who_had_connected_before_serving_ends_is_answered(void **state)
+{
+	belay_ctx *over = check_live(belay_with_cancel(belay_background()));
+	struct site late = {0};
+	struct reply reply;
+	int fds[3];
+
+	check_needs_memory();
+	site_init(&late);
+	check(belay_router_add(late.router, "GET /", answer, NULL) == 0);
+	assert_int_equal(belay_server_new(belay_background(), late.router, NULL, &late.server), 0);
+	assert_int_equal(belay_listen(belay_background(), "127.0.0.1:0", &late.listener), 0);
+	snprintf(late.address, sizeof late.address, "%s", belay_listener_address(late.listener));
+	for (int i = 0; i < 3; i++) {
+		fds[i] = site_dial(&late);
+		raw_send(fds[i], "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+	}
+	belay_cancel(over);
+	assert_int_equal(belay_server_serve(over, late.server, late.listener), -ECANCELED);
+	for (int i = 0; i < 3; i++) {
+		raw_read_reply(fds[i], &reply, false);
+		assert_string_equal(reply.body, "answered");
+		close(fds[i]);
+	}
+	assert_int_equal(belay_server_shutdown(belay_background(), late.server), 0);
+	belay_server_free(late.server);
+	belay_router_free(late.router);
+	belay_end(over);
+}
+
 static void requests_behind_the_one_that_runs_are_not_begun(void **state)
 {
 	struct stopper stopper;
@@ -373,4 +409,5 @@ BELAY_TEST_MAIN(SITE_TEST(a_shutdown_stops_listening),
 		SITE_TEST(the_end_of_serving_s_own_context_stops_listening_alone),
 		SITE_TEST(freeing_a_server_ends_its_requests_and_waits_for_them),
 		SITE_TEST(a_server_that_was_shut_down_may_be_freed),
+		SITE_TEST(who_had_connected_before_serving_ends_is_answered),
 		SITE_TEST(requests_behind_the_one_that_runs_are_not_begun))
