@@ -25,7 +25,7 @@ struct restart {
 	belay_ctx *next; /* and this one by the next SIGHUP, too */
 	belay_server *server;
 	belay_listener *listener; /* the server's, once it serves */
-	int fd;                   /* its socket once more, to be handed over */
+	int fd;                   /* its socket once more, to be handed over; -1: none */
 };
 
 static int say_who(belay_ctx *ctx, belay_request *req, belay_response *res)
@@ -103,18 +103,36 @@ static int replace(struct restart *restart)
 	return r;
 }
 
+/* A context that could not be made to wait for a signal has ended, too: 0, or why. */
+static int failure_of(belay_ctx *ctx)
+{
+	belay_cause cause;
+
+	return belay_cause_of(ctx, &cause) < 0 || cause.code == -EINTR ? 0 : cause.code;
+}
+
+/* Waits for a SIGHUP, and answers it. 0: this process is to stop, or why it stays. */
+static int await_hangup(struct restart *restart)
+{
+	int r;
+
+	belay_wait(restart->next);
+	if (belay_err(restart->stop) < 0)
+		return 0;
+	r = failure_of(restart->next);
+	belay_end(restart->next);
+	restart->next = belay_with_signal(restart->stop, SIGHUP, 0);
+	return r < 0 ? r : replace(restart);
+}
+
 /* Returns when this process is to stop. */
 static void replace_on_hangup(struct restart *restart)
 {
-	while (belay_wait(restart->next) < 0 && belay_err(restart->stop) == 0) {
-		int r;
+	int r;
 
-		belay_end(restart->next);
-		restart->next = belay_with_signal(restart->stop, SIGHUP, 0);
-		r = replace(restart);
-		if (r == 0)
-			return;
+	while ((r = await_hangup(restart)) < 0) {
 		fprintf(stderr, "%d stays: %s\n", (int)getpid(), belay_strerror(r));
+		belay_sleep(restart->stop, BELAY_MS(100));
 	}
 }
 
@@ -150,6 +168,8 @@ static int run(struct restart *restart)
 	}
 	if (group)
 		belay_group_wait(group);
+	close(restart->fd); /* or clients would still get through to a socket that nobody serves */
+	restart->fd = -1;
 	finish(restart->server);
 	return r;
 }
@@ -191,17 +211,19 @@ static int open_listener(struct restart *restart, const char *address)
 int main(int argc, char **argv)
 {
 	const char *address = argc > 1 ? argv[1] : "127.0.0.1:8080";
-	struct restart restart = {.argv = argv};
+	struct restart restart = {.argv = argv, .fd = -1};
 	int r;
 
 	signal(SIGHUP, SIG_IGN); /* what it does while no context waits for it */
 	restart.stop = belay_with_signal(belay_background(), SIGINT, SIGTERM, 0);
 	restart.next = belay_with_signal(restart.stop, SIGHUP, 0);
-	r = open_listener(&restart, address);
-	if (r == 0) {
+	r = failure_of(restart.stop);
+	if (r == 0)
+		r = open_listener(&restart, address);
+	if (r == 0)
 		r = with_server(&restart);
+	if (restart.fd >= 0)
 		close(restart.fd);
-	}
 	if (r < 0)
 		fprintf(stderr, "%s: %s\n", address, belay_strerror(r));
 	belay_end(restart.next);
