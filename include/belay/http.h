@@ -326,8 +326,9 @@ BELAY_EXPORT int belay_recorder_header(belay_recorder *rec, const char *name, co
 BELAY_EXPORT int belay_recorder_body(belay_recorder *rec, const void *data, size_t size);
 
 /* Runs the router, or one handler with data as its belay_request_data(), on the request with a
- * child of ctx, on the calling thread or task; once for a recorder. Returns what the handler did,
- * or what the outermost middleware made of it. Nothing is written in its place where ctx is
+ * child of ctx, on the calling thread or task; once for a recorder. Returns what is left
+ * of the handler's error once that has been answered for (500, say: 0), or what the outermost
+ * middleware made of it; -EBADMSG: the body is less than its Content-Length. Nothing is written in its place where ctx is
  * done. */
 BELAY_EXPORT int belay_recorder_serve(BELAY_BORROWED belay_ctx *ctx, belay_recorder *rec,
 				      const belay_router *router);

@@ -3,10 +3,12 @@
  * http_middleware.h - middlewares that keep a server standing: limits, load shedding,
  * authentication, CORS, a log in JSON, metrics, compression.
  *
- *     belay_concurrency_limit *limit = belay_concurrency_limit_new(&(struct
- *             belay_concurrency_options){ .most = 64, .waiting = 256 });
+ *     const struct belay_concurrency_options options = { .most = 64, .waiting = 256 };
+ *     belay_concurrency_limit *limit;
  *
- *     belay_router_use(router, belay_http_limit_concurrency, limit);
+ *     r = belay_concurrency_limit_new(&options, &limit);
+ *     if (r == 0)
+ *             r = belay_router_use(router, belay_http_limit_concurrency, limit);
  *
  * Objects are made before the first request, may stand in several routers, and are freed when no
  * server uses them any more. Those that are structs are read only, and must outlive the router.

@@ -25,10 +25,11 @@ struct belay_task_options {
 
 /* Starts fn(ctx, arg) in a task. The task holds a reference to ctx as long as it runs; ending ctx
  * tells it to stop, nothing more. 0; -ENOMEM; -EAGAIN: no worker thread could be started, or
- * belay_shutdown() is stopping them; -EINVAL: ctx or fn is NULL. A done context still starts it: fn
- * sees it at its first check. Does not block. The first call of a process starts the workers: one
- * for each processor that this process may use, or as many as BELAY_WORKERS in the environment
- * says. */
+ * belay_shutdown() is stopping them; -EMFILE or -ENFILE: no descriptor is left for the workers;
+ * -EINVAL: ctx or fn is NULL. A done context still starts it: fn sees it at its first check. Does
+ * not block. The first call of a process starts the workers, and only that call can want for
+ * threads and descriptors: one worker for each processor that this process may use, or as many as
+ * BELAY_WORKERS in the environment says. */
 BELAY_EXPORT int belay_go(BELAY_BORROWED belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg),
 			  void *arg);
 BELAY_EXPORT int belay_go_at(BELAY_BORROWED belay_ctx *ctx, void (*fn)(belay_ctx *ctx, void *arg),
