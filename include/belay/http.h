@@ -306,9 +306,9 @@ BELAY_EXPORT int belay_server_serve(BELAY_BORROWED belay_ctx *ctx, belay_server 
  * called again. A server can't be started again. */
 BELAY_EXPORT int belay_server_shutdown(BELAY_BORROWED belay_ctx *ctx, belay_server *server);
 
-/* Ends everything that still runs as above, waits until every handler and every belay_server_serve()
- * has returned, frees. NULL is fine. Not from a handler, not where belay_server_serve() may yet be
- * called, and not while belay_server_shutdown() runs. */
+/* Ends everything that still runs as above, waits until every handler has returned and every
+ * belay_server_serve() is done with the server, frees. NULL is fine. Not from a handler, not where
+ * belay_server_serve() may yet be called, and not while belay_server_shutdown() runs. */
 BELAY_EXPORT void belay_server_free(belay_server *server);
 
 /* Connections open now. */

@@ -44,8 +44,8 @@ static bool is_path(const char *path, bool hidden)
 	return true;
 }
 
-/* Whether one of the target's segments has a slash in it, which was encoded: that is no file's name,
- * and taken for what parts segments it would lead past the routes that are for what is behind it. */
+/* Whether one of the target's segments has a slash in it, which was encoded: no file's name has,
+ * and taken for what parts segments it would lead past the routes for what is behind it. */
 static bool has_slash(const struct belay__target *target)
 {
 	for (size_t i = 0; i < target->count; i++)

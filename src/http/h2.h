@@ -26,7 +26,7 @@ enum {
 	BELAY__H2_CONNECTION_WINDOW = 1024 * 1024, /* and of all bodies of a connection           */
 	BELAY__H2_OUT = 64 * 1024,    /* of an answer that the handler may be ahead of its client */
 	BELAY__H2_WRITE = 64 * 1024,  /* of all answers that is written at once, about            */
-	BELAY__H2_HEAD = 16 * 1024 * 1024,         /* of an answer's headers, else not sent at all   */
+	BELAY__H2_HEAD = 16 * 1024 * 1024, /* of an answer's headers: what has more is never sent */
 	BELAY__H2_RESETS = 1000,      /* streams that a client may reset at once                  */
 	BELAY__H2_RESET_RATE = 33,    /* and each second from then on                             */
 	BELAY__H2_CONTINUATIONS = 8,  /* frames that one request's headers may go on in           */
