@@ -237,9 +237,9 @@ BELAY_EXPORT int belay_router_add(belay_router *router, const char *pattern,
 				  belay_handler *handler, void *data);
 
 /* Puts a middleware around everything, also around 404; or around the one route that was added with
- * pattern, inside of the former. The first one added is the outermost. 0; -ENOENT: no such route; -EINVAL: no
- * router, pattern or middleware; -ENOMEM. (A middleware that lacks its arg answers 500, and logs
- * that.) */
+ * pattern, inside of the former. The first one added is the outermost. 0; -ENOENT: no such route;
+ * -EINVAL: no router, pattern or middleware; -ENOMEM. (A middleware that lacks its arg answers 500,
+ * and logs that.) */
 BELAY_EXPORT int belay_router_use(belay_router *router, belay_middleware *middleware, void *arg);
 BELAY_EXPORT int belay_router_use_for(belay_router *router, const char *pattern,
 				      belay_middleware *middleware, void *arg);
@@ -326,10 +326,10 @@ BELAY_EXPORT int belay_recorder_header(belay_recorder *rec, const char *name, co
 BELAY_EXPORT int belay_recorder_body(belay_recorder *rec, const void *data, size_t size);
 
 /* Runs the router, or one handler with data as its belay_request_data(), on the request with a
- * child of ctx, on the calling thread or task; once for a recorder. Returns what is left
- * of the handler's error once that has been answered for (500, say: 0), or what the outermost
- * middleware made of it; -EBADMSG: the body is less than its Content-Length. Nothing is written in its place where ctx is
- * done. */
+ * child of ctx, on the calling thread or task; once for a recorder. Returns what is left of the
+ * handler's error once that has been answered for (500, say: 0), or what the outermost middleware
+ * made of it; -EBADMSG: the body is less than its Content-Length. Nothing is written in its place
+ * where ctx is done. */
 BELAY_EXPORT int belay_recorder_serve(BELAY_BORROWED belay_ctx *ctx, belay_recorder *rec,
 				      const belay_router *router);
 BELAY_EXPORT int belay_recorder_run(BELAY_BORROWED belay_ctx *ctx, belay_recorder *rec,
