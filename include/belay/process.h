@@ -165,7 +165,9 @@ struct belay_exit {
 	int code;   /* its exit status; -1: a signal ended it                                    */
 	int signal; /* that one; 0: none                                                         */
 	bool held;  /* it has left somebody behind who still held its captured output when the
-		       grace period was over: captured is what had come by then                  */
+		       grace period was over: captured is what had come by then. Where its group
+		       was killed, somebody else than who was in it (or whom SIGKILL has not ended
+		       within a second)                                                          */
 };
 
 /* Runs command and waits for it: 0 and *ret (which may be NULL) where it ended by itself, whatever
@@ -182,7 +184,8 @@ struct belay_exit {
  *
  * With a context that is done nothing is started. Blocks until the program has ended, and what it
  * has left behind has closed its captured output, at most a grace period longer. Where ctx ended
- * it, also until its whole group has ended, or got SIGKILL. */
+ * it, also until its whole group has ended, or got SIGKILL and, where it held captured output, died
+ * of it: for a second at most. */
 BELAY_EXPORT int belay_exec(BELAY_BORROWED belay_ctx *ctx, const struct belay_command *command,
 			    struct belay_exit *ret);
 

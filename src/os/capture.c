@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -94,6 +95,25 @@ int belay__intake_take(struct belay__intake *intake)
 			return count == -ENOMEM ? -ENOMEM : 0;
 	}
 	return 0;
+}
+
+/* Also where bytes are left in the pipe. */
+static bool has_writer(const struct belay__intake *intake)
+{
+	struct pollfd pipe = {.fd = intake->fd};
+
+	return poll(&pipe, 1, 0) == 0;
+}
+
+int belay__intake_take_rest(struct belay__intake *intake)
+{
+	bool ends = !has_writer(intake);
+	int err;
+
+	do
+		err = belay__intake_take(intake);
+	while (err == 0 && ends && intake->fd >= 0);
+	return err;
 }
 
 void belay__intake_refuse(struct belay__intake *intake)

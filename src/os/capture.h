@@ -23,6 +23,9 @@ int belay__intake_init(struct belay__intake *intake, int fd, int epoll, struct b
  * again. At the end, and at an error, fd is closed. */
 int belay__intake_take(struct belay__intake *intake);
 
+/* Takes all that is there, where nobody can write any more; otherwise as above. */
+int belay__intake_take_rest(struct belay__intake *intake);
+
 /* From now on what comes is thrown away. */
 void belay__intake_refuse(struct belay__intake *intake);
 

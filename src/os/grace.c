@@ -12,6 +12,10 @@
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 
+/* Who was killed dies at once; but one who sleeps in a driver does not, and a zombie whose parent
+ * does not reap, as many a container's first process, stays in its group for ever. */
+#define DYING BELAY_S(1)
+
 /* ---- The alarm and the grace period; under the lock ------------------------------------------ */
 
 /* Zero would be never, so what has been is at 1. */
@@ -44,6 +48,7 @@ static void kill_group(struct belay_process *process)
 {
 	belay__child_signal(&process->child, SIGKILL);
 	process->killed = true;
+	process->dead_by = belay__moment(DYING);
 }
 
 void belay__process_attend(struct belay_process *process)

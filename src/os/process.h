@@ -4,7 +4,9 @@
  *
  * State       RUNNING -> EXITED -> GONE: the child has ended, but is not reaped before its output
  *             is at its end or the grace period is over. Where the context has ended it, LINGERING
- *             stands before GONE: it is reaped, but others of its group may still be there.
+ *             stands before GONE: it is reaped, but others of its group may still be there. Those
+ *             that got SIGKILL close what they have of its output a moment later, as they die: so
+ *             whoever has it once the last of them is gone is none of the group.
  * Who         The hook of its own context, on whatever thread that ends on, sends SIGTERM and sets
  *             the alarm (a timerfd). The clock thread, which watches the alarm, sends SIGKILL. All
  *             else is done by the one who waits: it takes the output and reaps. So a deadline is
@@ -55,6 +57,7 @@ struct belay_process {
 	enum belay__process_state state;
 	bool lost;                                 /* GONE, reaped by somebody else */
 	bool stopped, killed;                      /* got SIGTERM, SIGKILL from here */
+	int64_t dead_by;                           /* when who was killed is waited for no more */
 	bool is_over;                              /* the grace period */
 	int64_t over;                              /* when it is; BELAY_FOREVER: it has not begun */
 	int64_t look_at;                           /* when the one who waits wants to look again */

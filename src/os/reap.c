@@ -47,26 +47,32 @@ static enum belay__process_state look_at_state(struct belay_process *process, bo
 	return state;
 }
 
-/* Who dies of SIGKILL needs no looking after. */
-static bool leaves_others(const struct belay_process *process)
+/* Who dies of SIGKILL needs no looking after but for its output: see process.h. */
+static bool waits_for_others(const struct belay_process *process)
 {
-	return process->child.group && process->stopped && !process->killed &&
-	       belay__child_signal(&process->child, 0) != -ESRCH;
+	if (process->killed && (is_drained(process) || process->dead_by <= belay_now()))
+		return false;
+	return belay__child_signal(&process->child, 0) != -ESRCH;
+}
+
+static void reap(struct belay_process *process)
+{
+	belay__process_take(process);
+	belay__child_reap(&process->child);
+	process->state = process->stopped && process->child.group ? LINGERING : GONE;
+	belay__process_give(process);
 }
 
 /* Nobody can keep its pipes from us any longer; what is in them is taken along. */
 static int leave(struct belay_process *process)
 {
-	int err = take_output(process);
+	int err = 0;
 
-	if (err < 0)
-		return err;
-	process->exit.held = close_output(process);
-	belay__process_take(process);
-	belay__child_reap(&process->child);
-	process->state = leaves_others(process) ? LINGERING : GONE;
-	belay__process_give(process);
-	return 0;
+	for (int i = 0; i < BELAY__OUTPUTS && err == 0; i++)
+		err = belay__intake_take_rest(&process->output[i]);
+	if (err == 0)
+		process->exit.held |= close_output(process);
+	return err;
 }
 
 /* Sets the alarm for the next look, where there is need for one. True: the process is gone. */
@@ -75,7 +81,7 @@ static bool look_again_later(struct belay_process *process)
 	bool gone;
 
 	belay__process_take(process);
-	if (process->state == LINGERING && !leaves_others(process))
+	if (process->state == LINGERING && !waits_for_others(process))
 		process->state = GONE;
 	process->look_at = BELAY_FOREVER;
 	if (process->state == LINGERING || (process->state == RUNNING && process->polled)) {
@@ -96,11 +102,14 @@ ssize_t belay__process_step(int epoll, void *arg)
 	bool over;
 
 	(void)epoll;
-	if (err == 0 && look_at_state(process, &over) == EXITED && (is_drained(process) || over))
-		err = leave(process);
 	if (err < 0)
 		return err;
-	return look_again_later(process) ? 1 : -EAGAIN;
+	if (look_at_state(process, &over) == EXITED && (is_drained(process) || over))
+		reap(process);
+	if (!look_again_later(process))
+		return -EAGAIN;
+	err = leave(process);
+	return err < 0 ? err : 1;
 }
 
 bool belay__process_is_gone(struct belay_process *process)

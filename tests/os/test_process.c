@@ -377,7 +377,7 @@ static void cancel_with_escaped(belay_ctx *parent, void *arg)
 	struct ready ready;
 	struct shell sh;
 	struct belay_command *command =
-		shell(&sh, "setsid sh -c 'echo $$; exec sleep 1000' & sleep 1000");
+		shell(&sh, "setsid sh -c 'echo $$; exec sleep 1000' & sleep 1000 & wait");
 
 	command->err = belay_stdio_capture(&err);
 	command->grace = SHORT;
@@ -397,6 +397,48 @@ static void cancel_with_escaped(belay_ctx *parent, void *arg)
 static void who_left_the_group_with_a_pipe_holds_a_cancelled_call_no_longer_either(void **state)
 {
 	from_both(cancel_with_escaped, NULL);
+}
+
+/* Its members write as fast as they can: the pipe is full when they die. */
+static void kill_crowd(belay_ctx *parent, void *arg)
+{
+	BELAY_SCOPED belay_ctx *ctx = belay_with_cancel(parent);
+	struct belay_capture err = {.limit = 100};
+	struct belay_exit exit;
+	struct ready ready;
+	struct shell sh;
+	struct belay_command *command =
+		shell(&sh, "trap '' TERM; for i in 1 2 3 4 5 6 7 8; do yes >&2 & done; "
+			   "echo ready; while :; do sleep 0.01; done");
+
+	command->err = belay_stdio_capture(&err);
+	command->grace = SHORT;
+	if (!start_ready(ctx, command, &ready))
+		return;
+	belay_cancel(ctx);
+	check(belay_process_wait(parent, ready.process, &exit) == 0);
+	check(exit.err == -ECANCELED && exit.signal == SIGKILL && !exit.held);
+	check(err.cut);
+	belay_process_end(ready.process);
+	close(ready.out);
+	free(err.data);
+}
+
+/* semantics 6.3 */
+static void whoever_was_killed_with_the_group_holds_no_pipe(void **state)
+{
+	from_both(kill_crowd, NULL);
+}
+
+/* We are the first process of a container, say: the dead of the group stay in it until we reap
+ * them, which nobody does meanwhile. */
+static void a_zombie_of_the_group_doesnt_hold_the_call_for_ever(void **state)
+{
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	cancel_with_escaped(belay_background(), NULL);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
 }
 
 /* While the pipe is waited for, its holder is told to stop; the program had ended by itself. */
@@ -614,6 +656,8 @@ BELAY_TEST_MAIN(
 	cmocka_unit_test(pipes_held_by_a_grandchild_dont_hold_the_call_beyond_the_grace_period),
 	cmocka_unit_test(a_crowd_of_grandchildren_that_left_the_group_doesnt_either),
 	cmocka_unit_test(who_left_the_group_with_a_pipe_holds_a_cancelled_call_no_longer_either),
+	cmocka_unit_test(whoever_was_killed_with_the_group_holds_no_pipe),
+	cmocka_unit_test(a_zombie_of_the_group_doesnt_hold_the_call_for_ever),
 	cmocka_unit_test(the_end_of_the_context_reaches_those_who_hold_the_pipes),
 	cmocka_unit_test(a_wait_that_gives_up_leaves_the_program_running),
 	cmocka_unit_test(the_end_of_a_process_that_runs_is_that_of_its_context),
