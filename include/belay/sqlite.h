@@ -102,8 +102,8 @@ BELAY_EXPORT int belay_sqlite_exec(BELAY_BORROWED belay_ctx *ctx, belay_sqlite_c
 BELAY_EXPORT int belay_sqlite_run(BELAY_BORROWED belay_ctx *ctx, belay_sqlite_conn *conn,
 				  int (*fn)(sqlite3 *raw, void *arg), void *arg);
 
-/* What the last failed call on conn, its statements and its transaction failed with. Borrowed,
- * until the next call. */
+/* What the last failed call on conn, its statements and its transaction failed with: the engine's
+ * words or, where that was not asked, Belay's. Borrowed, until the next call. */
 BELAY_EXPORT const struct belay_sqlite_error *belay_sqlite_error_of(const belay_sqlite_conn *conn);
 
 /* Rows changed by the last INSERT, UPDATE or DELETE; the rowid of the last INSERT. */

@@ -144,8 +144,9 @@ static void disarm(struct belay_sqlite__interrupt *interrupt, belay_sqlite_conn 
 
 /* ---- The call -------------------------------------------------------------------------------- */
 
-/* Whose fault it was. Only with one of two codes can the context have stopped the engine. */
-static int verdict(belay_sqlite_conn *conn, int code)
+/* Whose fault it was. Only with one of two codes can the context have stopped the engine. words
+ * may be NULL: the engine has them. */
+static int verdict(belay_sqlite_conn *conn, int code, const char *words)
 {
 	int stopped = belay_err(conn->ctx);
 	int class = code & 0xff;
@@ -156,16 +157,17 @@ static int verdict(belay_sqlite_conn *conn, int code)
 		belay_sqlite__describe(&conn->error, NULL, code, belay_strerror(stopped));
 		return stopped;
 	}
-	belay_sqlite__describe(&conn->error, conn->raw, code, NULL);
+	belay_sqlite__describe(&conn->error, conn->raw, code, words);
 	if (class == SQLITE_IOERR || class == SQLITE_CORRUPT || class == SQLITE_NOTADB)
 		conn->suspect = true;
 	return belay_sqlite__errno(conn->raw, code);
 }
 
-/* For an error that the engine was not asked for. */
-static int refuse(belay_sqlite_conn *conn, int err)
+int belay_sqlite__refuse(belay_sqlite_conn *conn, int err)
 {
-	belay_sqlite__describe(&conn->error, NULL, SQLITE_INTERRUPT, belay_strerror(err));
+	int code = err == -ENOMEM ? SQLITE_NOMEM : SQLITE_INTERRUPT;
+
+	belay_sqlite__describe(&conn->error, NULL, code, belay_strerror(err));
 	return err;
 }
 
@@ -187,7 +189,7 @@ static int run_connected(struct belay_sqlite__call *call)
 
 	arm(&interrupt, conn);
 	code = call->run(call);
-	result = verdict(conn, code);
+	result = verdict(conn, code, call->words);
 	disarm(&interrupt, conn);
 	check_transaction(conn, result);
 	conn->changes = sqlite3_changes64(conn->raw);
@@ -201,10 +203,10 @@ static int run_under(struct belay_sqlite__call *call, belay_ctx *ctx)
 	int err = belay_err(ctx);
 
 	if (err)
-		return refuse(conn, err);
+		return belay_sqlite__refuse(conn, err);
 	conn->ctx = ctx;
 	if (!conn->raw) {
-		err = verdict(conn, connect_raw(conn));
+		err = verdict(conn, connect_raw(conn), NULL);
 		if (err)
 			belay_sqlite__disconnect(conn);
 	}
@@ -223,7 +225,7 @@ static int run_in_transaction(struct belay_sqlite__call *call, belay_sqlite_tx *
 	int err;
 
 	if (tx->err)
-		return refuse(call->conn, tx->err);
+		return belay_sqlite__refuse(call->conn, tx->err);
 	if (tx->ctx == call->ctx)
 		return run_under(call, call->ctx);
 	both = belay_with_merge(call->ctx, tx->ctx);
@@ -249,7 +251,7 @@ int belay_sqlite__call(belay_ctx *ctx, belay_sqlite_conn *conn, struct belay_sql
 	call->conn = conn;
 	call->ctx = ctx;
 	err = belay_blocking(ctx, enter, call);
-	return err ? refuse(conn, err) : call->result;
+	return err ? belay_sqlite__refuse(conn, err) : call->result;
 }
 
 /* ---- Cleaning up ----------------------------------------------------------------------------- */

@@ -52,8 +52,9 @@ struct belay_sqlite_conn {
 	struct belay_sqlite__interrupt *interrupt; /* that call's */
 	belay_sqlite_tx *tx;   /* begun by belay_sqlite_begin() and not given up by its owner yet */
 
+	struct belay_sqlite_error error; /* the borrower's: nobody else writes or reads it */
+
 	/* Written under the lock by the borrower's calls, so the borrower may read them without. */
-	struct belay_sqlite_error error;
 	int64_t changes;
 	int64_t last_rowid;
 	bool suspect;          /* the disk or the file failed under it: not to be lent again */
@@ -89,11 +90,15 @@ struct belay_sqlite__call {
 	belay_sqlite_conn *conn;
 	belay_ctx *ctx;
 	int result;
+	const char *words; /* set by run, where it failed and the engine does not know why */
 };
 
 /* Runs call for ctx on conn, connecting that first where it has to be. 0; ctx's error, or that of
  * the transaction that conn is in; the errno of what run returned, described in conn->error. */
 int belay_sqlite__call(belay_ctx *ctx, belay_sqlite_conn *conn, struct belay_sqlite__call *call);
+
+/* Notes an error that the engine was not asked for, a context's or -ENOMEM, and returns it. */
+int belay_sqlite__refuse(belay_sqlite_conn *conn, int err);
 
 /* Runs fn(conn, arg), under conn->lock, whatever happens: for cleaning up. No context shortens it,
  * and it waits for no lock of the database's. */

@@ -3,8 +3,8 @@
  * stmt.c - statements: parameters in, rows out.
  *
  * States      READY -> RUNNING -> OVER, and READY again by a reset. outcome says how it was over: 0
- *             after the last row, or the error. Rows that were fetched before that are still handed
- *             out, unless it is the caller's own context that is done.
+ *             after the last row, or the error, and then why has the words. Rows that were fetched
+ *             before that are still handed out, unless it is the caller's own context that is done.
  * Invariants  (1) in READY and OVER the engine's statement is not in progress: it holds no lock.
  *             (2) the engine's statement is touched by calls into the engine only; parameters and
  *                 rows are kept here, so that binding and reading never wait.
@@ -48,6 +48,7 @@ struct belay_sqlite_stmt {
 
 	enum state state;
 	int outcome;
+	struct belay_sqlite_error why; /* the words for it, where it is an error */
 
 	struct belay_sqlite__batch batches[2];
 	struct belay_sqlite__batch *shown, *filling;
@@ -66,13 +67,30 @@ static void param_clear(struct param *param)
 	param->type = SQLITE_NULL;
 }
 
+static int refuse_index(belay_sqlite_stmt *stmt, int index)
+{
+	struct belay_sqlite_error *error = &stmt->conn->error;
+
+	error->code = SQLITE_RANGE;
+	sqlite3_snprintf(sizeof error->message, error->message,
+			 "no parameter %d: the statement has %d", index, stmt->n_params);
+	return -ERANGE;
+}
+
+static int refuse_change(belay_sqlite_stmt *stmt)
+{
+	belay_sqlite__describe(&stmt->conn->error, NULL, SQLITE_MISUSE,
+			       "a value can't be changed between the first step and the reset");
+	return -EBUSY;
+}
+
 /* The parameter, emptied, for a new value. */
 static int param_open(belay_sqlite_stmt *stmt, int index, struct param **ret)
 {
 	if (index < 1 || index > stmt->n_params)
-		return -ERANGE;
+		return refuse_index(stmt, index);
 	if (stmt->state != READY)
-		return -EBUSY;
+		return refuse_change(stmt);
 	*ret = &stmt->params[index - 1];
 	param_clear(*ret);
 	return 0;
@@ -85,7 +103,7 @@ static int bind_bytes(belay_sqlite_stmt *stmt, int index, int type, const void *
 	int err;
 
 	if (!copy)
-		return -ENOMEM;
+		return belay_sqlite__refuse(stmt->conn, -ENOMEM);
 	err = param_open(stmt, index, &param);
 	if (err) {
 		sqlite3_free(copy);
@@ -215,12 +233,33 @@ static void finalize_raw(belay_sqlite_conn *conn, void *arg)
 /* The caller's context is done: lets go of the locks, and keeps the current row. */
 static int give_in(belay_sqlite_stmt *stmt, int err)
 {
-	if (stmt->state == RUNNING)
-		belay_sqlite__clean(stmt->conn, reset_raw, stmt->raw);
+	belay_sqlite__refuse(stmt->conn, err);
+	if (stmt->state != RUNNING)
+		return err;
+	belay_sqlite__clean(stmt->conn, reset_raw, stmt->raw);
 	stmt->state = OVER;
 	stmt->outcome = err;
+	stmt->why = stmt->conn->error;
 	stmt->rows = stmt->row;
 	return err;
+}
+
+/* It is over; err is what the call came to. An interrupt that came too late was no error of its. */
+static void note_outcome(belay_sqlite_stmt *stmt, int err)
+{
+	if (err)
+		stmt->outcome = err;
+	else if (stmt->outcome)
+		belay_sqlite__refuse(stmt->conn, stmt->outcome);
+	stmt->why = stmt->conn->error;
+}
+
+/* Other calls may have failed since. */
+static int say_outcome(belay_sqlite_stmt *stmt)
+{
+	if (stmt->outcome)
+		stmt->conn->error = stmt->why;
+	return stmt->outcome;
 }
 
 static int fetch_next(belay_ctx *ctx, belay_sqlite_stmt *stmt)
@@ -234,10 +273,10 @@ static int fetch_next(belay_ctx *ctx, belay_sqlite_stmt *stmt)
 	err = belay_sqlite__call(ctx, stmt->conn, &stmt->call);
 	if (err && stmt->state == before)
 		return err; /* it did not begin */
-	if (stmt->state == OVER && err)
-		stmt->outcome = err;
+	if (stmt->state == OVER)
+		note_outcome(stmt, err);
 	if (stmt->filling->n_cells == 0)
-		return stmt->outcome;
+		return say_outcome(stmt);
 	show_fetched(stmt);
 	return 1;
 }
@@ -250,14 +289,20 @@ struct preparing {
 	sqlite3_stmt *raw;
 };
 
+static int misused(struct belay_sqlite__call *call, const char *words)
+{
+	call->words = words;
+	return SQLITE_MISUSE;
+}
+
 /* A second statement behind the first is refused: it would be dropped in silence. */
-static int refuse_tail(sqlite3 *raw, const char *tail)
+static int refuse_tail(struct belay_sqlite__call *call, const char *tail)
 {
 	sqlite3_stmt *second = NULL;
-	int code = sqlite3_prepare_v2(raw, tail, -1, &second, NULL);
+	int code = sqlite3_prepare_v2(call->conn->raw, tail, -1, &second, NULL);
 
 	if (code == SQLITE_OK && second)
-		code = SQLITE_MISUSE;
+		code = misused(call, "more than one statement");
 	sqlite3_finalize(second);
 	return code;
 }
@@ -270,9 +315,9 @@ static int run_prepare(struct belay_sqlite__call *call)
 	int code = sqlite3_prepare_v2(raw, preparing->sql, -1, &preparing->raw, &tail);
 
 	if (code == SQLITE_OK && !preparing->raw)
-		code = SQLITE_MISUSE;
+		code = misused(call, "no statement");
 	if (code == SQLITE_OK)
-		code = refuse_tail(raw, tail);
+		code = refuse_tail(call, tail);
 	if (code == SQLITE_OK)
 		return code;
 	sqlite3_finalize(preparing->raw);
@@ -315,7 +360,7 @@ int belay_sqlite_prepare(belay_ctx *ctx, belay_sqlite_conn *conn, const char *sq
 	stmt = stmt_new(conn, preparing.raw);
 	if (!stmt) {
 		belay_sqlite__clean(conn, finalize_raw, preparing.raw);
-		return -ENOMEM;
+		return belay_sqlite__refuse(conn, -ENOMEM);
 	}
 	*ret = stmt;
 	return 0;
@@ -339,15 +384,13 @@ int belay_sqlite_step(belay_ctx *ctx, belay_sqlite_stmt *stmt)
 {
 	int err = belay_err(ctx);
 
-	if (stmt->state == RUNNING && err)
-		return give_in(stmt, err);
 	if (err)
-		return err;
+		return give_in(stmt, err);
 	if (stmt->row < stmt->rows) {
 		stmt->row++;
 		return 1;
 	}
-	return stmt->state == OVER ? stmt->outcome : fetch_next(ctx, stmt);
+	return stmt->state == OVER ? say_outcome(stmt) : fetch_next(ctx, stmt);
 }
 
 void belay_sqlite_reset(belay_sqlite_stmt *stmt)

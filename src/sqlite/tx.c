@@ -149,11 +149,14 @@ int belay_sqlite_begin(belay_ctx *ctx, belay_sqlite_conn *conn, enum belay_sqlit
 	struct beginning beginning = {.call.run = run_begin, .sql = begin_sql(mode)};
 	int err;
 
-	if (conn->tx)
+	if (conn->tx) {
+		belay_sqlite__describe(&conn->error, NULL, SQLITE_MISUSE,
+				       "the connection is in a transaction");
 		return -EBUSY;
+	}
 	beginning.tx = tx_new(ctx, conn);
 	if (!beginning.tx)
-		return -ENOMEM;
+		return belay_sqlite__refuse(conn, -ENOMEM);
 	err = belay_sqlite__call(ctx, conn, &beginning.call);
 	if (err) {
 		tx_free(beginning.tx);
@@ -162,7 +165,7 @@ int belay_sqlite_begin(belay_ctx *ctx, belay_sqlite_conn *conn, enum belay_sqlit
 	beginning.tx->after = belay_after_func(ctx, on_end, beginning.tx);
 	if (!beginning.tx->after) {
 		finish(beginning.tx);
-		return -ENOMEM;
+		return belay_sqlite__refuse(conn, -ENOMEM);
 	}
 	*ret = beginning.tx;
 	return 0;

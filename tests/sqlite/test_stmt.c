@@ -182,6 +182,55 @@ static void an_error_has_its_errno_code_and_words(void **state)
 	belay_sqlite_give(conn);
 }
 
+static const char *words_of(belay_sqlite_conn *conn)
+{
+	return belay_sqlite_error_of(conn)->message;
+}
+
+static void what_the_library_refuses_has_its_words_as_well(void **state)
+{
+	struct fixture *f = *state;
+	BELAY_SCOPED belay_ctx *over = belay_with_timeout(bg(), 0);
+	belay_sqlite_conn *conn = take(f->db);
+	belay_sqlite_tx *tx, *second;
+	belay_sqlite_stmt *stmt;
+
+	assert_int_equal(belay_sqlite_prepare(bg(), conn, "select 1; select 2", &stmt), -EINVAL);
+	assert_string_equal(words_of(conn), "more than one statement");
+	assert_int_equal(belay_sqlite_prepare(bg(), conn, "-- nothing", &stmt), -EINVAL);
+	assert_string_equal(words_of(conn), "no statement");
+	stmt = prepare(conn, "select ?1 union all select 2");
+	assert_int_equal(belay_sqlite_bind_int64(stmt, 2, 1), -ERANGE);
+	assert_int_equal(belay_sqlite_error_of(conn)->code, SQLITE_RANGE);
+	assert_string_equal(words_of(conn), "no parameter 2: the statement has 1");
+	assert_int_equal(belay_sqlite_step(bg(), stmt), 1);
+	assert_int_equal(belay_sqlite_bind_text(stmt, 1, "x"), -EBUSY);
+	assert_non_null(strstr(words_of(conn), "the reset"));
+	assert_int_equal(belay_sqlite_step(over, stmt), -ETIME);
+	assert_string_equal(words_of(conn), belay_strerror(-ETIME));
+	belay_sqlite_finalize(stmt);
+	assert_int_equal(belay_sqlite_begin(bg(), conn, BELAY_SQLITE_DEFERRED, &tx), 0);
+	assert_int_equal(belay_sqlite_begin(bg(), conn, BELAY_SQLITE_DEFERRED, &second), -EBUSY);
+	assert_non_null(strstr(words_of(conn), "in a transaction"));
+	belay_sqlite_rollback(tx);
+	belay_sqlite_give(conn);
+}
+
+static void an_error_that_is_said_again_has_its_own_words_again(void **state)
+{
+	struct fixture *f = *state;
+	belay_sqlite_conn *conn = take(f->db);
+	belay_sqlite_stmt *stmt = prepare(conn, "select abs(-9223372036854775807 - 1)");
+
+	assert_int_equal(belay_sqlite_step(bg(), stmt), -EINVAL);
+	assert_int_equal(run_sql(conn, "selekt"), -EINVAL);
+	assert_non_null(strstr(words_of(conn), "selekt"));
+	assert_int_equal(belay_sqlite_step(bg(), stmt), -EINVAL);
+	assert_non_null(strstr(words_of(conn), "overflow"));
+	belay_sqlite_finalize(stmt);
+	belay_sqlite_give(conn);
+}
+
 static void a_prepare_takes_exactly_one_statement(void **state)
 {
 	struct fixture *f = *state;
@@ -282,6 +331,8 @@ BELAY_TEST_MAIN(in_memory(every_type_goes_in_and_comes_out),
 		in_memory(there_is_no_row_before_the_first_step),
 		in_memory(a_changed_schema_is_followed),
 		in_memory(an_error_has_its_errno_code_and_words),
+		in_memory(what_the_library_refuses_has_its_words_as_well),
+		in_memory(an_error_that_is_said_again_has_its_own_words_again),
 		in_memory(a_prepare_takes_exactly_one_statement),
 		in_memory(an_error_in_mid_read_comes_after_the_rows_before_it),
 		in_memory(changes_and_the_last_rowid_are_told),
