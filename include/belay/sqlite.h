@@ -48,8 +48,8 @@ struct belay_sqlite_error {
 
 /* How to open; zeroed: the defaults. */
 struct belay_sqlite_options {
-	unsigned connections; /* at most this many (well below the 512 threads that may block);
-			       * 0: 4. A private in-memory database has 1                         */
+	unsigned connections; /* at most this many: up to 511, and best well below the 512 threads
+			       * that may block; 0: 4. A private in-memory database has 1         */
 	int flags;            /* SQLITE_OPEN_...; 0: read, write, create                          */
 
 	/* Sets up each new connection: pragmas, functions, extensions. Returns SQLITE_OK, or the
@@ -66,7 +66,8 @@ struct belay_sqlite_options {
 /* Opens path (a file, ":memory:" or a file: URI) and makes the first connection; the others are
  * made when they are needed. options may be NULL, and is not needed after the return. Where several
  * connections are to share one database in memory, "file:/name?vfs=memdb" does that.
- * 0 and *ret; the context's error; -ENOMEM; an error of the engine. */
+ * 0 and *ret; the context's error; -EINVAL: too many connections; -ENOMEM; an error of the
+ * engine. */
 BELAY_EXPORT int belay_sqlite_open(BELAY_BORROWED belay_ctx *ctx, const char *path,
 				   const struct belay_sqlite_options *options, belay_sqlite **ret);
 
@@ -74,9 +75,11 @@ BELAY_EXPORT int belay_sqlite_open(BELAY_BORROWED belay_ctx *ctx, const char *pa
  * one that is on loan is closed when it is given back, and the last one frees db. NULL is fine. */
 BELAY_EXPORT void belay_sqlite_close(belay_sqlite *db);
 
-/* Borrows a connection; waits, first come first served, while all are on loan. A context that is
- * done takes none, and one that ends leaves the queue. 0 and *ret; the context's error; -EPIPE: db
- * is closed; what the making of a new connection failed with: belay_sqlite_open_error(). */
+/* Borrows a connection; waits, first come first served, while all are on loan. A new one is made
+ * where none is at home; where there are no descriptors for it, the next to come home is waited
+ * for, unless there is none. A context that is done takes none, and one that ends leaves the queue.
+ * 0 and *ret; the context's error; -EPIPE: db is closed; what the making of a new connection failed
+ * with: belay_sqlite_open_error(). */
 BELAY_EXPORT int belay_sqlite_take(BELAY_BORROWED belay_ctx *ctx, belay_sqlite *db,
 				   belay_sqlite_conn **ret);
 
@@ -86,7 +89,8 @@ BELAY_EXPORT int belay_sqlite_take(BELAY_BORROWED belay_ctx *ctx, belay_sqlite *
  * Takes as long as the rollback does. */
 BELAY_EXPORT void belay_sqlite_give(belay_sqlite_conn *conn);
 
-/* Why a connection could not be made the last time that one could not. Any thread. */
+/* Why a connection could not be made the last time that one could not, also where another one was
+ * waited for then. Any thread. */
 BELAY_EXPORT void belay_sqlite_open_error(belay_sqlite *db, struct belay_sqlite_error *ret);
 
 /* ---- Connections ----------------------------------------------------------------------------- */

@@ -4,13 +4,21 @@
  *
  * The connections that are at home stand in a channel, which is the pool: taking one is a receive,
  * so that a done context takes none, those who wait are served in turn, and who gives up leaves
- * the queue. All structs are made with the database; the engine's connection in each at its first
- * loan.
+ * the queue. All structs are made with the database; the engine's connection in each at the first
+ * loan that finds none at home. A channel of their own has those that wait for that.
  *
  * Invariants  (1) a connection at home is clean: no transaction, no statement in progress.
- *             (2) the channel has room for all, so that giving back never waits.
- * Lifetime    refs counts the opener and the loans. Once the channel is closed, a connection that
- *             comes back is freed instead; the last reference frees the database.
+ *             (2) each channel has room for all, so that giving back never waits.
+ *             (3) whatever was taken from either comes to idle, unmade or not, and so to one of
+ *                 those who wait there. But who can't make it for want of descriptors, and sees
+ *                 that others are made, puts it back to unmade and waits for one of those. Should
+ *                 they all be lost meanwhile, the last of them comes home as one to be made, and
+ *                 whoever gets it sees that there are no others: it fails, and passes it on to idle
+ *                 for the next to fail.
+ * Memory      made is decremented before its connection is sent to idle, whose lock orders the two,
+ *             so that who receives it knows of that; relaxed does.
+ * Lifetime    refs counts the opener, those who ask, and the loans. Once the channels are closed, a
+ *             connection that comes back is freed instead; the last reference frees the database.
  */
 #include "sqlite/sqlite.h"
 
@@ -18,7 +26,8 @@
 #include <string.h>
 
 enum {
-	CONNECTIONS = 4, /* where the options don't say */
+	CONNECTIONS = 4,        /* where the options don't say */
+	MOST_CONNECTIONS = 511, /* each call holds one of the 512 threads that may block */
 };
 
 /* ---- Making and freeing ---------------------------------------------------------------------- */
@@ -51,17 +60,18 @@ static void db_unref(belay_sqlite *db)
 	if (atomic_fetch_sub_explicit(&db->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	belay_chan_unref(db->idle);
+	belay_chan_unref(db->unmade);
 	pthread_mutex_destroy(&db->lock);
 	sqlite3_free(db->path);
 	sqlite3_free(db);
 }
 
-static void free_idle(void *arg)
+static void free_pool(void *arg)
 {
 	belay_sqlite *db = arg;
 	belay_sqlite_conn *conn;
 
-	while (belay_try_recv(db->idle, &conn) == 0)
+	while (belay_try_recv(db->idle, &conn) == 0 || belay_try_recv(db->unmade, &conn) == 0)
 		conn_free(conn);
 }
 
@@ -78,14 +88,15 @@ static int fill_pool(belay_sqlite *db)
 	unsigned i;
 
 	db->idle = belay_chan_new(sizeof(belay_sqlite_conn *), db->connections);
-	if (!db->idle)
+	db->unmade = belay_chan_new(sizeof(belay_sqlite_conn *), db->connections);
+	if (!db->idle || !db->unmade)
 		return -ENOMEM;
 	for (i = 0; i < db->connections; i++) {
 		belay_sqlite_conn *conn = conn_new(db);
 
 		if (!conn)
 			return -ENOMEM;
-		belay_try_send(db->idle, &conn);
+		belay_try_send(db->unmade, &conn);
 	}
 	return 0;
 }
@@ -98,6 +109,7 @@ static belay_sqlite *db_new(const char *path, const struct belay_sqlite_options 
 		return NULL;
 	memset(db, 0, sizeof *db);
 	atomic_init(&db->refs, 1);
+	atomic_init(&db->made, 0);
 	pthread_mutex_init(&db->lock, NULL);
 	db->connections = how_many(path, options->connections);
 	db->flags = (options->flags ? options->flags : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) |
@@ -108,8 +120,7 @@ static belay_sqlite *db_new(const char *path, const struct belay_sqlite_options 
 	db->path = sqlite3_mprintf("%s", path);
 	if (db->path && fill_pool(db) == 0)
 		return db;
-	if (db->idle)
-		free_idle(db);
+	free_pool(db);
 	db_unref(db);
 	return NULL;
 }
@@ -146,8 +157,10 @@ static int make_ready(belay_ctx *ctx, belay_sqlite_conn *conn)
 	if (err) {
 		remember_error(conn->db, &conn->error);
 		belay_sqlite__clean(conn, disconnect, NULL);
+		return err;
 	}
-	return err;
+	atomic_fetch_add_explicit(&conn->db->made, 1, memory_order_relaxed);
+	return 0;
 }
 
 /* ---- Cleaning -------------------------------------------------------------------------------- */
@@ -174,18 +187,56 @@ static void clean(belay_sqlite_conn *conn, void *arg)
 		sqlite3_reset(stmt);
 	if (!sqlite3_get_autocommit(conn->raw))
 		sqlite3_exec(conn->raw, "ROLLBACK", NULL, NULL, NULL);
-	if (!is_clean(conn))
-		belay_sqlite__disconnect(conn);
+	if (is_clean(conn))
+		return;
+	belay_sqlite__disconnect(conn);
+	atomic_fetch_sub_explicit(&conn->db->made, 1, memory_order_relaxed);
 }
 
-/* Back to the pool, or, where that is closed, away. */
-static void come_home(belay_sqlite_conn *conn)
+/* To idle or unmade, or, where they are closed, away. */
+static void put(belay_chan *pool, belay_sqlite_conn *conn)
 {
-	belay_sqlite *db = conn->db;
-
-	if (belay_try_send(db->idle, &conn))
+	if (belay_try_send(pool, &conn))
 		belay_sqlite__surely(conn_free, conn);
-	db_unref(db);
+}
+
+/* ---- Lending --------------------------------------------------------------------------------- */
+
+/* One that is made, one to be made, or the next to come home, in this order. */
+static int pick(belay_ctx *ctx, belay_sqlite *db, belay_sqlite_conn **ret)
+{
+	int err = belay_err(ctx);
+
+	if (err)
+		return err;
+	if (belay_try_recv(db->idle, ret) == 0 || belay_try_recv(db->unmade, ret) == 0)
+		return 0;
+	return belay_recv(ctx, db->idle, ret);
+}
+
+/* It could not be made for want of descriptors, but others have them. */
+static bool is_dispensable(const belay_sqlite *db, int err)
+{
+	return (err == -EMFILE || err == -ENFILE) &&
+	       atomic_load_explicit(&db->made, memory_order_relaxed) > 0;
+}
+
+static int lend(belay_ctx *ctx, belay_sqlite *db, belay_sqlite_conn **ret)
+{
+	int err = pick(ctx, db, ret);
+
+	while (err == 0) {
+		err = make_ready(ctx, *ret);
+		if (err == 0)
+			return 0;
+		if (!is_dispensable(db, err)) {
+			put(db->idle, *ret);
+			return err;
+		}
+		put(db->unmade, *ret);
+		err = belay_recv(ctx, db->idle, ret);
+	}
+	return err;
 }
 
 /* ---- Public ---------------------------------------------------------------------------------- */
@@ -193,14 +244,12 @@ static void come_home(belay_sqlite_conn *conn)
 int belay_sqlite_take(belay_ctx *ctx, belay_sqlite *db, belay_sqlite_conn **ret)
 {
 	belay_sqlite_conn *conn;
-	int err = belay_recv(ctx, db->idle, &conn);
+	int err;
 
-	if (err)
-		return err;
 	atomic_fetch_add_explicit(&db->refs, 1, memory_order_relaxed);
-	err = make_ready(ctx, conn);
+	err = lend(ctx, db, &conn);
 	if (err) {
-		come_home(conn);
+		db_unref(db);
 		return err;
 	}
 	belay_sqlite__describe(&conn->error, NULL, SQLITE_OK, NULL);
@@ -210,12 +259,24 @@ int belay_sqlite_take(belay_ctx *ctx, belay_sqlite *db, belay_sqlite_conn **ret)
 
 void belay_sqlite_give(belay_sqlite_conn *conn)
 {
+	belay_sqlite *db;
+
 	if (!conn)
 		return;
+	db = conn->db;
 	belay_sqlite_rollback(conn->tx);
 	if (!is_clean(conn))
 		belay_sqlite__clean(conn, clean, NULL);
-	come_home(conn);
+	put(db->idle, conn);
+	db_unref(db);
+}
+
+static int refuse_options(const struct belay_sqlite_options *options)
+{
+	if (options->error)
+		belay_sqlite__describe(options->error, NULL, SQLITE_MISUSE,
+				       "too many connections: 511 at most");
+	return -EINVAL;
 }
 
 int belay_sqlite_open(belay_ctx *ctx, const char *path, const struct belay_sqlite_options *options,
@@ -228,6 +289,8 @@ int belay_sqlite_open(belay_ctx *ctx, const char *path, const struct belay_sqlit
 
 	if (!options)
 		options = &defaults;
+	if (options->connections > MOST_CONNECTIONS)
+		return refuse_options(options);
 	db = db_new(path, options);
 	if (!db)
 		return -ENOMEM;
@@ -248,7 +311,8 @@ void belay_sqlite_close(belay_sqlite *db)
 	if (!db)
 		return;
 	belay_chan_close(db->idle);
-	belay_sqlite__surely(free_idle, db);
+	belay_chan_close(db->unmade);
+	belay_sqlite__surely(free_pool, db);
 	db_unref(db);
 }
 

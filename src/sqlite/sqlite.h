@@ -35,6 +35,8 @@ struct belay_sqlite {
 	void *arg;
 
 	belay_chan *idle;      /* the connections at home; closed by belay_sqlite_close() */
+	belay_chan *unmade;    /* those that are yet to be made; likewise */
+	_Atomic unsigned made; /* that are, wherever they be */
 	_Atomic unsigned refs; /* the opener's, and one for each connection on loan */
 
 	pthread_mutex_t lock;                  /* guards: */

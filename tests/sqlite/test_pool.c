@@ -5,6 +5,7 @@
 #include "fixture.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 static belay_ctx *bg(void)
 {
@@ -113,6 +114,123 @@ static void closing_turns_away_those_who_wait(void **state)
 	belay_chan_unref(answers);
 }
 
+struct set_up {
+	int calls;
+	int result;
+};
+
+static int set_up(sqlite3 *raw, void *arg)
+{
+	struct set_up *set_up = arg;
+
+	set_up->calls++;
+	return set_up->result ? set_up->result
+			      : sqlite3_exec(raw, "pragma foreign_keys = 1", NULL, NULL, NULL);
+}
+
+/* How many this process may open from now on; how many it might before. */
+static rlim_t limit_descriptors(rlim_t most)
+{
+	struct rlimit limit;
+	rlim_t before;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	before = limit.rlim_cur;
+	limit.rlim_cur = most;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	return before;
+}
+
+static bool has_failed_to_open(belay_sqlite *db)
+{
+	struct belay_sqlite_error error;
+
+	belay_sqlite_open_error(db, &error);
+	return error.code != SQLITE_OK;
+}
+
+/* semantics 7.1 */
+static void where_no_more_can_be_opened_one_on_loan_is_waited_for(void **state)
+{
+	struct fixture *f = *state;
+	BELAY_SCOPED belay_ctx *ctx = belay_with_cancel(bg());
+	belay_chan *answers;
+	belay_sqlite_conn *conn;
+	rlim_t before;
+	struct asker leaves, stays;
+
+	check_needs_memory();
+	answers = belay_chan_new(sizeof(struct asker *), 2);
+	conn = take(f->db);
+	before = limit_descriptors(0);
+	start_asking(&leaves, ctx, f->db, answers);
+	check(check_until(has_failed_to_open(f->db)));
+	start_asking(&stays, bg(), f->db, answers);
+	belay_cancel(ctx);
+	check(next_answer(answers) == &leaves);
+	check(leaves.result == -ECANCELED);
+	belay_sqlite_give(conn);
+	check(next_answer(answers) == &stays);
+	if (check(stays.result == 0))
+		check(number_of(stays.conn, "select 42") == 42);
+	belay_sqlite_give(stays.conn);
+	limit_descriptors(before);
+	belay_chan_unref(answers);
+}
+
+static int fail_to_read(sqlite3 *raw, void *arg)
+{
+	return SQLITE_IOERR;
+}
+
+/* A connection whose disk has failed is not lent again. */
+static void who_waits_for_the_last_one_in_vain_is_told(void **state)
+{
+	struct fixture *f = *state;
+	belay_chan *answers;
+	belay_sqlite_conn *conn;
+	rlim_t before;
+	struct asker askers[2];
+
+	check_needs_memory();
+	answers = belay_chan_new(sizeof(struct asker *), 2);
+	conn = take(f->db);
+	before = limit_descriptors(0);
+	start_asking(&askers[0], bg(), f->db, answers);
+	check(check_until(has_failed_to_open(f->db)));
+	start_asking(&askers[1], bg(), f->db, answers);
+	check(belay_sqlite_run(bg(), conn, fail_to_read, NULL) == -EIO);
+	belay_sqlite_give(conn);
+	check(next_answer(answers)->result == -EMFILE);
+	check(next_answer(answers)->result == -EMFILE);
+	limit_descriptors(before);
+	belay_chan_unref(answers);
+	belay_sqlite_give(take(f->db));
+}
+
+static void the_first_one_that_can_not_be_opened_is_an_error(void **state)
+{
+	rlim_t before = limit_descriptors(0);
+	belay_sqlite *db;
+	int err = belay_sqlite_open(bg(), "/tmp/belay-sqlite-none", NULL, &db);
+
+	limit_descriptors(before);
+	assert_int_equal(err, -EMFILE);
+}
+
+static void one_that_is_at_home_is_lent_before_another_is_made(void **state)
+{
+	struct set_up counted = {0};
+	struct belay_sqlite_options options = {.set_up = set_up, .arg = &counted};
+	belay_sqlite *db;
+
+	assert_int_equal(belay_sqlite_open(bg(), "file:/one?vfs=memdb", &options, &db), 0);
+	for (int i = 0; i < 8; i++)
+		belay_sqlite_give(take(db));
+	assert_int_equal(counted.calls, 1);
+	belay_sqlite_close(db);
+}
+
 /* semantics 7.4 */
 static void a_connection_given_back_in_mid_transaction_comes_out_clean(void **state)
 {
@@ -144,20 +262,6 @@ static void an_open_transaction_goes_with_its_connection(void **state)
 	belay_sqlite_give(conn);
 }
 
-struct set_up {
-	int calls;
-	int result;
-};
-
-static int set_up(sqlite3 *raw, void *arg)
-{
-	struct set_up *set_up = arg;
-
-	set_up->calls++;
-	return set_up->result ? set_up->result
-			      : sqlite3_exec(raw, "pragma foreign_keys = 1", NULL, NULL, NULL);
-}
-
 static void each_connection_is_set_up_once(void **state)
 {
 	struct set_up counted = {0};
@@ -175,6 +279,24 @@ static void each_connection_is_set_up_once(void **state)
 	a = take(db);
 	belay_sqlite_give(a);
 	assert_int_equal(counted.calls, 2);
+	belay_sqlite_close(db);
+}
+
+static void more_connections_than_threads_that_may_block_are_EINVAL(void **state)
+{
+	const unsigned bad[] = {512, 100000, (unsigned)-1};
+	struct belay_sqlite_error error;
+	struct belay_sqlite_options options = {.error = &error};
+	belay_sqlite *db;
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		error = (struct belay_sqlite_error){0};
+		options.connections = bad[i];
+		assert_int_equal(belay_sqlite_open(bg(), ":memory:", &options, &db), -EINVAL);
+		assert_non_null(strstr(error.message, "connections"));
+	}
+	options.connections = 511;
+	assert_int_equal(belay_sqlite_open(bg(), ":memory:", &options, &db), 0);
 	belay_sqlite_close(db);
 }
 
@@ -220,8 +342,13 @@ BELAY_TEST_MAIN(in_file(a_done_context_fails_before_a_connection_is_taken),
 		with_one(one_that_waits_leaves_the_queue_when_its_context_ends),
 		with_one(a_deadline_ends_the_wait_for_a_connection),
 		with_one(closing_turns_away_those_who_wait),
+		in_file(where_no_more_can_be_opened_one_on_loan_is_waited_for),
+		in_file(who_waits_for_the_last_one_in_vain_is_told),
+		cmocka_unit_test(the_first_one_that_can_not_be_opened_is_an_error),
+		cmocka_unit_test(one_that_is_at_home_is_lent_before_another_is_made),
 		with_one(a_connection_given_back_in_mid_transaction_comes_out_clean),
 		with_one(an_open_transaction_goes_with_its_connection),
 		cmocka_unit_test(each_connection_is_set_up_once),
+		cmocka_unit_test(more_connections_than_threads_that_may_block_are_EINVAL),
 		cmocka_unit_test(an_opening_that_fails_says_why),
 		cmocka_unit_test(what_is_no_database_is_refused))
