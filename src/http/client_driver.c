@@ -179,12 +179,27 @@ static void forget_addresses(belay_http_reply *reply, CURLcode code)
 		belay__names_forget(&reply->client->names, entry->data);
 }
 
+/* What the end of a transfer comes to. curl is content where the peer closes within the head, or
+ * speaks another protocol after it, unasked. */
+static int result_of(belay_http_reply *reply, CURLcode code)
+{
+	if (reply->failure)
+		return reply->failure;
+	if (code == CURLE_COULDNT_CONNECT && reply->connect_error)
+		return reply->connect_error;
+	if (code == CURLE_OK && !reply->head.whole)
+		return reply->head.status == 101 ? -EPROTO : -ECONNRESET;
+	return belay__curl_errno(reply->easy, code);
+}
+
 static const char *text_of(belay_http_reply *reply, int result, CURLcode code)
 {
 	if (result == 0)
 		return NULL;
 	if (reply->failure)
 		return belay_strerror(reply->failure);
+	if (code == CURLE_OK)
+		return "the connection ended before the head of the reply did";
 	return *reply->curl_text ? reply->curl_text : curl_easy_strerror(code);
 }
 
@@ -196,9 +211,7 @@ static void transfer_done(struct belay__driver *driver, CURL *easy, CURLcode cod
 
 	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
 	reply = (belay_http_reply *)(void *)private;
-	result = reply->failure ? reply->failure : belay__curl_errno(easy, code);
-	if (code == CURLE_COULDNT_CONNECT && reply->connect_error)
-		result = reply->connect_error;
+	result = result_of(reply, code);
 	forget_addresses(reply, code);
 	retire(driver, reply, result, text_of(reply, result, code));
 }
@@ -257,7 +270,7 @@ static void start(struct belay__driver *driver, belay_http_reply *reply)
 static void go_on(struct belay__driver *driver, belay_http_reply *reply)
 {
 	CURLcode code = curl_easy_pause(reply->easy, CURLPAUSE_CONT);
-	int result = reply->failure ? reply->failure : belay__curl_errno(reply->easy, code);
+	int result = result_of(reply, code);
 
 	if (code != CURLE_OK && code != CURLE_BAD_FUNCTION_ARGUMENT)
 		retire(driver, reply, result, text_of(reply, result, code));

@@ -258,7 +258,7 @@ bool belay__reply_head_is_decided(belay_http_reply *reply, int *ret)
 
 	belay__client_lock(&reply->lock);
 	decided = reply->head.whole || reply->finished;
-	*ret = reply->head.whole ? 0 : reply->result ? reply->result : -EPROTO;
+	*ret = reply->head.whole ? 0 : reply->result;
 	belay__client_unlock(&reply->lock);
 	return decided;
 }

@@ -62,6 +62,25 @@ static void a_peer_that_closes_without_a_reply_is_ECONNRESET(void **state)
 	assert_int_equal(get_error_of(""), -ECONNRESET);
 }
 
+static void a_peer_that_closes_within_the_head_is_ECONNRESET(void **state)
+{
+	static const char *const said[] = {
+		"HTTP/1.1 200 OK\r\nContent-",
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n",
+		"HTTP/1.1 200 OK\r\n",
+		"HTTP/1.1 200",
+		"HTTP/1.1 100 Continue\r\n\r\n",
+	};
+
+	for (size_t i = 0; i < sizeof said / sizeof *said; i++)
+		assert_int_equal(get_error_of(said[i]), -ECONNRESET);
+}
+
+static void another_protocol_unasked_is_EPROTO(void **state)
+{
+	assert_int_equal(get_error_of("HTTP/1.1 101 Switching Protocols\r\n\r\nhello"), -EPROTO);
+}
+
 static void a_reply_that_is_not_http_is_EPROTO(void **state)
 {
 	assert_int_equal(get_error_of("220 mail.example ESMTP\r\n"), -EPROTO);
@@ -163,6 +182,8 @@ static void where_descriptors_run_out_it_is_EMFILE(void **state)
 
 BELAY_TEST_MAIN(cmocka_unit_test(a_refused_connection_is_ECONNREFUSED),
 		cmocka_unit_test(a_peer_that_closes_without_a_reply_is_ECONNRESET),
+		cmocka_unit_test(a_peer_that_closes_within_the_head_is_ECONNRESET),
+		cmocka_unit_test(another_protocol_unasked_is_EPROTO),
 		cmocka_unit_test(a_reply_that_is_not_http_is_EPROTO),
 		cmocka_unit_test(a_head_that_is_too_large_is_EMSGSIZE),
 		cmocka_unit_test(a_call_that_makes_no_sense_is_EINVAL),
