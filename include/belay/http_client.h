@@ -111,7 +111,8 @@ struct belay_http_call {
 	size_t body_size;
 	bool repeatable; /* may be sent more than once, though its method is not idempotent: because
 			  * of an Idempotency-Key, say                                            */
-	char *error; /* gets why the call failed, in words, cut to fit; NULL: not asked for       */
+	char *error; /* gets why the call failed, in words, cut to fit and without control
+		      * characters; NULL: not asked for                                           */
 	size_t error_size;
 };
 

@@ -292,6 +292,18 @@ int belay__exchange_error(const belay_ctx *ctx, const char **text);
 size_t belay__reply_on_head(char *line, size_t one, size_t size, void *reply);
 size_t belay__reply_on_body(char *bytes, size_t one, size_t size, void *reply);
 
+/* ---- Calls: client_check.c ------------------------------------------------------------------- */
+
+/* Says in call's own buffer, where it has one (call may be NULL), why it fails. Returns err. */
+int belay__explain(const struct belay_http_call *call, int err, const char *format, ...)
+	BELAY_PRINTF(3, 4);
+
+/* 0 or -EINVAL, with the reason. */
+int belay__call_check(const struct belay_http_call *call);
+
+/* Names of headers or methods; list ends with NULL. */
+bool belay__is_one_of(const char *name, const char *const *list);
+
 /* ---- Requests: client_request, client_propagate, client_redirect ----------------------------- */
 
 /* A call and what redirects have made of it. */
@@ -307,11 +319,12 @@ struct belay__outgoing {
 	unsigned attempts;        /* begun so far */
 };
 
-/* 0, or -EINVAL, -EPROTONOSUPPORT, -ENOMEM. */
+/* 0, or -EINVAL, -ENOMEM, with the reason. */
 int belay__outgoing_init(struct belay__outgoing *request, const struct belay_http_call *call);
 void belay__outgoing_fini(struct belay__outgoing *request);
 
-/* Looks names up and sets reply->easy up. ctx is the exchange's. */
+/* Looks names up and sets reply->easy up. ctx is the exchange's. Where it fails reply->curl_text
+ * says why, or nothing. */
 int belay__outgoing_prepare(belay_ctx *ctx, const struct belay__outgoing *request,
 			   belay_http_reply *reply);
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * client_request.c - a call, checked and turned into a curl handle.
+ * client_request.c - a call, turned into a curl handle.
  *
- * Nothing that a caller gives can break out of its place: methods and header names are tokens
- * (RFC 9110, section 5.6.2), values have no control characters, and the headers that say where a
- * message ends are curl's own. URLs are taken apart and put together by curl's parser.
+ * URLs are taken apart and put together by curl's parser. What is wrong with one stands in
+ * reply->curl_text, which curl does not use before the request is submitted.
  */
 #include "client.h"
 
@@ -13,46 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* ---- Checks ---------------------------------------------------------------------------------- */
-
-static bool is_token(const char *text)
-{
-	return text && belay__is_token(text, strlen(text));
-}
-
-static bool is_value(const char *text)
-{
-	return text && belay__is_field_value(text, strlen(text));
-}
-
-static bool is_one_of(const char *name, const char *const *list)
-{
-	for (; *list; list++)
-		if (belay__same_name(name, *list))
-			return true;
-	return false;
-}
-
-static bool header_is_valid(const struct belay_http_header *header)
-{
-	static const char *const ours[] = {"Content-Length", "Transfer-Encoding", "Connection",
-					   "Trailer", "Upgrade", NULL};
-
-	return is_token(header->name) && is_value(header->value) &&
-	       !is_one_of(header->name, ours);
-}
-
-static bool call_is_valid(const struct belay_http_call *call)
-{
-	if (!call || !call->url || (call->method && !is_token(call->method)))
-		return false;
-	if ((call->header_count && !call->headers) || (call->body_size && !call->body))
-		return false;
-	for (size_t i = 0; i < call->header_count; i++)
-		if (!header_is_valid(&call->headers[i]))
-			return false;
-	return true;
-}
+/* ---- Calls ----------------------------------------------------------------------------------- */
 
 bool belay__call_has(const struct belay_http_call *call, const char *name)
 {
@@ -67,16 +27,18 @@ int belay__outgoing_init(struct belay__outgoing *request, const struct belay_htt
 {
 	static const char *const with_body[] = {"POST", "PUT", "PATCH", NULL};
 
-	if (!call_is_valid(call))
-		return -EINVAL;
+	int err = belay__call_check(call);
+
+	if (err)
+		return err;
 	request->call = call;
 	request->method = call->method ? call->method : call->body ? "POST" : "GET";
-	request->with_body = call->body || is_one_of(request->method, with_body);
+	request->with_body = call->body || belay__is_one_of(request->method, with_body);
 	request->first_method = request->method;
 	request->lost_body = false;
 	request->same_origin = true;
 	request->url = belay__strdup(call->url);
-	return request->url ? 0 : -ENOMEM;
+	return request->url ? 0 : belay__explain(call, -ENOMEM, "%s", belay_strerror(-ENOMEM));
 }
 
 void belay__outgoing_fini(struct belay__outgoing *request)
@@ -86,7 +48,15 @@ void belay__outgoing_fini(struct belay__outgoing *request)
 
 /* ---- Addresses ------------------------------------------------------------------------------- */
 
-static int url_error(CURLUcode code)
+/* Notes why, where a URL or its host is. What may hold a password is not shown. */
+static int refuse(belay_http_reply *reply, int err, const char *why, const char *where)
+{
+	snprintf(reply->curl_text, sizeof reply->curl_text, "%s: %s", why,
+		 strchr(where, '@') ? "(not shown)" : where);
+	return err;
+}
+
+static int url_error(belay_http_reply *reply, const char *url, CURLUcode code)
 {
 	switch (code) {
 	case CURLUE_OK:
@@ -94,9 +64,23 @@ static int url_error(CURLUcode code)
 	case CURLUE_OUT_OF_MEMORY:
 		return -ENOMEM;
 	case CURLUE_UNSUPPORTED_SCHEME:
-		return -EPROTONOSUPPORT;
+		return refuse(reply, -EPROTONOSUPPORT, curl_url_strerror(code), url);
 	default:
-		return -EINVAL;
+		return refuse(reply, -EINVAL, curl_url_strerror(code), url);
+	}
+}
+
+static int name_error(belay_http_reply *reply, const char *host, int err)
+{
+	switch (err) {
+	case -ENOENT:
+		return refuse(reply, err, "no such host", host);
+	case -EHOSTUNREACH:
+		return refuse(reply, err, "the host can't be looked up for now", host);
+	case -EINVAL:
+		return refuse(reply, err, "no host has such a name", host);
+	default:
+		return err;
 	}
 }
 
@@ -112,8 +96,10 @@ static int add_addresses(belay_ctx *ctx, belay_http_reply *reply, const char *ho
 	char *entry;
 	int err = belay__names_look_up(ctx, &reply->client->names, host, port, &entry);
 
-	if (err || !entry)
-		return err;
+	if (err)
+		return name_error(reply, host, err);
+	if (!entry)
+		return 0;
 	list = curl_slist_append(reply->addresses, entry);
 	belay__free(entry);
 	if (!list)
@@ -122,14 +108,15 @@ static int add_addresses(belay_ctx *ctx, belay_http_reply *reply, const char *ho
 	return 0;
 }
 
-/* Looks up the host of the URL that parts holds. */
-static int look_up(belay_ctx *ctx, belay_http_reply *reply, CURLU *parts)
+/* Looks up the host of url, which parts holds. */
+static int look_up(belay_ctx *ctx, belay_http_reply *reply, const char *url, CURLU *parts)
 {
 	char *host = NULL, *port = NULL;
-	int err = url_error(curl_url_get(parts, CURLUPART_HOST, &host, CURLU_PUNYCODE));
+	int err = url_error(reply, url, curl_url_get(parts, CURLUPART_HOST, &host, CURLU_PUNYCODE));
 
 	if (err == 0)
-		err = url_error(curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT));
+		err = url_error(reply, url,
+				curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT));
 	if (err == 0)
 		err = add_addresses(ctx, reply, host, port);
 	curl_free(host);
@@ -137,25 +124,16 @@ static int look_up(belay_ctx *ctx, belay_http_reply *reply, CURLU *parts)
 	return err;
 }
 
-static int check_scheme(CURLU *parts)
-{
-	char *scheme = NULL;
-	int err = url_error(curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0));
-
-	if (err == 0 && !is_http(scheme))
-		err = -EPROTONOSUPPORT;
-	curl_free(scheme);
-	return err;
-}
-
-/* Which proxy the URL in parts is asked through. */
-static int choose_proxy(belay_http_reply *reply, CURLU *parts)
+/* Checks the scheme, and sees to which proxy the URL in parts is asked through. */
+static int choose_proxy(belay_http_reply *reply, const char *url, CURLU *parts)
 {
 	char *scheme = NULL, *host = NULL;
-	int err = url_error(curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0));
+	int err = url_error(reply, url, curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0));
 
+	if (err == 0 && !is_http(scheme))
+		err = refuse(reply, -EPROTONOSUPPORT, "neither http:// nor https://", url);
 	if (err == 0)
-		err = url_error(curl_url_get(parts, CURLUPART_HOST, &host, 0));
+		err = url_error(reply, url, curl_url_get(parts, CURLUPART_HOST, &host, 0));
 	if (err == 0)
 		reply->proxy = belay__proxy_for(&reply->client->proxies, scheme, host);
 	curl_free(scheme);
@@ -167,21 +145,24 @@ static int choose_proxy(belay_http_reply *reply, CURLU *parts)
 static int look_up_peer(belay_ctx *ctx, const struct belay__outgoing *request,
 			belay_http_reply *reply)
 {
+	const char *url = request->url;
 	CURLU *parts = curl_url();
+	CURLUcode code;
 	int err;
 
 	if (!parts)
 		return -ENOMEM;
-	err = url_error(curl_url_set(parts, CURLUPART_URL, request->url, 0));
+	code = curl_url_set(parts, CURLUPART_URL, url, 0);
+	err = url_error(reply, url, code);
 	if (err == 0)
-		err = check_scheme(parts);
+		err = choose_proxy(reply, url, parts);
+	if (err == 0 && reply->proxy) {
+		url = reply->proxy;
+		code = curl_url_set(parts, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME);
+		err = url_error(reply, url, code);
+	}
 	if (err == 0)
-		err = choose_proxy(reply, parts);
-	if (err == 0 && reply->proxy)
-		err = url_error(curl_url_set(parts, CURLUPART_URL, reply->proxy,
-					     CURLU_NON_SUPPORT_SCHEME));
-	if (err == 0)
-		err = look_up(ctx, reply, parts);
+		err = look_up(ctx, reply, url, parts);
 	curl_url_cleanup(parts);
 	return err;
 }
@@ -222,9 +203,9 @@ static bool is_sent(const struct belay__outgoing *request, const char *name)
 	static const char *const of_body[] = {"Content-Type", "Content-Encoding",
 					      "Content-Language", "Content-Location", NULL};
 
-	if (!request->same_origin && is_one_of(name, secret))
+	if (!request->same_origin && belay__is_one_of(name, secret))
 		return false;
-	return !request->lost_body || !is_one_of(name, of_body);
+	return !request->lost_body || !belay__is_one_of(name, of_body);
 }
 
 static int add_headers(belay_ctx *ctx, const struct belay__outgoing *request,

@@ -27,34 +27,23 @@ static belay_ctx *exchange_ctx(belay_ctx *ctx, const belay_http_client *client)
 	return belay_with_timeout_cause(ctx, timeout, -ETIMEDOUT, "the client's time-out");
 }
 
-static void explain(const struct belay_http_call *call, const char *text)
-{
-	if (call && call->error && call->error_size > 0)
-		snprintf(call->error, call->error_size, "%s", text);
-}
-
-/* Before there is an exchange: by the caller's own context, or by what it asks for. */
+/* Before there is an exchange, by the caller's own context. */
 static int refused(belay_ctx *ctx, const struct belay_http_call *call, int err)
 {
 	belay_cause cause;
 
-	explain(call, belay_cause_of(ctx, &cause) == 0 ? cause.message : belay_strerror(err));
-	return err;
+	return belay__explain(call, err, "%s",
+			      belay_cause_of(ctx, &cause) == 0 ? cause.message
+							       : belay_strerror(err));
 }
 
 /* In an exchange, whose context ctx is. The words are those of whoever knows most: the context's
- * cause, what curl said, the errno's own. */
-static int failed(belay_ctx *ctx, const struct belay_http_call *call, belay_http_reply *reply,
-		  int err)
+ * cause; text, which may be "" or NULL; the errno's own. */
+static int failed(belay_ctx *ctx, const struct belay_http_call *call, const char *text, int err)
 {
-	const char *text = NULL;
-
 	if (belay_err(ctx))
 		err = belay__exchange_error(ctx, &text);
-	else if (reply)
-		text = belay_http_reply_error(reply);
-	explain(call, text && *text ? text : belay_strerror(err));
-	return err;
+	return belay__explain(call, err, "%s", text && *text ? text : belay_strerror(err));
 }
 
 /* Gives reply to the driver, as what answers request. */
@@ -62,7 +51,10 @@ static int submit(belay_ctx *ctx, const struct belay__outgoing *request, belay_h
 {
 	int err = belay__outgoing_prepare(ctx, request, reply);
 
-	return err ? err : belay__reply_submit(ctx, reply);
+	if (err == 0)
+		return belay__reply_submit(ctx, reply);
+	belay__reply_finish(reply, err, reply->curl_text);
+	return err;
 }
 
 /* One request, one reply. */
@@ -80,7 +72,7 @@ static int hop(belay_ctx *ctx, belay_http_client *client, const struct belay__ou
 		*ret = reply;
 		return 0;
 	}
-	err = failed(ctx, request->call, reply, err);
+	err = failed(ctx, request->call, reply ? belay_http_reply_error(reply) : NULL, err);
 	belay_http_reply_end(reply);
 	return err;
 }
@@ -98,6 +90,18 @@ static void discard(belay_ctx *ctx, belay_http_reply *reply)
 			used += (size_t)n;
 	}
 	belay_http_reply_end(reply);
+}
+
+static const char *redirect_words(int err)
+{
+	switch (err) {
+	case -ELOOP:
+		return "more redirects than the client follows";
+	case -EPROTO:
+		return "a redirect that points nowhere";
+	default:
+		return NULL;
+	}
 }
 
 /* All hops. *ret is the reply that is no redirect, or that no one wants to be followed. */
@@ -118,7 +122,7 @@ static int follow(belay_ctx *ctx, belay_http_client *client, struct belay__outgo
 		if (err > 0 && left-- == 0)
 			err = -ELOOP;
 		if (err < 0)
-			return failed(ctx, request->call, NULL, err);
+			return failed(ctx, request->call, redirect_words(err), err);
 	}
 }
 
@@ -166,7 +170,7 @@ static int persist(belay_ctx *ctx, belay_http_client *client, struct belay__outg
 			break;
 	}
 	if (err == 0 && request->attempts > 1)
-		explain(request->call, "");
+		belay__explain(request->call, 0, "%s", "");
 	return err;
 }
 
@@ -178,10 +182,11 @@ int belay_http_send(belay_ctx *ctx, belay_http_client *client, const struct bela
 	belay_ctx *exchange;
 	int err = belay_err(ctx);
 
-	if (err == 0)
-		err = belay__outgoing_init(&request, call);
 	if (err)
 		return refused(ctx, call, err);
+	err = belay__outgoing_init(&request, call);
+	if (err)
+		return err;
 	exchange = exchange_ctx(ctx, client);
 	belay__client_ref(client); /* replies come and go, and it may be closed meanwhile */
 	err = persist(exchange, client, &request, &reply);
@@ -210,8 +215,12 @@ static int begin_init(struct belay__outgoing *request, const struct belay_http_c
 	if (!call->method)
 		request->method = "POST";
 	request->streamed = true;
-	if (call->body || body_size < -1 || strcmp(request->method, "HEAD") == 0)
-		return -EINVAL;
+	if (call->body)
+		return belay__explain(call, -EINVAL, "a body to be written is not in the call");
+	if (body_size < -1)
+		return belay__explain(call, -EINVAL, "the body's size is negative");
+	if (strcmp(request->method, "HEAD") == 0)
+		return belay__explain(call, -EINVAL, "a HEAD request has no body");
 	return 0;
 }
 
@@ -229,7 +238,7 @@ static int begin(belay_ctx *ctx, belay_http_client *client, const struct belay__
 		*ret = reply;
 		return 0;
 	}
-	err = failed(ctx, request->call, reply, err);
+	err = failed(ctx, request->call, reply ? belay_http_reply_error(reply) : NULL, err);
 	belay_http_reply_end(reply);
 	return err;
 }
@@ -242,11 +251,12 @@ int belay_http_begin(belay_ctx *ctx, belay_http_client *client, const struct bel
 	belay_ctx *exchange;
 	int err = belay_err(ctx);
 
-	if (err == 0)
-		err = begin_init(&request, call, body_size);
+	if (err)
+		return refused(ctx, call, err);
+	err = begin_init(&request, call, body_size);
 	if (err) {
 		belay__outgoing_fini(&request);
-		return refused(ctx, call, err);
+		return err;
 	}
 	exchange = exchange_ctx(ctx, client);
 	belay__retry_begin(client);

@@ -125,6 +125,52 @@ static void a_call_that_makes_no_sense_is_EINVAL(void **state)
 	belay_http_client_close(client);
 }
 
+/* What is wrong with a call, and words that say so. */
+struct wrong {
+	struct belay_http_call call;
+	struct belay_http_header header;
+	const char *words;
+};
+
+static void check_words(belay_http_client *client, const struct wrong *wrong)
+{
+	char text[200];
+	struct belay_http_call call = wrong->call;
+	belay_http_reply *reply;
+
+	call.url = call.url ? call.url : "http://127.0.0.1:1/";
+	call.headers = &wrong->header;
+	call.header_count = wrong->header.name || wrong->header.value;
+	call.error = text;
+	call.error_size = sizeof text;
+	assert_int_equal(belay_http_send(belay_background(), client, &call, &reply), -EINVAL);
+	if (!strstr(text, wrong->words))
+		print_error("\"%s\" instead of \"%s\"\n", text, wrong->words);
+	assert_non_null(strstr(text, wrong->words));
+}
+
+static void what_is_wrong_with_a_call_is_said(void **state)
+{
+	static const struct wrong wrong[] = {
+		{{.method = "GE T"}, {0}, "the method is no token: \"GE T\""},
+		{{.body_size = 3}, {0}, "no body"},
+		{{0}, {"X\r\nY", "a"}, "name is no token: \"X??Y\""},
+		{{0}, {NULL, "a"}, "no name"},
+		{{0}, {"X", NULL}, "the header X has no value"},
+		{{0}, {"X", "secret\r\nY: b"}, "the value of the header X has control characters"},
+		{{0}, {"Content-Length", "3"}, "the header Content-Length is the client's own"},
+		{{.url = "http://"}, {0}, ": http://"},
+		{{.url = "http://127.0.0.1:99999/"}, {0}, ": http://127.0.0.1:99999/"},
+		{{.url = "http://*/"}, {0}, ": http://*/"},
+		{{.url = "http://me:secret@a:99999/"}, {0}, ": (not shown)"},
+	};
+	belay_http_client *client = peer_client(NULL);
+
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+		check_words(client, &wrong[i]);
+	belay_http_client_close(client);
+}
+
 static void other_protocols_are_EPROTONOSUPPORT(void **state)
 {
 	belay_http_client *client = peer_client(NULL);
@@ -187,6 +233,7 @@ BELAY_TEST_MAIN(cmocka_unit_test(a_refused_connection_is_ECONNREFUSED),
 		cmocka_unit_test(a_reply_that_is_not_http_is_EPROTO),
 		cmocka_unit_test(a_head_that_is_too_large_is_EMSGSIZE),
 		cmocka_unit_test(a_call_that_makes_no_sense_is_EINVAL),
+		cmocka_unit_test(what_is_wrong_with_a_call_is_said),
 		cmocka_unit_test(other_protocols_are_EPROTONOSUPPORT),
 		cmocka_unit_test(options_that_make_no_sense_are_EINVAL),
 		cmocka_unit_test(where_descriptors_run_out_it_is_EMFILE))

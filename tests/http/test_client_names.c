@@ -145,6 +145,27 @@ static void a_name_that_is_not_there_is_ENOENT(void **state)
 	peer_stop(&peer);
 }
 
+static void words_for(belay_http_client *client, const char *url, char *text, size_t size)
+{
+	const struct belay_http_call call = {.url = url, .error = text, .error_size = size};
+	belay_http_reply *reply = NULL;
+
+	belay_http_send(belay_background(), client, &call, &reply);
+	assert_null(reply);
+}
+
+static void a_name_that_is_not_there_is_named(void **state)
+{
+	belay_http_client *client = peer_client(NULL);
+	char text[100] = "";
+
+	words_for(client, "http://none.test/", text, sizeof text);
+	assert_string_equal(text, "no such host: none.test");
+	words_for(client, "http://later.test/", text, sizeof text);
+	assert_string_equal(text, "the host can't be looked up for now: later.test");
+	belay_http_client_close(client);
+}
+
 static void a_name_is_looked_up_once_for_many_requests(void **state)
 {
 	belay_http_client *client = peer_client(NULL);
@@ -254,6 +275,7 @@ static void what_the_first_address_said_is_not_the_second_s_error(void **state)
 BELAY_TEST_MAIN(cmocka_unit_test(what_the_first_address_said_is_not_the_second_s_error),
 		cmocka_unit_test(the_context_covers_the_name_look_up),
 		cmocka_unit_test(a_name_that_is_not_there_is_ENOENT),
+		cmocka_unit_test(a_name_that_is_not_there_is_named),
 		cmocka_unit_test(a_name_is_looked_up_once_for_many_requests),
 		cmocka_unit_test(addresses_that_do_not_answer_are_forgotten),
 		cmocka_unit_test(the_next_address_is_tried_where_one_refuses),

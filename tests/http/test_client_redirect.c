@@ -132,12 +132,15 @@ static void redirects_reuse_the_connection(void **state)
 
 static void more_redirects_than_allowed_are_ELOOP(void **state)
 {
+	char why[100] = "";
+	const struct belay_http_call call = {.error = why, .error_size = sizeof why};
 	belay_http_reply *reply = NULL;
 
 	assert_int_equal(ask(&following, no_body, "/302/302/302/to", &reply), 0);
 	belay_http_reply_end(reply);
 	reply = NULL;
-	assert_int_equal(ask(&following, no_body, "/302/302/302/302/to", &reply), -ELOOP);
+	assert_int_equal(ask(&following, call, "/302/302/302/302/to", &reply), -ELOOP);
+	assert_non_null(strstr(why, "more redirects"));
 	assert_null(reply);
 }
 
