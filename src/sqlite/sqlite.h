@@ -8,6 +8,8 @@
  *     pool.c     databases, and the loan of connections
  *     tx.c       transactions that end with their context
  *     batch.c    rows, copied out of the engine
+ *     param.c    the values of a statement's parameters
+ *     column.c   the columns of its current row
  *     stmt.c     statements
  *
  * Only Belay's public headers are used. Memory comes from sqlite3_malloc(), so that whoever gives
@@ -139,5 +141,46 @@ struct belay_sqlite__batch {
 int belay_sqlite__batch_add(struct belay_sqlite__batch *batch, sqlite3_stmt *raw);
 void belay_sqlite__batch_clear(struct belay_sqlite__batch *batch);
 void belay_sqlite__batch_free(struct belay_sqlite__batch *batch);
+
+/* ---- param.c, column.c and stmt.c, which tells of the states ---- */
+
+enum belay_sqlite__state { READY, RUNNING, OVER };
+
+struct belay_sqlite__param {
+	int type; /* SQLITE_NULL ... */
+	union {
+		int64_t integer;
+		double real;
+		struct {
+			char *data; /* owned */
+			size_t size;
+		} bytes;
+	} as;
+};
+
+struct belay_sqlite_stmt {
+	belay_sqlite_conn *conn;
+	sqlite3_stmt *raw;
+	struct belay_sqlite__param *params;
+	int n_params, n_columns;
+
+	enum belay_sqlite__state state;
+	int outcome;
+	struct belay_sqlite_error why; /* the words for it, where it is an error */
+
+	struct belay_sqlite__batch batches[2];
+	struct belay_sqlite__batch *shown, *filling;
+	size_t row;  /* the current one's number in shown, from 1; 0: none yet */
+	size_t rows; /* in shown */
+
+	struct belay_sqlite__call call; /* the one that is made now */
+};
+
+/* Into the engine: SQLITE_OK or the code of its failure. The bytes stay where they are until the
+ * statement is READY again. */
+int belay_sqlite__params_apply(belay_sqlite_stmt *stmt);
+
+/* All are NULL again. */
+void belay_sqlite__params_clear(belay_sqlite_stmt *stmt);
 
 #endif

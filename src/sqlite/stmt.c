@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * stmt.c - statements: parameters in, rows out.
+ * stmt.c - statements: prepared, stepped, reset.
  *
  * States      READY -> RUNNING -> OVER, and READY again by a reset. outcome says how it was over: 0
  *             after the last row, or the error, and then why has the words. Rows that were fetched
@@ -21,128 +21,6 @@ enum {
 	FETCH_NS = 1000000,  /* and for so long, and so many bytes: */
 	FETCH_BYTES = 1 << 16,
 };
-
-enum state {
-	READY,
-	RUNNING,
-	OVER,
-};
-
-struct param {
-	int type; /* SQLITE_NULL ... */
-	union {
-		int64_t integer;
-		double real;
-		struct {
-			char *data; /* owned */
-			size_t size;
-		} bytes;
-	} as;
-};
-
-struct belay_sqlite_stmt {
-	belay_sqlite_conn *conn;
-	sqlite3_stmt *raw;
-	struct param *params;
-	int n_params, n_columns;
-
-	enum state state;
-	int outcome;
-	struct belay_sqlite_error why; /* the words for it, where it is an error */
-
-	struct belay_sqlite__batch batches[2];
-	struct belay_sqlite__batch *shown, *filling;
-	size_t row;  /* the current one's number in shown, from 1; 0: none yet */
-	size_t rows; /* in shown */
-
-	struct belay_sqlite__call call; /* the one that is made now */
-};
-
-/* ---- Parameters ------------------------------------------------------------------------------ */
-
-static void param_clear(struct param *param)
-{
-	if (param->type == SQLITE_TEXT || param->type == SQLITE_BLOB)
-		sqlite3_free(param->as.bytes.data);
-	param->type = SQLITE_NULL;
-}
-
-static int refuse_index(belay_sqlite_stmt *stmt, int index)
-{
-	struct belay_sqlite_error *error = &stmt->conn->error;
-
-	error->code = SQLITE_RANGE;
-	sqlite3_snprintf(sizeof error->message, error->message,
-			 "no parameter %d: the statement has %d", index, stmt->n_params);
-	return -ERANGE;
-}
-
-static int refuse_change(belay_sqlite_stmt *stmt)
-{
-	belay_sqlite__describe(&stmt->conn->error, NULL, SQLITE_MISUSE,
-			       "a value can't be changed between the first step and the reset");
-	return -EBUSY;
-}
-
-/* The parameter, emptied, for a new value. */
-static int param_open(belay_sqlite_stmt *stmt, int index, struct param **ret)
-{
-	if (index < 1 || index > stmt->n_params)
-		return refuse_index(stmt, index);
-	if (stmt->state != READY)
-		return refuse_change(stmt);
-	*ret = &stmt->params[index - 1];
-	param_clear(*ret);
-	return 0;
-}
-
-static int bind_bytes(belay_sqlite_stmt *stmt, int index, int type, const void *value, size_t size)
-{
-	char *copy = sqlite3_malloc64(size + 1);
-	struct param *param;
-	int err;
-
-	if (!copy)
-		return belay_sqlite__refuse(stmt->conn, -ENOMEM);
-	err = param_open(stmt, index, &param);
-	if (err) {
-		sqlite3_free(copy);
-		return err;
-	}
-	memcpy(copy, value, size);
-	param->type = type;
-	param->as.bytes.data = copy;
-	param->as.bytes.size = size;
-	return 0;
-}
-
-/* Into the engine. The bytes stay ours, and stay in place until the statement is READY again. */
-static int apply(sqlite3_stmt *raw, int index, const struct param *param)
-{
-	switch (param->type) {
-	case SQLITE_INTEGER:
-		return sqlite3_bind_int64(raw, index, param->as.integer);
-	case SQLITE_FLOAT:
-		return sqlite3_bind_double(raw, index, param->as.real);
-	case SQLITE_TEXT:
-		return sqlite3_bind_text64(raw, index, param->as.bytes.data, param->as.bytes.size,
-					   SQLITE_STATIC, SQLITE_UTF8);
-	case SQLITE_BLOB:
-		return sqlite3_bind_blob64(raw, index, param->as.bytes.data, param->as.bytes.size,
-					   SQLITE_STATIC);
-	default:
-		return sqlite3_bind_null(raw, index);
-	}
-}
-
-static int apply_all(belay_sqlite_stmt *stmt)
-{
-	int i, code = SQLITE_OK;
-
-	for (i = 0; i < stmt->n_params && code == SQLITE_OK; i++)
-		code = apply(stmt->raw, i + 1, &stmt->params[i]);
-	return code;
-}
 
 /* ---- Fetching -------------------------------------------------------------------------------- */
 
@@ -181,7 +59,7 @@ static int run_fetch(struct belay_sqlite__call *call)
 	int code = SQLITE_OK;
 
 	if (stmt->state == READY)
-		code = apply_all(stmt);
+		code = belay_sqlite__params_apply(stmt);
 	stmt->state = RUNNING;
 	if (code == SQLITE_OK)
 		code = fetch(stmt);
@@ -264,7 +142,7 @@ static int say_outcome(belay_sqlite_stmt *stmt)
 
 static int fetch_next(belay_ctx *ctx, belay_sqlite_stmt *stmt)
 {
-	enum state before = stmt->state;
+	enum belay_sqlite__state before = stmt->state;
 	int err;
 
 	belay_sqlite__batch_clear(stmt->filling);
@@ -327,16 +205,16 @@ static int run_prepare(struct belay_sqlite__call *call)
 
 static belay_sqlite_stmt *stmt_new(belay_sqlite_conn *conn, sqlite3_stmt *raw)
 {
-	size_t params = (size_t)sqlite3_bind_parameter_count(raw);
-	belay_sqlite_stmt *stmt = sqlite3_malloc64(sizeof *stmt + params * sizeof(struct param));
-	size_t i;
+	size_t i, params = (size_t)sqlite3_bind_parameter_count(raw);
+	belay_sqlite_stmt *stmt =
+		sqlite3_malloc64(sizeof *stmt + params * sizeof(struct belay_sqlite__param));
 
 	if (!stmt)
 		return NULL;
 	memset(stmt, 0, sizeof *stmt);
 	stmt->conn = conn;
 	stmt->raw = raw;
-	stmt->params = (struct param *)(stmt + 1);
+	stmt->params = (struct belay_sqlite__param *)(stmt + 1);
 	stmt->n_params = (int)params;
 	stmt->n_columns = sqlite3_column_count(raw);
 	stmt->shown = &stmt->batches[0];
@@ -368,13 +246,10 @@ int belay_sqlite_prepare(belay_ctx *ctx, belay_sqlite_conn *conn, const char *sq
 
 void belay_sqlite_finalize(belay_sqlite_stmt *stmt)
 {
-	int i;
-
 	if (!stmt)
 		return;
 	belay_sqlite__clean(stmt->conn, finalize_raw, stmt->raw);
-	for (i = 0; i < stmt->n_params; i++)
-		param_clear(&stmt->params[i]);
+	belay_sqlite__params_clear(stmt);
 	belay_sqlite__batch_free(&stmt->batches[0]);
 	belay_sqlite__batch_free(&stmt->batches[1]);
 	sqlite3_free(stmt);
@@ -400,126 +275,4 @@ void belay_sqlite_reset(belay_sqlite_stmt *stmt)
 	stmt->state = READY;
 	stmt->outcome = 0;
 	stmt->row = stmt->rows = 0;
-}
-
-/* ---- Public: parameters ---------------------------------------------------------------------- */
-
-int belay_sqlite_bind_int64(belay_sqlite_stmt *stmt, int index, int64_t value)
-{
-	struct param *param;
-	int err = param_open(stmt, index, &param);
-
-	if (err)
-		return err;
-	param->type = SQLITE_INTEGER;
-	param->as.integer = value;
-	return 0;
-}
-
-int belay_sqlite_bind_double(belay_sqlite_stmt *stmt, int index, double value)
-{
-	struct param *param;
-	int err = param_open(stmt, index, &param);
-
-	if (err)
-		return err;
-	param->type = SQLITE_FLOAT;
-	param->as.real = value;
-	return 0;
-}
-
-int belay_sqlite_bind_text(belay_sqlite_stmt *stmt, int index, const char *value)
-{
-	if (!value)
-		return belay_sqlite_bind_null(stmt, index);
-	return bind_bytes(stmt, index, SQLITE_TEXT, value, strlen(value));
-}
-
-int belay_sqlite_bind_blob(belay_sqlite_stmt *stmt, int index, const void *value, size_t size)
-{
-	if (!value)
-		return belay_sqlite_bind_null(stmt, index);
-	return bind_bytes(stmt, index, SQLITE_BLOB, value, size);
-}
-
-int belay_sqlite_bind_null(belay_sqlite_stmt *stmt, int index)
-{
-	struct param *param;
-
-	return param_open(stmt, index, &param);
-}
-
-int belay_sqlite_param(const belay_sqlite_stmt *stmt, const char *name)
-{
-	return sqlite3_bind_parameter_index(stmt->raw, name);
-}
-
-/* ---- Public: columns ------------------------------------------------------------------------- */
-
-static const struct belay_sqlite__cell *cell_of(const belay_sqlite_stmt *stmt, int column)
-{
-	static const struct belay_sqlite__cell none = {.type = SQLITE_NULL};
-
-	if (column < 0 || column >= stmt->n_columns || !stmt->row)
-		return &none;
-	return &stmt->shown->cells[(stmt->row - 1) * (size_t)stmt->n_columns + (size_t)column];
-}
-
-static int64_t saturate(double real)
-{
-	if (real >= 0x1p63)
-		return INT64_MAX;
-	if (real < -0x1p63)
-		return INT64_MIN;
-	return real == real ? (int64_t)real : 0;
-}
-
-int belay_sqlite_columns(const belay_sqlite_stmt *stmt)
-{
-	return stmt->n_columns;
-}
-
-const char *belay_sqlite_name(const belay_sqlite_stmt *stmt, int column)
-{
-	return sqlite3_column_name(stmt->raw, column);
-}
-
-int belay_sqlite_type(const belay_sqlite_stmt *stmt, int column)
-{
-	return cell_of(stmt, column)->type;
-}
-
-int64_t belay_sqlite_int64(const belay_sqlite_stmt *stmt, int column)
-{
-	const struct belay_sqlite__cell *cell = cell_of(stmt, column);
-
-	if (cell->type == SQLITE_INTEGER)
-		return cell->as.integer;
-	return cell->type == SQLITE_FLOAT ? saturate(cell->as.real) : 0;
-}
-
-double belay_sqlite_double(const belay_sqlite_stmt *stmt, int column)
-{
-	const struct belay_sqlite__cell *cell = cell_of(stmt, column);
-
-	if (cell->type == SQLITE_FLOAT)
-		return cell->as.real;
-	return cell->type == SQLITE_INTEGER ? (double)cell->as.integer : 0;
-}
-
-const char *belay_sqlite_text(const belay_sqlite_stmt *stmt, int column)
-{
-	const struct belay_sqlite__cell *cell = cell_of(stmt, column);
-
-	return cell->type == SQLITE_TEXT ? stmt->shown->bytes + cell->as.bytes.offset : NULL;
-}
-
-const void *belay_sqlite_blob(const belay_sqlite_stmt *stmt, int column, size_t *size)
-{
-	const struct belay_sqlite__cell *cell = cell_of(stmt, column);
-	bool has_bytes = cell->type == SQLITE_TEXT || cell->type == SQLITE_BLOB;
-
-	if (size)
-		*size = has_bytes ? cell->as.bytes.size : 0;
-	return has_bytes ? stmt->shown->bytes + cell->as.bytes.offset : NULL;
 }
