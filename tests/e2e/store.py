@@ -60,6 +60,13 @@ def until(condition, what):
     return result
 
 
+def leave(clients):
+    """Clients that are still asking go away."""
+    for client in clients:
+        client.kill()
+        client.communicate()
+
+
 class Store:
     """A store that runs in a folder of its own, on a free port."""
 

@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 
-from store import PATIENCE_S, Store, main
+from store import PATIENCE_S, Store, leave, main, until
 
 
 def names(answer, key):
@@ -117,12 +117,16 @@ def a_replica_whose_host_is_unknown_has_not_answered(program):
 
 
 def a_database_that_has_gone_is_no_package_that_is_missing(store):
+    # One connection is there already, and as good as before: it is kept busy.
+    running = store.start_twins(1)
+    until(lambda: store.get("/debug/stats?format=json")[1]["blocking_busy"] > 0, "its statement")
     for name in (store.db, store.db + "-wal", store.db + "-shm"):
         if os.path.exists(name):
             os.unlink(name)
     status, body = store.get("/twins?section=tiny")
     assert status == 500, (status, body)
     store.logged("database: unable to open")
+    leave(running)
 
 
 def the_health_check_and_the_page_answer(store):

@@ -4,17 +4,11 @@
 import re
 import time
 
-from store import PATIENCE_S, main
+from store import PATIENCE_S, leave, main
 
 
 def milliseconds(line):
     return float(re.search(r" ([\d.]+)ms", line).group(1))
-
-
-def leave(clients):
-    for client in clients:
-        client.kill()
-        client.communicate()
 
 
 def a_client_that_goes_away_interrupts_its_statement(store):
