@@ -66,8 +66,8 @@ struct belay_sqlite_options {
 /* Opens path (a file, ":memory:" or a file: URI) and makes the first connection; the others are
  * made when they are needed. options may be NULL, and is not needed after the return. Where several
  * connections are to share one database in memory, "file:/name?vfs=memdb" does that.
- * 0 and *ret; the context's error; -EINVAL: too many connections; -ENOMEM; an error of the
- * engine. */
+ * 0 and *ret; the context's error; -EINVAL: too many connections, or path is NULL; -ENOMEM; an
+ * error of the engine. */
 BELAY_EXPORT int belay_sqlite_open(BELAY_BORROWED belay_ctx *ctx, const char *path,
 				   const struct belay_sqlite_options *options, belay_sqlite **ret);
 

@@ -287,6 +287,8 @@ int belay_sqlite_open(belay_ctx *ctx, const char *path, const struct belay_sqlit
 	belay_sqlite *db;
 	int err;
 
+	if (!path)
+		return -EINVAL;
 	if (!options)
 		options = &defaults;
 	if (options->connections > MOST_CONNECTIONS)

@@ -282,6 +282,13 @@ static void each_connection_is_set_up_once(void **state)
 	belay_sqlite_close(db);
 }
 
+static void without_a_path_nothing_is_opened(void **state)
+{
+	belay_sqlite *db;
+
+	assert_int_equal(belay_sqlite_open(bg(), NULL, NULL, &db), -EINVAL);
+}
+
 static void more_connections_than_threads_that_may_block_are_EINVAL(void **state)
 {
 	const unsigned bad[] = {512, 100000, (unsigned)-1};
@@ -349,6 +356,7 @@ BELAY_TEST_MAIN(in_file(a_done_context_fails_before_a_connection_is_taken),
 		with_one(a_connection_given_back_in_mid_transaction_comes_out_clean),
 		with_one(an_open_transaction_goes_with_its_connection),
 		cmocka_unit_test(each_connection_is_set_up_once),
+		cmocka_unit_test(without_a_path_nothing_is_opened),
 		cmocka_unit_test(more_connections_than_threads_that_may_block_are_EINVAL),
 		cmocka_unit_test(an_opening_that_fails_says_why),
 		cmocka_unit_test(what_is_no_database_is_refused))
