@@ -21,6 +21,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define LONG BELAY_S(1000)
+#define SHORT BELAY_MS(50)
+
 static inline bool kernel_lacks(const char *what)
 {
 	const char *old = getenv("OLD_KERNEL");
