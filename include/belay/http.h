@@ -297,7 +297,8 @@ BELAY_EXPORT int belay_server_new(BELAY_BORROWED belay_ctx *base, const belay_ro
  * until ctx is done (its error), the server shuts down (0), or accepting fails for good (-errno).
  * Who has connected by then is served as well: such are taken in until none has come for 10 ms, for
  * 100 ms at most. The listener belongs to the server from the call on, and is closed on return;
- * requests that run go on. Several may serve at once. A listener of belay_tls_listen()'s makes it HTTPS. */
+ * requests that run go on. Several may serve at once. A listener of belay_tls_listen()'s makes it
+ * HTTPS. */
 BELAY_EXPORT int belay_server_serve(BELAY_BORROWED belay_ctx *ctx, belay_server *server,
 				    belay_listener *listener);
 

@@ -26,7 +26,6 @@ bool belay__call_has(const struct belay_http_call *call, const char *name)
 int belay__outgoing_init(struct belay__outgoing *request, const struct belay_http_call *call)
 {
 	static const char *const with_body[] = {"POST", "PUT", "PATCH", NULL};
-
 	int err = belay__call_check(call);
 
 	if (err)
